@@ -1,0 +1,67 @@
+#include "wire/method.h"
+
+#include "proto/operator.pb-c.h"
+#include "proto/registrar.pb-c.h"
+#include "proto/registration.pb-c.h"
+#include "proto/search.pb-c.h"
+
+#define ANYONE METHOD_ROLE_ANYONE
+#define STUDENT (METHOD_ROLE_STUDENT | METHOD_ROLE_REGISTRAR)
+#define REGISTRAR METHOD_ROLE_REGISTRAR
+#define OPERATOR METHOD_ROLE_OPERATOR
+
+#define ROW(NUMBER, name, kind, roles, deadline, request, reply, errors)                                             \
+    [CARILLON__METHOD__METHOD_##NUMBER] = {CARILLON__METHOD__METHOD_##NUMBER, name, METHOD_KIND_##kind, roles,       \
+                                           deadline, &carillon__##request##__descriptor,                            \
+                                           &carillon__##reply##__descriptor, errors}
+
+/* clang-format off */
+static const struct method methods[] = {
+    /*  number          name                    kind   roles      ms     request                 reply                  errors */
+    ROW(STATUS,         "node.status",          NODE,  ANYONE,    5000,  status_request,         status_reply,         ""),
+    ROW(SEARCH,         "catalogue.search",     QUERY, ANYONE,    5000,  search_request,         search_reply,         "ERR_QUERY ERR_UNKNOWN_STUDENT"),
+    ROW(SHOW,           "catalogue.show",       READ,  ANYONE,    5000,  show_request,           show_reply,           "ERR_UNKNOWN_COURSE ERR_AMBIGUOUS ERR_UNKNOWN_STUDENT"),
+    ROW(CHECK,          "registration.check",   READ,  STUDENT,   5000,  submit_request,         check_reply,          "ERR_UNKNOWN_STUDENT ERR_UNKNOWN_COURSE ERR_UNKNOWN_SECTION ERR_AMBIGUOUS"),
+    ROW(SUBMIT,         "registration.submit",  WRITE, STUDENT,   10000, submit_request,         submit_reply,         "ERR_REFUSED ERR_UNKNOWN_STUDENT ERR_UNKNOWN_COURSE ERR_UNKNOWN_SECTION ERR_AMBIGUOUS"),
+    ROW(SCHEDULE,       "registration.schedule",READ,  STUDENT,   5000,  schedule_request,       schedule_reply,       "ERR_UNKNOWN_STUDENT"),
+    ROW(ROSTER,         "registration.roster",  READ,  REGISTRAR, 5000,  roster_request,         roster_reply,         "ERR_UNKNOWN_COURSE ERR_UNKNOWN_SECTION ERR_AMBIGUOUS"),
+    ROW(OUTCOME,        "registration.outcome", READ,  STUDENT,   5000,  outcome_request,        outcome_reply,        "ERR_UNKNOWN_STUDENT"),
+    ROW(IMPORT_BEGIN,   "import.begin",         WRITE, REGISTRAR, 10000, import_begin_request,   import_begin_reply,   "ERR_ARGUMENT"),
+    ROW(IMPORT_CHUNK,   "import.chunk",         WRITE, REGISTRAR, 30000, import_chunk_request,   import_chunk_reply,   "ERR_UNKNOWN_IMPORT ERR_ARGUMENT ERR_FULL"),
+    ROW(IMPORT_COMMIT,  "import.commit",        WRITE, REGISTRAR, 60000, import_commit_request,  import_commit_reply,  "ERR_UNKNOWN_IMPORT ERR_SHRINK ERR_ARGUMENT"),
+    ROW(IMPORT_ABORT,   "import.abort",         WRITE, REGISTRAR, 10000, import_abort_request,   import_abort_reply,   ""),
+    ROW(IMPORT_HASHES,  "import.hashes",        READ,  REGISTRAR, 10000, import_hashes_request,  import_hashes_reply,  ""),
+    ROW(WINDOW,         "registrar.window",     WRITE, REGISTRAR, 10000, window_request,         window_reply,         "ERR_GONE"),
+    ROW(BLOCK,          "registrar.block",      WRITE, REGISTRAR, 10000, block_request,          block_reply,          "ERR_UNKNOWN_STUDENT ERR_GONE"),
+    ROW(PERMIT,         "registrar.permit",     WRITE, REGISTRAR, 10000, permit_request,         permit_reply,         "ERR_UNKNOWN_STUDENT ERR_UNKNOWN_SECTION"),
+    ROW(CAP,            "registrar.cap",        WRITE, REGISTRAR, 10000, cap_request,            cap_reply,            "ERR_UNKNOWN_SECTION"),
+    ROW(LIMITS,         "registrar.limits",     WRITE, REGISTRAR, 10000, limits_request,         limits_reply,         "ERR_GONE"),
+    ROW(SNAPSHOT,       "node.snapshot",        NODE,  OPERATOR,  120000,snapshot_request,       snapshot_reply,       "ERR_BUSY ERR_DISK_FULL"),
+    ROW(VERIFY,         "node.verify",          NODE,  OPERATOR,  120000,verify_request,         verify_reply,         ""),
+    ROW(AUDIT,          "node.audit",           NODE,  REGISTRAR, 60000, audit_request,          audit_reply,          ""),
+    ROW(EXPORT,         "registrar.export",     READ,  REGISTRAR, 10000, export_request,         export_reply,         ""),
+    ROW(CATALOGUES,     "catalogue.list",       READ,  ANYONE,    5000,  catalogues_request,     catalogues_reply,     ""),
+};
+/* clang-format on */
+
+enum { METHOD_COUNT = sizeof methods / sizeof methods[0] };
+
+const struct method *method_get(uint32_t number)
+{
+    return number > 0 && number < METHOD_COUNT ? &methods[number] : NULL;
+}
+
+const struct method *method_find(struct slice name)
+{
+    for (size_t i = 1; i < METHOD_COUNT; i++) {
+        if (slice_is_equal(name, slice_from_text(methods[i].name))) {
+            return &methods[i];
+        }
+    }
+    return NULL;
+}
+
+const struct method *method_at(size_t index)
+{
+    return method_get((uint32_t)index + 1);
+}
