@@ -1,14 +1,17 @@
-/* base/arena.h -- memory with a byte budget for the cores: allocate, free by size, or forget everything at once.
+/* base/arena.h -- memory with a byte budget for the cores: allocate, free by size, or forget
+ * everything at once.
  *
  * Layer: base
  *
- * Blocks are rounded up to a size class (16 bytes steps up to 128, then four classes per power of two) and freed blocks are reused per class, in last-in
- * first-out order, so that the sequence of calls alone decides what is used: no address, no time. Above 64 KiB a
- * block is taken from the system and given back to it.
+ * Blocks are rounded up to a size class (16 bytes steps up to 128, then four classes per power
+ * of two) and freed blocks are reused per class, in last-in first-out order, so that the
+ * sequence of calls alone decides what is used: no address, no time. Above 64 KiB a block is
+ * taken from the system and given back to it.
  *
- * The budget is a promise kept by whoever decides about growth: a core asks arena_has_room() before a change is
- * proposed, and never fails at apply. An allocation beyond the budget therefore still succeeds; only when the
- * system itself has no memory the process stops. `used` is what callers hold, in rounded bytes.
+ * The budget is a promise kept by whoever decides about growth: a core asks arena_has_room()
+ * before a change is proposed, and never fails at apply. An allocation beyond the budget
+ * therefore still succeeds; only when the system itself has no memory the process stops. `used`
+ * is what callers hold, in rounded bytes.
  */
 #ifndef CARILLON_BASE_ARENA_H
 #define CARILLON_BASE_ARENA_H
@@ -25,14 +28,14 @@ struct arena_block;
 struct arena_free;
 
 struct arena {
-    struct arena_block *blocks;              /* chunks of ARENA_BLOCK_BYTES (fewer for a small arena) */
-    struct arena_block *large;               /* blocks of their own, doubly linked */
-    struct arena_free *free[ARENA_CLASSES];  /* per size class */
-    uint8_t *next;                           /* unused part of the newest chunk */
+    struct arena_block *blocks; /* chunks of ARENA_BLOCK_BYTES (fewer for a small arena) */
+    struct arena_block *large;  /* blocks of their own, doubly linked */
+    struct arena_free *free[ARENA_CLASSES]; /* per size class */
+    uint8_t *next;                          /* unused part of the newest chunk */
     uint8_t *end;
-    uint64_t used;                           /* bytes handed out and not freed, rounded up */
-    uint64_t held;                           /* bytes taken from the system */
-    uint64_t budget;                         /* bytes */
+    uint64_t used;   /* bytes handed out and not freed, rounded up */
+    uint64_t held;   /* bytes taken from the system */
+    uint64_t budget; /* bytes */
 };
 
 /* An arena with a budget of @budget bytes; takes nothing from the system yet. */
@@ -59,9 +62,10 @@ struct slice arena_copy(struct arena *arena, struct slice s);
 /* Free a slice made by arena_copy. */
 void arena_free_slice(struct arena *arena, struct slice s);
 
-/* Grow an array from @old_count to @new_count elements of @element bytes, keeping the contents; the new part is not
- * cleared. @array may be NULL when old_count is 0. */
-void *arena_grow(struct arena *arena, void *array, size_t element, size_t old_count, size_t new_count);
+/* Grow an array from @old_count to @new_count elements of @element bytes, keeping the contents;
+ * the new part is not cleared. @array may be NULL when old_count is 0. */
+void *arena_grow(struct arena *arena, void *array, size_t element, size_t old_count,
+                 size_t new_count);
 
 /* The rounded size that an allocation of @size costs. */
 uint64_t arena_cost(size_t size);

@@ -1,4 +1,5 @@
-/* base/hash.h -- XXH3 with a fixed seed: the hash of tables, contents and states (not a cryptographic one).
+/* base/hash.h -- XXH3 with a fixed seed: the hash of tables, contents and states (not a
+ * cryptographic one).
  *
  * Layer: base
  */
@@ -7,7 +8,8 @@
 
 #include "base/slice.h"
 
-/* XXH3 64 bit of the bytes. The same on every machine and in every release: stored data relies on it. */
+/* XXH3 64 bit of the bytes. The same on every machine and in every release: stored data relies
+ * on it. */
 uint64_t hash_bytes(const void *data, size_t len);
 
 static inline uint64_t hash_slice(struct slice s)

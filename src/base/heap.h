@@ -2,8 +2,8 @@
  *
  * Layer: base
  *
- * Nodes with equal keys leave in the order of their sequence number, which the heap gives out: the order never
- * depends on addresses.
+ * Nodes with equal keys leave in the order of their sequence number, which the heap gives out:
+ * the order never depends on addresses.
  */
 #ifndef CARILLON_BASE_HEAP_H
 #define CARILLON_BASE_HEAP_H

@@ -2,7 +2,8 @@
  *
  * Layer: base
  *
- * A head is a node that points to itself when empty. A node that is in no list is zeroed or points to itself.
+ * A head is a node that points to itself when empty. A node that is in no list is zeroed or
+ * points to itself.
  */
 #ifndef CARILLON_BASE_LIST_H
 #define CARILLON_BASE_LIST_H
@@ -16,7 +17,8 @@ struct list {
 };
 
 /* The struct of @type whose @member is at @node. */
-#define CONTAINER_OF(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define CONTAINER_OF(node, type, member)                                                       \
+    ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void list_init(struct list *head)
 {
@@ -38,7 +40,8 @@ static inline void list_add(struct list *head, struct list *node)
     head->prev = node;
 }
 
-/* Remove @node from the list it is in; it may be added again. Does nothing to a node that is in none. */
+/* Remove @node from the list it is in; it may be added again. Does nothing to a node that is in
+ * none. */
 static inline void list_remove(struct list *node)
 {
     if (node->next != NULL) {

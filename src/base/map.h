@@ -1,11 +1,13 @@
-/* base/map.h -- the one hash table: from a 64-bit hash and the caller's notion of equality to a 32-bit value.
+/* base/map.h -- the one hash table: from a 64-bit hash and the caller's notion of equality to a
+ * 32-bit value.
  *
  * Layer: base
  *
- * The table stores only (hash, value) pairs; the keys live in the caller's objects, which the value names (an index
- * into the caller's array). There is no way to walk it: order by hash would leak into results, so callers that
- * need an order keep one. Linear probing; erased slots are closed up by moving followers back (no tombstones).
- * Growth is incremental: the old table is moved a few slots per put, so that no single call takes long.
+ * The table stores only (hash, value) pairs; the keys live in the caller's objects, which the
+ * value names (an index into the caller's array). There is no way to walk it: order by hash
+ * would leak into results, so callers that need an order keep one. Linear probing; erased slots
+ * are closed up by moving followers back (no tombstones). Growth is incremental: the old table
+ * is moved a few slots per put, so that no single call takes long.
  */
 #ifndef CARILLON_BASE_MAP_H
 #define CARILLON_BASE_MAP_H
@@ -32,9 +34,9 @@ struct map_table {
 
 struct map {
     struct arena *arena;
-    struct map_table now;  /* takes new values */
-    struct map_table old;  /* being moved; slots NULL when nothing is */
-    size_t moved;          /* slots of old that were moved already */
+    struct map_table now; /* takes new values */
+    struct map_table old; /* being moved; slots NULL when nothing is */
+    size_t moved;         /* slots of old that were moved already */
 };
 
 /* Whether the object that @value names has the key @key. */
@@ -47,10 +49,13 @@ void map_fini(struct map *map);
 /* Make room for @count values at once (for loading). */
 void map_reserve(struct map *map, size_t count);
 
-/* The value whose stored hash is @hash and for which @equal(context, value, key) holds, or MAP_NONE. */
-uint32_t map_find(const struct map *map, uint64_t hash, map_equal equal, const void *context, const void *key);
+/* The value whose stored hash is @hash and for which @equal(context, value, key) holds, or
+ * MAP_NONE. */
+uint32_t map_find(const struct map *map, uint64_t hash, map_equal equal, const void *context,
+                  const void *key);
 
-/* Add a value under @hash. The caller has made sure that its key is not there yet. @value is not MAP_NONE. */
+/* Add a value under @hash. The caller has made sure that its key is not there yet. @value is
+ * not MAP_NONE. */
 void map_put(struct map *map, uint64_t hash, uint32_t value);
 
 /* Remove the pair (@hash, @value). Returns: whether it was there. */

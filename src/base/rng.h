@@ -1,4 +1,5 @@
-/* base/rng.h -- a seeded random sequence (xoshiro256**): the same seed gives the same numbers everywhere.
+/* base/rng.h -- a seeded random sequence (xoshiro256**): the same seed gives the same numbers
+ * everywhere.
  *
  * Layer: base
  */

@@ -17,7 +17,7 @@ struct slice {
     size_t len;          /* bytes */
 };
 
-#define SLICE_NONE ((struct slice){NULL, 0})
+#define SLICE_NONE          ((struct slice){NULL, 0})
 #define SLICE_LITERAL(text) ((struct slice){(const uint8_t *)("" text), sizeof(text) - 1})
 
 static inline struct slice slice_from(const void *data, size_t len)
@@ -49,7 +49,9 @@ bool slice_cut(struct slice s, char separator, struct slice *ret_head, struct sl
 /* @s without ASCII white space at both ends. */
 struct slice slice_trim(struct slice s);
 
-/* Read a decimal number that fills the whole slice. Errors: ERR_MALFORMED, ERR_TOO_LARGE past @max. */
-int slice_parse_u64(struct slice s, uint64_t max, uint64_t *ret_value) __attribute__((warn_unused_result));
+/* Read a decimal number that fills the whole slice. Errors: ERR_MALFORMED, ERR_TOO_LARGE past
+ * @max. */
+int slice_parse_u64(struct slice s, uint64_t max, uint64_t *ret_value)
+    __attribute__((warn_unused_result));
 
 #endif

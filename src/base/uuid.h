@@ -1,4 +1,5 @@
-/* base/uuid.h -- UUID version 7 (RFC 9562 section 5.7): idempotency keys, import ids, node identities.
+/* base/uuid.h -- UUID version 7 (RFC 9562 section 5.7): idempotency keys, import ids, node
+ * identities.
  *
  * Layer: base
  */
@@ -14,7 +15,8 @@ struct uuid {
     uint8_t bytes[UUID_BYTES];
 };
 
-/* Build a version 7 UUID from a Unix time in ms and ten random bytes (version and variant bits are set here). */
+/* Build a version 7 UUID from a Unix time in ms and ten random bytes (version and variant bits
+ * are set here). */
 struct uuid uuid_make(uint64_t unix_ms, const uint8_t random[10]);
 
 /* The Unix time in ms that a version 7 UUID carries. */

@@ -1,10 +1,12 @@
-/* io/io.h -- everything log, node and client ask of the world: clock, timers, random, files, lanes, streams.
+/* io/io.h -- everything log, node and client ask of the world: clock, timers, random, files,
+ * lanes, streams.
  *
  * Layer: io (base)
  *
- * Two worlds implement it: io_uv (libuv, the real one) and io_sim (seeded simulation). The code above never knows
- * which. All callbacks run on the loop thread; only a job's run() runs elsewhere (see lanes). A callback never
- * fires inside the call that asked for it. Errors are those of base/error.h; system codes do not leave the world.
+ * Two worlds implement it: io_uv (libuv, the real one) and io_sim (seeded simulation). The code
+ * above never knows which. All callbacks run on the loop thread; only a job's run() runs
+ * elsewhere (see lanes). A callback never fires inside the call that asked for it. Errors are
+ * those of base/error.h; system codes do not leave the world.
  */
 #ifndef CARILLON_IO_IO_H
 #define CARILLON_IO_IO_H
@@ -19,9 +21,11 @@ struct io {
     const struct io_ops *ops;
 };
 
-/* ---- clock and random ------------------------------------------------------------------------------------- */
+/* ---- clock and random
+ * ------------------------------------------------------------------------------------- */
 
-/* Monotonic time in ns; never goes back. Read once per loop turn and cached (io_now_exact_ns reads it anew). */
+/* Monotonic time in ns; never goes back. Read once per loop turn and cached (io_now_exact_ns
+ * reads it anew). */
 uint64_t io_now_ns(struct io *io);
 uint64_t io_now_exact_ns(struct io *io);
 
@@ -31,51 +35,60 @@ uint64_t io_wall_ms(struct io *io);
 /* Fill with random bytes of the world (from the kernel, or seeded in the simulation). */
 void io_random(struct io *io, void *data, size_t len);
 
-/* ---- timers and the end of a turn --------------------------------------------------------------------------- */
+/* ---- timers and the end of a turn
+ * --------------------------------------------------------------------------- */
 
 struct io_timer {
     struct heap_node node; /* key: due time in ns */
     void (*fired)(struct io_timer *timer);
 };
 
-/* Call fired() once after @delay_ms; an armed timer is moved. The caller owns the storage until it fired or was
- * stopped. */
-void io_timer_start(struct io *io, struct io_timer *timer, uint64_t delay_ms, void (*fired)(struct io_timer *));
+/* Call fired() once after @delay_ms; an armed timer is moved. The caller owns the storage until
+ * it fired or was stopped. */
+void io_timer_start(struct io *io, struct io_timer *timer, uint64_t delay_ms,
+                    void (*fired)(struct io_timer *));
 void io_timer_stop(struct io *io, struct io_timer *timer);
 
-/* Called at the end of every loop turn that delivered anything: the place to hand over what the turn gathered. */
+/* Called at the end of every loop turn that delivered anything: the place to hand over what the
+ * turn gathered. */
 struct io_turn {
     struct list node;
     void (*ended)(struct io_turn *turn);
-    bool again; /* set inside ended(): the loop must not wait, call again after polling (sliced work) */
+    bool again; /* set inside ended(): the loop must not wait, call again after polling (sliced
+                   work) */
 };
 
 void io_turn_add(struct io *io, struct io_turn *turn, void (*ended)(struct io_turn *));
 void io_turn_remove(struct io *io, struct io_turn *turn);
 
-/* ---- files: calls that wait --------------------------------------------------------------------------------- */
-/* For the start of a node, and for jobs on a lane. On the loop thread of a serving node they are not used. */
+/* ---- files: calls that wait
+ * --------------------------------------------------------------------------------- */
+/* For the start of a node, and for jobs on a lane. On the loop thread of a serving node they
+ * are not used. */
 
 struct io_file; /* owned by the world; closed with io_file_close */
 
 enum io_open {
-    IO_OPEN_READ = 1,      /* must exist */
-    IO_OPEN_WRITE = 2,     /* must exist; read and write */
-    IO_OPEN_CREATE = 3,    /* must not exist; read and write */
+    IO_OPEN_READ = 1,   /* must exist */
+    IO_OPEN_WRITE = 2,  /* must exist; read and write */
+    IO_OPEN_CREATE = 3, /* must not exist; read and write */
 };
 
 /* Errors: ERR_GONE, ERR_EXISTS, ERR_DISK_FULL, ERR_IO. */
-int io_file_open(struct io *io, const char *path, enum io_open how, struct io_file **ret_file) CHECKED;
+int io_file_open(struct io *io, const char *path, enum io_open how,
+                 struct io_file **ret_file) CHECKED;
 void io_file_close(struct io *io, struct io_file *file);
 
 /* Read up to @len bytes at @offset; short only at the end of the file. Errors: ERR_IO. */
-int io_file_read(struct io *io, struct io_file *file, uint64_t offset, void *data, size_t len, size_t *ret_len) CHECKED;
+int io_file_read(struct io *io, struct io_file *file, uint64_t offset, void *data, size_t len,
+                 size_t *ret_len) CHECKED;
 
 /* Write all of @data at @offset. Errors: ERR_DISK_FULL (some of it may be written), ERR_IO. */
-int io_file_write(struct io *io, struct io_file *file, uint64_t offset, const void *data, size_t len) CHECKED;
+int io_file_write(struct io *io, struct io_file *file, uint64_t offset, const void *data,
+                  size_t len) CHECKED;
 
-/* fdatasync. After an error the file's unsynced contents are undefined: never try again on it. Errors: ERR_IO,
- * ERR_DISK_FULL (a file system may find out late that it has no room). */
+/* fdatasync. After an error the file's unsynced contents are undefined: never try again on it.
+ * Errors: ERR_IO, ERR_DISK_FULL (a file system may find out late that it has no room). */
 int io_file_sync(struct io *io, struct io_file *file) CHECKED;
 
 int io_file_size(struct io *io, struct io_file *file, uint64_t *ret_size) CHECKED;
@@ -91,18 +104,21 @@ int io_folder_make(struct io *io, const char *path) CHECKED;
 /* fsync of the folder: makes created, renamed and removed names in it durable. */
 int io_folder_sync(struct io *io, const char *path) CHECKED;
 
-/* Call @found for each plain file in the folder, in byte order of the names. Errors: ERR_GONE, ERR_IO, or what
- * found() returned. */
-int io_folder_list(struct io *io, const char *path, int (*found)(void *context, const char *name), void *context) CHECKED;
+/* Call @found for each plain file in the folder, in byte order of the names. Errors: ERR_GONE,
+ * ERR_IO, or what found() returned. */
+int io_folder_list(struct io *io, const char *path,
+                   int (*found)(void *context, const char *name), void *context) CHECKED;
 
 /* Bytes free for this user on the file system that holds @path. */
 int io_folder_free_bytes(struct io *io, const char *path, uint64_t *ret_bytes) CHECKED;
 
-/* Take the lock file in @folder for this process, held until unlock or the end of the process. Errors: ERR_LOCKED. */
+/* Take the lock file in @folder for this process, held until unlock or the end of the process.
+ * Errors: ERR_LOCKED. */
 int io_folder_lock(struct io *io, const char *folder, struct io_file **ret_lock) CHECKED;
 void io_folder_unlock(struct io *io, struct io_file *lock);
 
-/* ---- lanes: work that waits for the disk, off the loop -------------------------------------------------------- */
+/* ---- lanes: work that waits for the disk, off the loop
+ * -------------------------------------------------------- */
 
 enum io_lane {
     IO_LANE_LOG,  /* the log's writer thread: batches, and nothing that could delay one */
@@ -110,8 +126,9 @@ enum io_lane {
     IO_LANE_NR,
 };
 
-/* A job runs on its lane's thread, one after another in the order submitted; then done() on the loop thread. run()
- * touches only what the job owns until done(), and calls only the file functions above. */
+/* A job runs on its lane's thread, one after another in the order submitted; then done() on the
+ * loop thread. run() touches only what the job owns until done(), and calls only the file
+ * functions above. */
 struct io_job {
     struct list node;
     void (*run)(struct io *io, struct io_job *job);
@@ -120,25 +137,29 @@ struct io_job {
 
 void io_lane_submit(struct io *io, enum io_lane lane, struct io_job *job);
 
-/* ---- streams: connections ----------------------------------------------------------------------------------- */
+/* ---- streams: connections
+ * ----------------------------------------------------------------------------------- */
 
-/* A byte stream. The caller embeds it, sets the callbacks, and keeps it until closed() was called.
- * Writing: append to `out`, then io_stream_flush(); the world sends as much as it can and calls drained() when a
- * flush that could not finish has emptied `out`. Reading: received() gets each run of bytes, borrowed for the call.
+/* A byte stream. The caller embeds it, sets the callbacks, and keeps it until closed() was
+ * called. Writing: append to `out`, then io_stream_flush(); the world sends as much as it can
+ * and calls drained() when a flush that could not finish has emptied `out`. Reading: received()
+ * gets each run of bytes, borrowed for the call.
  */
 struct io_stream {
-    void *world;                                                     /* the world's own part */
-    struct buf out;                                                  /* bytes to send; max is the caller's bound */
-    void (*connected)(struct io_stream *stream, int status);         /* of io_stream_connect only */
+    void *world;    /* the world's own part */
+    struct buf out; /* bytes to send; max is the caller's bound */
+    void (*connected)(struct io_stream *stream, int status); /* of io_stream_connect only */
     void (*received)(struct io_stream *stream, struct slice bytes);
-    void (*drained)(struct io_stream *stream);                       /* may be NULL */
-    void (*ended)(struct io_stream *stream, int status);             /* peer closed (ERR_EOF) or broke (ERR_IO) */
-    void (*closed)(struct io_stream *stream);                        /* after io_stream_close: storage is free */
+    void (*drained)(struct io_stream *stream); /* may be NULL */
+    void (*ended)(struct io_stream *stream,
+                  int status);                /* peer closed (ERR_EOF) or broke (ERR_IO) */
+    void (*closed)(struct io_stream *stream); /* after io_stream_close: storage is free */
 };
 
-/* Start connecting to a numeric @address and @port. Errors: ERR_ADDRESS at once; else connected() follows with OK,
- * ERR_REFUSED_CONNECT or ERR_IO. */
-int io_stream_connect(struct io *io, struct io_stream *stream, const char *address, uint16_t port) CHECKED;
+/* Start connecting to a numeric @address and @port. Errors: ERR_ADDRESS at once; else
+ * connected() follows with OK, ERR_REFUSED_CONNECT or ERR_IO. */
+int io_stream_connect(struct io *io, struct io_stream *stream, const char *address,
+                      uint16_t port) CHECKED;
 
 void io_stream_flush(struct io *io, struct io_stream *stream);
 
@@ -149,26 +170,29 @@ void io_stream_resume(struct io *io, struct io_stream *stream);
 /* Bytes handed over to the world by flush and not yet taken by the kernel. */
 size_t io_stream_unsent(const struct io_stream *stream);
 
-/* Close now; unsent bytes are tried once and then dropped. closed() follows; no other callback does. Initialised
- * but unconnected streams may be closed too. */
+/* Close now; unsent bytes are tried once and then dropped. closed() follows; no other callback
+ * does. Initialised but unconnected streams may be closed too. */
 void io_stream_close(struct io *io, struct io_stream *stream);
 
 struct io_listener {
     void *world;
-    void (*incoming)(struct io_listener *listener); /* call io_accept until it returns ERR_GONE */
+    void (*incoming)(
+        struct io_listener *listener); /* call io_accept until it returns ERR_GONE */
     void (*closed)(struct io_listener *listener);
 };
 
-/* Listen on a numeric @address (port 0: any free one, see @ret_port). Errors: ERR_ADDRESS, ERR_EXISTS the port is
- * in use, ERR_PERMISSION, ERR_IO. */
-int io_listen(struct io *io, struct io_listener *listener, const char *address, uint16_t port, uint16_t *ret_port) CHECKED;
+/* Listen on a numeric @address (port 0: any free one, see @ret_port). Errors: ERR_ADDRESS,
+ * ERR_EXISTS the port is in use, ERR_PERMISSION, ERR_IO. */
+int io_listen(struct io *io, struct io_listener *listener, const char *address, uint16_t port,
+              uint16_t *ret_port) CHECKED;
 
-/* Take one waiting connection into @stream (callbacks and out set by the caller beforehand). Errors: ERR_GONE none
- * is waiting, ERR_FULL out of descriptors, ERR_IO. */
+/* Take one waiting connection into @stream (callbacks and out set by the caller beforehand).
+ * Errors: ERR_GONE none is waiting, ERR_FULL out of descriptors, ERR_IO. */
 int io_accept(struct io *io, struct io_listener *listener, struct io_stream *stream) CHECKED;
 void io_listener_close(struct io *io, struct io_listener *listener);
 
-/* ---- the world's side ----------------------------------------------------------------------------------------- */
+/* ---- the world's side
+ * ----------------------------------------------------------------------------------------- */
 
 struct io_ops {
     uint64_t (*now_ns)(struct io *io);
@@ -179,10 +203,13 @@ struct io_ops {
     void (*timer_stop)(struct io *io, struct io_timer *timer);
     void (*turn_add)(struct io *io, struct io_turn *turn);
     void (*turn_remove)(struct io *io, struct io_turn *turn);
-    int (*file_open)(struct io *io, const char *path, enum io_open how, struct io_file **ret_file);
+    int (*file_open)(struct io *io, const char *path, enum io_open how,
+                     struct io_file **ret_file);
     void (*file_close)(struct io *io, struct io_file *file);
-    int (*file_read)(struct io *io, struct io_file *file, uint64_t offset, void *data, size_t len, size_t *ret_len);
-    int (*file_write)(struct io *io, struct io_file *file, uint64_t offset, const void *data, size_t len);
+    int (*file_read)(struct io *io, struct io_file *file, uint64_t offset, void *data,
+                     size_t len, size_t *ret_len);
+    int (*file_write)(struct io *io, struct io_file *file, uint64_t offset, const void *data,
+                      size_t len);
     int (*file_sync)(struct io *io, struct io_file *file);
     int (*file_size)(struct io *io, struct io_file *file, uint64_t *ret_size);
     int (*file_truncate)(struct io *io, struct io_file *file, uint64_t size);
@@ -190,18 +217,21 @@ struct io_ops {
     int (*file_remove)(struct io *io, const char *path);
     int (*folder_make)(struct io *io, const char *path);
     int (*folder_sync)(struct io *io, const char *path);
-    int (*folder_list)(struct io *io, const char *path, int (*found)(void *context, const char *name), void *context);
+    int (*folder_list)(struct io *io, const char *path,
+                       int (*found)(void *context, const char *name), void *context);
     int (*folder_free_bytes)(struct io *io, const char *path, uint64_t *ret_bytes);
     int (*folder_lock)(struct io *io, const char *folder, struct io_file **ret_lock);
     void (*folder_unlock)(struct io *io, struct io_file *lock);
     void (*lane_submit)(struct io *io, enum io_lane lane, struct io_job *job);
-    int (*stream_connect)(struct io *io, struct io_stream *stream, const char *address, uint16_t port);
+    int (*stream_connect)(struct io *io, struct io_stream *stream, const char *address,
+                          uint16_t port);
     void (*stream_flush)(struct io *io, struct io_stream *stream);
     void (*stream_pause)(struct io *io, struct io_stream *stream);
     void (*stream_resume)(struct io *io, struct io_stream *stream);
     size_t (*stream_unsent)(const struct io_stream *stream); /* world in stream->world */
     void (*stream_close)(struct io *io, struct io_stream *stream);
-    int (*listen)(struct io *io, struct io_listener *listener, const char *address, uint16_t port, uint16_t *ret_port);
+    int (*listen)(struct io *io, struct io_listener *listener, const char *address,
+                  uint16_t port, uint16_t *ret_port);
     int (*accept)(struct io *io, struct io_listener *listener, struct io_stream *stream);
     void (*listener_close)(struct io *io, struct io_listener *listener);
 };

@@ -4,7 +4,8 @@
 
 static uint32_t length_decode(const uint8_t *at)
 {
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
+           (uint32_t)at[3] << 24;
 }
 
 void frame_reader_init(struct frame_reader *reader, size_t frame_bytes_max)
@@ -36,7 +37,8 @@ static void gather(struct frame_reader *reader, size_t len)
     reader->input.len -= n;
 }
 
-/* A frame that began in an earlier piece: complete its header, then its payload, byte by byte as they are missing. */
+/* A frame that began in an earlier piece: complete its header, then its payload, byte by byte
+ * as they are missing. */
 static int next_from_partial(struct frame_reader *reader, struct slice *ret_payload)
 {
     struct buf *partial = &reader->partial;

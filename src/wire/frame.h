@@ -2,8 +2,9 @@
  *
  * Layer: wire (base)     Spec: docs/spec/protocol.md section 1
  *
- * A frame is a 32-bit little-endian length followed by that many bytes of payload, at most FRAME_BYTES_MAX. The length is
- * checked before anything is stored: a peer cannot make us allocate by announcing.
+ * A frame is a 32-bit little-endian length followed by that many bytes of payload, at most
+ * FRAME_BYTES_MAX. The length is checked before anything is stored: a peer cannot make us
+ * allocate by announcing.
  */
 #ifndef CARILLON_WIRE_FRAME_H
 #define CARILLON_WIRE_FRAME_H
@@ -13,12 +14,13 @@
 
 enum { FRAME_HEADER_BYTES = 4, FRAME_BYTES_MAX = 1 << 20 };
 
-/* Cuts a stream, which arrives in pieces of any size, into frames. A whole frame in a piece is not copied. */
+/* Cuts a stream, which arrives in pieces of any size, into frames. A whole frame in a piece is
+ * not copied. */
 struct frame_reader {
-    struct buf partial;     /* the beginning of a frame whose rest has not come yet */
-    struct slice input;     /* what frame_reader_feed was given and is not consumed yet */
+    struct buf partial; /* the beginning of a frame whose rest has not come yet */
+    struct slice input; /* what frame_reader_feed was given and is not consumed yet */
     size_t frame_bytes_max;
-    size_t consumed;        /* bytes at the front of partial that were handed out */
+    size_t consumed; /* bytes at the front of partial that were handed out */
 };
 
 /* A reader that accepts payloads of at most @frame_bytes_max (<= FRAME_BYTES_MAX) bytes. */
@@ -30,12 +32,13 @@ void frame_reader_feed(struct frame_reader *reader, struct slice bytes);
 
 /* Take the next whole frame's payload, borrowed until the next call.
  *
- * Errors: ERR_EOF no whole frame is there yet: feed more; ERR_TOO_LARGE the announced length is over the bound (the
- * stream cannot be read any further).
+ * Errors: ERR_EOF no whole frame is there yet: feed more; ERR_TOO_LARGE the announced length is
+ * over the bound (the stream cannot be read any further).
  */
 int frame_reader_next(struct frame_reader *reader, struct slice *ret_payload) CHECKED;
 
-/* Begin a frame at the end of @out: reserves the header. Returns its place for frame_end. Errors: ERR_FULL. */
+/* Begin a frame at the end of @out: reserves the header. Returns its place for frame_end.
+ * Errors: ERR_FULL. */
 int frame_begin(struct buf *out, size_t *ret_start) CHECKED;
 
 /* Everything appended since frame_begin becomes the frame's payload. */

@@ -21,7 +21,8 @@ static void scratch_free(void *context, void *block)
     (void)block;
 }
 
-void *wire_unpack(const ProtobufCMessageDescriptor *type, struct slice bytes, struct arena *scratch)
+void *wire_unpack(const ProtobufCMessageDescriptor *type, struct slice bytes,
+                  struct arena *scratch)
 {
     ProtobufCAllocator allocator = {scratch_alloc, scratch_free, scratch};
 

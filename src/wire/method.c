@@ -5,15 +5,20 @@
 #include "proto/registration.pb-c.h"
 #include "proto/search.pb-c.h"
 
-#define ANYONE METHOD_ROLE_ANYONE
-#define STUDENT (METHOD_ROLE_STUDENT | METHOD_ROLE_REGISTRAR)
+#define ANYONE    METHOD_ROLE_ANYONE
+#define STUDENT   (METHOD_ROLE_STUDENT | METHOD_ROLE_REGISTRAR)
 #define REGISTRAR METHOD_ROLE_REGISTRAR
-#define OPERATOR METHOD_ROLE_OPERATOR
+#define OPERATOR  METHOD_ROLE_OPERATOR
 
-#define ROW(NUMBER, name, kind, roles, deadline, request, reply, errors)                                             \
-    [CARILLON__METHOD__METHOD_##NUMBER] = {CARILLON__METHOD__METHOD_##NUMBER, name, METHOD_KIND_##kind, roles,       \
-                                           deadline, &carillon__##request##__descriptor,                            \
-                                           &carillon__##reply##__descriptor, errors}
+#define ROW(NUMBER, name, kind, roles, deadline, request, reply, errors)                       \
+    [CARILLON__METHOD__METHOD_##NUMBER] = {CARILLON__METHOD__METHOD_##NUMBER,                  \
+                                           name,                                               \
+                                           METHOD_KIND_##kind,                                 \
+                                           roles,                                              \
+                                           deadline,                                           \
+                                           &carillon__##request##__descriptor,                 \
+                                           &carillon__##reply##__descriptor,                   \
+                                           errors}
 
 /* clang-format off */
 static const struct method methods[] = {

@@ -2,9 +2,9 @@
  *
  * Layer: wire (base)     Spec: docs/spec/protocol.md section 3
  *
- * A row says what a call looks like and how it is treated, on both sides: the node decides by it, the client and
- * `carillon call` build and print messages by it. Adding a method is one number in proto/envelope.proto, one row
- * here, and its answer in the room that the kind names.
+ * A row says what a call looks like and how it is treated, on both sides: the node decides by
+ * it, the client and `carillon call` build and print messages by it. Adding a method is one
+ * number in proto/envelope.proto, one row here, and its answer in the room that the kind names.
  */
 #ifndef CARILLON_WIRE_METHOD_H
 #define CARILLON_WIRE_METHOD_H
@@ -32,7 +32,8 @@ struct method {
     Carillon__Method number;
     const char *name; /* "registration.submit": what `carillon call` and the logs say */
     enum method_kind kind;
-    unsigned roles; /* bits of method_role: who may call it (checked once connections carry identities) */
+    unsigned roles; /* bits of method_role: who may call it (checked once connections carry
+                       identities) */
     unsigned deadline_ms;
     const ProtobufCMessageDescriptor *request;
     const ProtobufCMessageDescriptor *reply;

@@ -1,10 +1,11 @@
-/* wire/pack.h -- a compact codec of varints and byte strings for snapshots and other bulk data of ours.
+/* wire/pack.h -- a compact codec of varints and byte strings for snapshots and other bulk data
+ * of ours.
  *
  * Layer: wire (base)
  *
- * Numbers are LEB128 (seven bits a byte, least significant first, at most ten bytes); byte strings are a length and
- * the bytes. Readers never trust: every get checks the bound, and the first failure sticks, so that a decoder reads
- * all its fields and asks once.
+ * Numbers are LEB128 (seven bits a byte, least significant first, at most ten bytes); byte
+ * strings are a length and the bytes. Readers never trust: every get checks the bound, and the
+ * first failure sticks, so that a decoder reads all its fields and asks once.
  */
 #ifndef CARILLON_WIRE_PACK_H
 #define CARILLON_WIRE_PACK_H
@@ -29,7 +30,8 @@ static inline struct unpack unpack_from(struct slice bytes)
     return (struct unpack){bytes, false};
 }
 
-/* The next value; 0 or the empty slice once anything has failed. Byte strings are borrowed from the input. */
+/* The next value; 0 or the empty slice once anything has failed. Byte strings are borrowed from
+ * the input. */
 uint64_t unpack_u64(struct unpack *in);
 uint64_t unpack_fixed64(struct unpack *in);
 struct slice unpack_bytes(struct unpack *in);
