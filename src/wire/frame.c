@@ -2,6 +2,8 @@
 
 #include "base/assert.h"
 
+enum { PARTIAL_KEPT_BYTES = 64 << 10 };
+
 static uint32_t length_decode(const uint8_t *at)
 {
     return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
@@ -65,8 +67,13 @@ static int next_from_partial(struct frame_reader *reader, struct slice *ret_payl
 int frame_reader_next(struct frame_reader *reader, struct slice *ret_payload)
 {
     if (reader->consumed > 0) {
-        buf_clear(&reader->partial);
         reader->consumed = 0;
+        if (reader->partial.cap > PARTIAL_KEPT_BYTES) {
+            buf_fini(&reader->partial); /* one large frame must not cost the connection that
+                                           memory for ever */
+            buf_init(&reader->partial, reader->frame_bytes_max + FRAME_HEADER_BYTES);
+        }
+        buf_clear(&reader->partial);
     }
     if (reader->partial.len > 0) {
         return next_from_partial(reader, ret_payload);
@@ -86,6 +93,11 @@ int frame_reader_next(struct frame_reader *reader, struct slice *ret_payload)
     }
     gather(reader, reader->input.len);
     return ERR_EOF;
+}
+
+bool frame_reader_is_inside(const struct frame_reader *reader)
+{
+    return reader->partial.len > reader->consumed;
 }
 
 int frame_begin(struct buf *out, size_t *ret_start)

@@ -37,6 +37,9 @@ void frame_reader_feed(struct frame_reader *reader, struct slice bytes);
  */
 int frame_reader_next(struct frame_reader *reader, struct slice *ret_payload) CHECKED;
 
+/* Whether a frame has begun and not ended: its rest is awaited. */
+bool frame_reader_is_inside(const struct frame_reader *reader);
+
 /* Begin a frame at the end of @out: reserves the header. Returns its place for frame_end.
  * Errors: ERR_FULL. */
 int frame_begin(struct buf *out, size_t *ret_start) CHECKED;

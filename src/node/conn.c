@@ -1,0 +1,329 @@
+#include "node/conn.h"
+
+#include "base/assert.h"
+#include "node/event.h"
+#include "proto/envelope.pb-c.h"
+#include "wire/message.h"
+
+enum { SWEEP_MS = 1000, WELCOME_SCRATCH_BYTES = 4096 };
+
+static struct conn *conn_of(struct io_stream *stream)
+{
+    return CONTAINER_OF(stream, struct conn, stream);
+}
+
+static uint64_t now_ms(const struct conn_table *table)
+{
+    return io_now_ns(table->io) / 1000000;
+}
+
+static void mark_dirty(struct conn *conn)
+{
+    if (!list_is_linked(&conn->dirty)) {
+        list_add(&conn->table->dirty, &conn->dirty);
+    }
+}
+
+static void conn_close(struct conn *conn)
+{
+    if (conn->is_closing) {
+        return;
+    }
+    conn->is_closing = true;
+    list_remove(&conn->dirty);
+    io_stream_close(conn->table->io, &conn->stream);
+}
+
+/* Say what was wrong, try to get it out, and close: the stream cannot be understood any
+ * further. */
+static void conn_fail(struct conn *conn, int status, const char *text)
+{
+    struct conn_table *table = conn->table;
+
+    table->counters.bad_frames++;
+    event_log(EVENT_WARNING, "conn-bad-frame", "slot=%u error=%s text=\"%s\"", conn->name.slot,
+              error_name(status), text);
+    if (conn->is_greeted) {
+        conn_reply(conn, &(struct conn_answer){.status = status, .text = text});
+    } else {
+        Carillon__Welcome welcome = CARILLON__WELCOME__INIT;
+
+        welcome.status = (uint32_t)-status;
+        welcome.text = wire_text(text);
+        (void)!wire_pack_frame(&welcome.base, &conn->stream.out); /* closed in any case */
+    }
+    if (!conn->is_closing) {
+        io_stream_flush(table->io, &conn->stream);
+        conn_close(conn);
+    }
+}
+
+static void greet(struct conn *conn, struct slice payload)
+{
+    struct conn_table *table = conn->table;
+    struct arena scratch;
+    Carillon__Welcome welcome = CARILLON__WELCOME__INIT;
+
+    arena_init(&scratch, WELCOME_SCRATCH_BYTES);
+    const Carillon__Hello *hello = wire_unpack(&carillon__hello__descriptor, payload, &scratch);
+    if (hello == NULL || hello->magic != CONN_MAGIC) {
+        conn_fail(conn, ERR_MALFORMED, "the first frame is not a Hello of this protocol");
+    } else if (hello->version_min > CONN_PROTOCOL_VERSION ||
+               hello->version_max < CONN_PROTOCOL_VERSION) {
+        conn_fail(conn, ERR_VERSION, "this node speaks protocol version 1");
+    } else {
+        welcome.version = CONN_PROTOCOL_VERSION;
+        welcome.frame_bytes_max = FRAME_BYTES_MAX;
+        welcome.outstanding_max = table->limits.outstanding_max;
+        table->hooks.welcome(table->hooks.context, &welcome);
+        int rc = wire_pack_frame(&welcome.base, &conn->stream.out);
+        ASSERT(rc == OK); /* nothing else has been said yet */
+        conn->is_greeted = true;
+        mark_dirty(conn);
+    }
+    arena_fini(&scratch);
+}
+
+static void on_received(struct io_stream *stream, struct slice bytes)
+{
+    struct conn *conn = conn_of(stream);
+    struct conn_table *table = conn->table;
+    struct slice payload;
+    int rc;
+
+    frame_reader_feed(&conn->reader, bytes);
+    while (!conn->is_closing && (rc = frame_reader_next(&conn->reader, &payload)) != ERR_EOF) {
+        if (rc != OK) {
+            conn_fail(conn, rc, "a frame is longer than 1 MiB");
+            return;
+        }
+        conn->since_ms = now_ms(table);
+        if (conn->is_greeted) {
+            table->hooks.request(table->hooks.context, conn, payload);
+        } else {
+            greet(conn, payload);
+        }
+    }
+    if (!conn->is_closing && conn_is_choked(conn)) {
+        conn->is_paused = true;
+        io_stream_pause(table->io, stream);
+    }
+}
+
+/* Read on from a client that has taken its answers. */
+static void resume(struct conn *conn)
+{
+    if (conn->is_paused && !conn->is_closing && !conn_is_choked(conn)) {
+        conn->is_paused = false;
+        io_stream_resume(conn->table->io, &conn->stream);
+    }
+}
+
+static void on_drained(struct io_stream *stream)
+{
+    resume(conn_of(stream));
+}
+
+static void on_ended(struct io_stream *stream, int status)
+{
+    (void)status; /* a client may leave whenever it likes */
+    conn_close(conn_of(stream));
+}
+
+static void table_check_closed(struct conn_table *table)
+{
+    if (table->is_closing && table->used == 0 && table->listener_is_closed) {
+        io_turn_remove(table->io, &table->turn);
+        table->closed(table);
+    }
+}
+
+static void on_closed(struct io_stream *stream)
+{
+    struct conn *conn = conn_of(stream);
+    struct conn_table *table = conn->table;
+    uint32_t slot = conn->name.slot;
+
+    frame_reader_fini(&conn->reader);
+    buf_fini(&conn->stream.out);
+    arena_free(table->arena, conn, sizeof *conn);
+    table->slots[slot] = NULL;
+    table->generations[slot]++;
+    table->free_slots[table->free_count++] = slot;
+    table->used--;
+    table_check_closed(table);
+}
+
+static struct conn *conn_create(struct conn_table *table)
+{
+    uint32_t slot = table->free_slots[--table->free_count];
+    struct conn *conn = arena_alloc_zero(table->arena, sizeof *conn);
+
+    conn->table = table;
+    conn->name = (struct conn_name){slot, table->generations[slot]};
+    conn->since_ms = now_ms(table);
+    conn->stream.received = on_received;
+    conn->stream.drained = on_drained;
+    conn->stream.ended = on_ended;
+    conn->stream.closed = on_closed;
+    buf_init(&conn->stream.out, CONN_OUT_BYTES_MAX);
+    frame_reader_init(&conn->reader, FRAME_BYTES_MAX);
+    table->slots[slot] = conn;
+    table->used++;
+    return conn;
+}
+
+/* One slot stays free for the connection that is told there is no room. */
+static void on_incoming(struct io_listener *listener)
+{
+    struct conn_table *table = CONTAINER_OF(listener, struct conn_table, listener);
+
+    while (table->free_count > 0) {
+        struct conn *conn = conn_create(table);
+        int rc = io_accept(table->io, listener, &conn->stream);
+
+        if (rc != OK) {
+            conn->is_closing = true;
+            on_closed(&conn->stream);
+            if (rc != ERR_GONE) {
+                event_log(EVENT_WARNING, "conn-accept-failed", "error=%s", error_name(rc));
+            }
+            return;
+        }
+        table->counters.accepted++;
+        if (table->used > table->limits.connections_max) {
+            table->counters.refused_connections++;
+            conn_fail(conn, ERR_FULL,
+                      "the node serves as many connections as it may; try again later");
+        } else {
+            io_stream_resume(table->io, &conn->stream);
+        }
+    }
+}
+
+static void on_turn(struct io_turn *turn)
+{
+    struct conn_table *table = CONTAINER_OF(turn, struct conn_table, turn);
+    struct list *node;
+    struct list *following;
+
+    LIST_EACH(node, following, &table->dirty)
+    {
+        struct conn *conn = CONTAINER_OF(node, struct conn, dirty);
+
+        list_remove(node);
+        io_stream_flush(table->io, &conn->stream);
+        resume(conn); /* drained() only follows a flush that could not finish */
+    }
+}
+
+/* Cut off those who do not greet in time, and those who began a frame and stopped. */
+static void on_sweep(struct io_timer *timer)
+{
+    struct conn_table *table = CONTAINER_OF(timer, struct conn_table, sweep);
+    uint64_t now = now_ms(table);
+
+    for (uint32_t slot = 0; slot < table->limits.connections_max + 1; slot++) {
+        struct conn *conn = table->slots[slot];
+
+        if (conn == NULL || conn->is_closing || conn->is_paused) {
+            continue;
+        }
+        if (!conn->is_greeted && now - conn->since_ms > CONN_HELLO_MS) {
+            conn_fail(conn, ERR_TIMEOUT, "no Hello within 10 seconds");
+        } else if (frame_reader_is_inside(&conn->reader) &&
+                   now - conn->since_ms > CONN_STALL_MS) {
+            conn_fail(conn, ERR_TIMEOUT, "a frame was begun and not ended within 30 seconds");
+        }
+    }
+    io_timer_start(table->io, timer, SWEEP_MS, on_sweep);
+}
+
+static void on_listener_closed(struct io_listener *listener)
+{
+    struct conn_table *table = CONTAINER_OF(listener, struct conn_table, listener);
+
+    table->listener_is_closed = true;
+    table_check_closed(table);
+}
+
+int conn_table_open(struct conn_table *table, struct io *io, struct arena *arena,
+                    const struct conn_limits *limits, const char *address, uint16_t *port)
+{
+    uint32_t slots = limits->connections_max + 1;
+
+    table->io = io;
+    table->arena = arena;
+    table->limits = *limits;
+    table->listener =
+        (struct io_listener){.incoming = on_incoming, .closed = on_listener_closed};
+    list_init(&table->dirty);
+    table->slots = arena_alloc_zero(arena, slots * sizeof *table->slots);
+    table->generations = arena_alloc_zero(arena, slots * sizeof *table->generations);
+    table->free_slots = arena_alloc(arena, slots * sizeof *table->free_slots);
+    for (uint32_t i = 0; i < slots; i++) {
+        table->free_slots[table->free_count++] = slots - 1 - i;
+    }
+    int rc = io_listen(io, &table->listener, address, *port, port);
+    if (rc != OK) {
+        return rc;
+    }
+    io_turn_add(io, &table->turn, on_turn);
+    io_timer_start(io, &table->sweep, SWEEP_MS, on_sweep);
+    return OK;
+}
+
+void conn_table_close(struct conn_table *table, void (*closed)(struct conn_table *table))
+{
+    table->is_closing = true;
+    table->closed = closed;
+    io_timer_stop(table->io, &table->sweep);
+    io_listener_close(table->io, &table->listener);
+    for (uint32_t slot = 0; slot < table->limits.connections_max + 1; slot++) {
+        struct conn *conn = table->slots[slot];
+
+        if (conn != NULL && !conn->is_closing) {
+            io_stream_flush(table->io, &conn->stream);
+            conn_close(conn);
+        }
+    }
+}
+
+struct conn *conn_find(struct conn_table *table, struct conn_name name)
+{
+    struct conn *conn = table->slots[name.slot];
+
+    return conn != NULL && conn->name.generation == name.generation && !conn->is_closing ? conn
+                                                                                         : NULL;
+}
+
+void conn_reply(struct conn *conn, const struct conn_answer *answer)
+{
+    Carillon__Reply reply = CARILLON__REPLY__INIT;
+
+    if (conn->is_closing) {
+        return;
+    }
+    reply.id = answer->id;
+    reply.status = (uint32_t)-answer->status;
+    reply.retry_after_ms = answer->retry_after_ms;
+    reply.body = wire_binary(answer->body);
+    if (answer->status != OK) {
+        reply.text =
+            wire_text(answer->text != NULL ? answer->text : error_text(answer->status));
+    }
+    int rc = wire_pack_frame(&reply.base, &conn->stream.out);
+    if (rc == ERR_TOO_LARGE) {
+        reply.status = (uint32_t)-ERR_NOSPACE_REPLY;
+        reply.text = wire_text("the answer is longer than a frame; ask for fewer rows");
+        reply.body = wire_binary(SLICE_NONE);
+        rc = wire_pack_frame(&reply.base, &conn->stream.out);
+    }
+    if (rc != OK) {
+        event_log(EVENT_WARNING, "conn-cut-off",
+                  "slot=%u reason=\"client does not read its answers\"", conn->name.slot);
+        conn_close(conn);
+        return;
+    }
+    mark_dirty(conn);
+}

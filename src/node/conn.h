@@ -1,0 +1,117 @@
+/* node/conn.h -- one client connection: hello, frames in, replies out, and its bounds.
+ *
+ * Layer: node (base, io, wire)     Spec: docs/spec/protocol.md
+ *
+ * The connections of a node live in slots; a slot and the generation it had name a connection
+ * after it may be gone, so that an answer that comes late finds either its connection or
+ * nobody.
+ */
+#ifndef CARILLON_NODE_CONN_H
+#define CARILLON_NODE_CONN_H
+
+#include "base/list.h"
+#include "io/io.h"
+#include "wire/frame.h"
+
+enum {
+    CONN_PROTOCOL_VERSION = 1,
+    CONN_MAGIC = 0x43524c4e,
+    CONN_OUT_HIGH_BYTES =
+        1 << 20, /* more answers than this unread: stop reading from the client */
+    CONN_OUT_BYTES_MAX = 4 << 20,
+    CONN_HELLO_MS = 10000,
+    CONN_STALL_MS = 30000, /* a frame that has begun must end within this */
+};
+
+struct conn_table;
+
+struct conn_name {
+    uint32_t slot;
+    uint32_t generation;
+};
+
+struct conn {
+    struct io_stream stream;
+    struct conn_table *table;
+    struct frame_reader reader;
+    struct list dirty; /* in conn_table.dirty while answers wait for the end of the turn */
+    struct conn_name name;
+    uint32_t outstanding; /* requests that will be answered later */
+    uint64_t since_ms;    /* of the last whole frame, or of the accept */
+    bool is_greeted;
+    bool is_paused;
+    bool is_closing;
+};
+
+/* What the table asks of the node. */
+struct conn_hooks {
+    void *context;
+    /* A whole request frame; the payload is borrowed for the call. Answer with conn_reply, now
+     * or later. */
+    void (*request)(void *context, struct conn *conn, struct slice payload);
+    /* Fill in Welcome for a client of our version: identity and bounds. */
+    void (*welcome)(void *context, void *welcome);
+};
+
+struct conn_limits {
+    uint32_t connections_max;
+    uint32_t outstanding_max;
+};
+
+struct conn_counters {
+    uint64_t accepted;
+    uint64_t bad_frames;
+    uint64_t refused_connections;
+};
+
+struct conn_table {
+    struct io *io;
+    struct arena *arena;
+    struct conn_hooks hooks;
+    struct conn_limits limits;
+    struct conn_counters counters;
+    struct io_listener listener;
+    struct io_turn turn;
+    struct io_timer sweep;
+    struct list dirty;
+    struct conn **slots;
+    uint32_t *generations;
+    uint32_t *free_slots;
+    uint32_t free_count;
+    uint32_t used;
+    bool is_closing;
+    bool listener_is_closed;
+    void (*closed)(struct conn_table *table);
+};
+
+/* Listen on a numeric @address and @port (0: any free one, stored back) and serve. The hooks
+ * are set beforehand. Memory for the connections comes from @arena. Errors: as io_listen. */
+int conn_table_open(struct conn_table *table, struct io *io, struct arena *arena,
+                    const struct conn_limits *limits, const char *address,
+                    uint16_t *port) CHECKED;
+
+/* Stop listening and close every connection; closed() follows. */
+void conn_table_close(struct conn_table *table, void (*closed)(struct conn_table *table));
+
+/* The connection of that name, or NULL when it is gone. */
+struct conn *conn_find(struct conn_table *table, struct conn_name name);
+
+struct conn_answer {
+    uint64_t id;
+    int status; /* OK or an error */
+    uint32_t retry_after_ms;
+    const char *text; /* NULL: the error's own */
+    struct slice body;
+};
+
+/* Queue one reply; it leaves at the end of the turn, together with the others. A client that
+ * does not read until CONN_OUT_BYTES_MAX are waiting is cut off. */
+void conn_reply(struct conn *conn, const struct conn_answer *answer);
+
+/* Whether the client reads its answers too slowly to be given more work now. */
+static inline bool conn_is_choked(const struct conn *conn)
+{
+    return conn->stream.out.len + io_stream_unsent(&conn->stream) > CONN_OUT_HIGH_BYTES;
+}
+
+#endif
