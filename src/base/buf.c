@@ -1,0 +1,120 @@
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/base_private.h"
+
+enum { BUF_FIRST_BYTES = 64 };
+
+void buf_init(struct buf *buf, size_t max)
+{
+    *buf = (struct buf){.max = max};
+}
+
+void buf_fini(struct buf *buf)
+{
+    base__release(buf->data);
+    *buf = (struct buf){0};
+}
+
+int buf_reserve(struct buf *buf, size_t len)
+{
+    ASSERT(buf->len <= buf->cap);
+    ASSERT(buf->cap <= buf->max);
+    if (len <= buf->cap - buf->len) {
+        return OK;
+    }
+    if (len > buf->max - buf->len) {
+        return ERR_FULL;
+    }
+    size_t needed = buf->len + len;
+    size_t cap = buf->cap < BUF_FIRST_BYTES ? BUF_FIRST_BYTES : buf->cap;
+    while (cap < needed) {
+        cap = cap > buf->max / 2 ? buf->max : cap * 2;
+    }
+    if (cap > buf->max) {
+        cap = buf->max;
+    }
+    buf->data = base__resize(buf->data, cap);
+    buf->cap = cap;
+    return OK;
+}
+
+int buf_append(struct buf *buf, const void *data, size_t len)
+{
+    if (len == 0) {
+        return OK;
+    }
+    int status = buf_reserve(buf, len);
+    if (status != OK) {
+        return status;
+    }
+    memcpy(buf->data + buf->len, data, len);
+    buf->len += len;
+    return OK;
+}
+
+int buf_append_slice(struct buf *buf, struct slice s)
+{
+    return buf_append(buf, s.data, s.len);
+}
+
+int buf_append_text(struct buf *buf, const char *text)
+{
+    return buf_append(buf, text, strlen(text));
+}
+
+int buf_append_byte(struct buf *buf, uint8_t byte)
+{
+    return buf_append(buf, &byte, 1);
+}
+
+int buf_append_format(struct buf *buf, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int len = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    ASSERT(len >= 0);
+
+    /* vsnprintf writes a terminator, which has to fit for a moment even where it is not kept.
+     */
+    char last[256];
+    size_t room = (size_t)len + 1;
+    if ((size_t)len < sizeof last) {
+        va_start(arguments, format);
+        vsnprintf(last, sizeof last, format, arguments);
+        va_end(arguments);
+        return buf_append(buf, last, (size_t)len);
+    }
+    if ((size_t)len > buf->max - buf->len) {
+        return ERR_FULL;
+    }
+    char *text = base__obtain(room);
+    va_start(arguments, format);
+    vsnprintf(text, room, format, arguments);
+    va_end(arguments);
+    int status = buf_append(buf, text, (size_t)len);
+    base__release(text);
+    return status;
+}
+
+void buf_consume(struct buf *buf, size_t len)
+{
+    ASSERT(len <= buf->len);
+    buf->len -= len;
+    if (len > 0 && buf->len > 0) {
+        memmove(buf->data, buf->data + len, buf->len);
+    }
+}
+
+const char *buf_text(struct buf *buf)
+{
+    if (buf_reserve(buf, 1) != OK) {
+        return NULL;
+    }
+    buf->data[buf->len] = 0;
+    return (const char *)buf->data;
+}
