@@ -21,13 +21,16 @@ uint64_t log_identity_hash(const struct log_identity *identity);
 /* Read @folder/identity.
  *
  * Errors: ERR_GONE there is none; ERR_DAMAGED; ERR_VERSION; ERR_IO. */
-int log_identity_read(struct io *io, const char *folder, struct log_identity *ret_identity) CHECKED;
+int log_identity_read(struct io *io, const char *folder,
+                      struct log_identity *ret_identity) CHECKED;
 
-/* Draw new ids and write @folder/identity (temporary file, sync, rename, sync of the folder). It is the last step of
- * making a data folder: a folder without it holds nothing that anyone was told.
+/* Draw new ids and write @folder/identity (temporary file, sync, rename, sync of the folder).
+ * It is the last step of making a data folder: a folder without it holds nothing that anyone
+ * was told.
  *
  * Errors: ERR_IO, ERR_DISK_FULL, ERR_EXISTS. */
-int log_identity_write(struct io *io, const char *folder, const struct log_identity *identity) CHECKED;
+int log_identity_write(struct io *io, const char *folder,
+                       const struct log_identity *identity) CHECKED;
 
 /* Random cluster and node ids. */
 void log_identity_make(struct io *io, uint32_t shards, struct log_identity *ret_identity);

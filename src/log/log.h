@@ -2,13 +2,15 @@
  *
  * Layer: log (base, io)     Spec: docs/spec/log.md
  *
- * All groups of a node share it. Appended records gather in a buffer; at the end of the turn, when no batch is being
- * written, the whole buffer goes to the log's writer thread as one batch: one write, one fdatasync. Meanwhile a second
- * buffer fills. stored() is called for each record of a batch that is durable, in the order of the appends.
+ * All groups of a node share it. Appended records gather in a buffer; at the end of the turn,
+ * when no batch is being written, the whole buffer goes to the log's writer thread as one
+ * batch: one write, one fdatasync. Meanwhile a second buffer fills. stored() is called for each
+ * record of a batch that is durable, in the order of the appends.
  *
- * Bounds:  two buffers of batch_bytes; segments of segment_bytes, at most LOG_SEGMENTS_MAX files.
- * Errors:  a failed write or sync ends the log for good: failed() once, nothing is stored any more, nothing is tried
- *          again. A full disk is not a failure: appends are refused with ERR_DISK_FULL until there is room.
+ * Bounds:  two buffers of batch_bytes; segments of segment_bytes, at most LOG_SEGMENTS_MAX
+ * files. Errors:  a failed write or sync ends the log for good: failed() once, nothing is
+ * stored any more, nothing is tried again. A full disk is not a failure: appends are refused
+ * with ERR_DISK_FULL until there is room.
  */
 #ifndef CARILLON_LOG_LOG_H
 #define CARILLON_LOG_LOG_H
@@ -21,24 +23,27 @@
 #include "log/record.h"
 
 enum {
-    LOG_SEGMENTS_MAX = 1024,       /* files; beyond it appends are refused as if the disk were full */
+    LOG_SEGMENTS_MAX = 1024, /* files; beyond it appends are refused as if the disk were full */
     LOG_GROUPS_MAX = 1025,
-    LOG_HARD_BYTES_MAX = 64,       /* payload of a hard state */
-    LOG_BATCH_BYTES_MAX = 8 << 20, /* a batch never takes more, whatever the configuration says */
+    LOG_HARD_BYTES_MAX = 64, /* payload of a hard state */
+    LOG_BATCH_BYTES_MAX =
+        8 << 20, /* a batch never takes more, whatever the configuration says */
     LOG_TEXT_BYTES = 1024,
 };
 
 struct log_options {
-    const char *folder;       /* DATA/log; made when it is not there. Borrowed while opening */
-    uint64_t identity;        /* log_identity_hash() */
-    uint32_t groups;          /* 1..LOG_GROUPS_MAX */
-    bool is_new;              /* the data folder is being made: no segment is expected */
-    uint64_t segment_bytes;   /* a multiple of 4096, at least batch_bytes + 8192; default 64 MiB */
-    uint32_t batch_bytes;     /* of one buffer, a multiple of 4096; default 4 MiB */
-    uint32_t spares;          /* zero-filled segments kept ahead; default 2 */
-    uint32_t ready_max;       /* covered segments kept for recycling; more are removed; default 6 */
-    uint32_t idle_ms;         /* without a batch before the marker is written to its file; default 200 */
-    uint32_t probe_ms;        /* between tries when the disk is full; default 1000 */
+    const char *folder; /* DATA/log; made when it is not there. Borrowed while opening */
+    uint64_t identity;  /* log_identity_hash() */
+    uint32_t groups;    /* 1..LOG_GROUPS_MAX */
+    bool is_new;        /* the data folder is being made: no segment is expected */
+    uint64_t
+        segment_bytes;    /* a multiple of 4096, at least batch_bytes + 8192; default 64 MiB */
+    uint32_t batch_bytes; /* of one buffer, a multiple of 4096; default 4 MiB */
+    uint32_t spares;      /* zero-filled segments kept ahead; default 2 */
+    uint32_t ready_max;   /* covered segments kept for recycling; more are removed; default 6 */
+    uint32_t
+        idle_ms; /* without a batch before the marker is written to its file; default 200 */
+    uint32_t probe_ms; /* between tries when the disk is full; default 1000 */
 };
 
 /* The defaults; folder, identity and groups are left to the caller. */
@@ -48,7 +53,8 @@ struct log_hooks {
     void *context;
     /* On open: a durable record, in order. An error ends the opening with it. */
     int (*replayed)(void *context, const struct log_record *record);
-    /* A record that was appended is durable. The payload is borrowed for the call. May append. */
+    /* A record that was appended is durable. The payload is borrowed for the call. May append.
+     */
     void (*stored)(void *context, const struct log_record *record);
     /* After the last stored() of a batch. */
     void (*batch_stored)(void *context);
@@ -59,10 +65,10 @@ struct log_hooks {
 
 struct log_segment {
     uint64_t serial;
-    uint64_t filled;          /* bytes the file has */
-    uint64_t capacity;        /* bytes it may have */
-    struct io_file *file;     /* open while ready or current */
-    uint64_t *group_last;     /* per group: the highest index of its entries here */
+    uint64_t filled;      /* bytes the file has */
+    uint64_t capacity;    /* bytes it may have */
+    struct io_file *file; /* open while ready or current */
+    uint64_t *group_last; /* per group: the highest index of its entries here */
 };
 
 /* A place in the log: the first byte after batch @batch. */
@@ -73,46 +79,53 @@ struct log_place {
 };
 
 struct log_hard {
-    uint64_t serial;  /* of the segment that holds the newest hard state; 0: there is none */
+    uint64_t serial; /* of the segment that holds the newest hard state; 0: there is none */
     uint64_t term;
     uint32_t len;
     uint8_t payload[LOG_HARD_BYTES_MAX];
 };
 
-/* A batch on its way: gathered on the loop, owned by the writer thread from hand-over to done(). */
+/* A batch on its way: gathered on the loop, owned by the writer thread from hand-over to
+ * done(). */
 struct log_write {
     struct io_job job;
     struct log *log;
     struct buf *bytes;
-    size_t padded;            /* bytes with the zeros up to the end of the page */
+    size_t padded; /* bytes with the zeros up to the end of the page */
     struct io_file *file;
     uint64_t offset;
     struct log_seal seal;
-    bool is_synced;           /* out: false when the write itself failed */
+    bool is_synced; /* out: false when the write itself failed */
     int status;
 };
 
-enum log_keep_kind { LOG_KEEP_MARKER, LOG_KEEP_RECYCLE, LOG_KEEP_REMOVE, LOG_KEEP_FILL, LOG_KEEP_PUBLISH };
+enum log_keep_kind {
+    LOG_KEEP_MARKER,
+    LOG_KEEP_RECYCLE,
+    LOG_KEEP_REMOVE,
+    LOG_KEEP_FILL,
+    LOG_KEEP_PUBLISH
+};
 
 /* What the bulk lane does for the log, one thing at a time. */
 struct log_keep {
     struct io_job job;
     struct log *log;
     enum log_keep_kind kind;
-    struct io_file *file;     /* the segment being filled, or the published or recycled one */
+    struct io_file *file; /* the segment being filled, or the published or recycled one */
     uint64_t filled;
-    uint64_t serial;          /* the old one */
+    uint64_t serial; /* the old one */
     uint64_t serial_new;
-    const char *operation;    /* for the text of a failure */
+    const char *operation; /* for the text of a failure */
     int status;
 };
 
 struct log_stats {
-    uint64_t bytes;           /* written, padding included */
+    uint64_t bytes; /* written, padding included */
     uint64_t batches;
     uint64_t records;
-    uint64_t segments;        /* files */
-    uint64_t ready;           /* of them, zero-filled or recycled ones ahead */
+    uint64_t segments; /* files */
+    uint64_t ready;    /* of them, zero-filled or recycled ones ahead */
 };
 
 /* Private to src/log but for its storage. */
@@ -131,7 +144,7 @@ struct log {
     struct log_place durable; /* the last batch known to be on disk */
     struct log_place marked;  /* what the marker's file says */
     uint64_t marker_slot;
-    uint64_t batch;           /* number of the newest batch handed over */
+    uint64_t batch; /* number of the newest batch handed over */
     uint32_t chain;
 
     struct buf buffers[2];
@@ -143,48 +156,55 @@ struct log {
     struct io_timer idle;
     struct io_timer probe;
 
-    uint64_t *released;       /* per group: entries up to here are in a durable snapshot */
-    struct log_hard *hard;    /* per group */
+    uint64_t *released;    /* per group: entries up to here are in a durable snapshot */
+    struct log_hard *hard; /* per group */
     struct log_stats stats;
 
     bool is_writing;
     bool is_keeping;
-    bool is_started;          /* turn and timers are in use */
+    bool is_started; /* turn and timers are in use */
     bool is_marker_due;
-    bool is_starved;          /* the disk has no room for another segment */
-    bool is_held;             /* the batch could not be written for want of room; it waits for the probe */
-    bool is_refusing;         /* writable(false) was said */
-    bool is_rotated;          /* a second segment was needed at least once */
+    bool is_starved; /* the disk has no room for another segment */
+    bool is_held; /* the batch could not be written for want of room; it waits for the probe */
+    bool is_refusing; /* writable(false) was said */
+    bool is_rotated;  /* a second segment was needed at least once */
     bool is_closing;
     bool is_failed;
 };
 
-/* Open the log in options.folder: recover, hand every durable record to replayed(), seal the end and begin to keep
- * spare segments. Waits for the disk. @log is the caller's storage, kept until closed().
+/* Open the log in options.folder: recover, hand every durable record to replayed(), seal the
+ * end and begin to keep spare segments. Waits for the disk. @log is the caller's storage, kept
+ * until closed().
  *
- * Errors:  ERR_DAMAGED a record that was durable is bad: log_text() names file and offset; ERR_VERSION another
- *          format; ERR_IO; ERR_DISK_FULL (the first segment cannot be made); what replayed() returned. Nothing is
- *          open then.
+ * Errors:  ERR_DAMAGED a record that was durable is bad: log_text() names file and offset;
+ * ERR_VERSION another format; ERR_IO; ERR_DISK_FULL (the first segment cannot be made); what
+ * replayed() returned. Nothing is open then.
  */
-int log_open(struct log *log, struct io *io, const struct log_options *options, const struct log_hooks *hooks) CHECKED;
+int log_open(struct log *log, struct io *io, const struct log_options *options,
+             const struct log_hooks *hooks) CHECKED;
 
-/* What went wrong, for people: names file and operation or offset. "" when nothing did. Kept after a failed open. */
+/* What went wrong, for people: names file and operation or offset. "" when nothing did. Kept
+ * after a failed open. */
 const char *log_text(const struct log *log);
 
-/* Append a record (group, type, index, term, payload are read and copied). It is durable when stored() says so.
+/* Append a record (group, type, index, term, payload are read and copied). It is durable when
+ * stored() says so.
  *
- * Errors:  ERR_BUSY the buffer is full until the batch being written is stored; ERR_TOO_LARGE the record alone is
- *          larger than a batch; ERR_DISK_FULL; ERR_STOPPED failed or closing. Nothing was appended then.
+ * Errors:  ERR_BUSY the buffer is full until the batch being written is stored; ERR_TOO_LARGE
+ * the record alone is larger than a batch; ERR_DISK_FULL; ERR_STOPPED failed or closing.
+ * Nothing was appended then.
  */
 int log_append(struct log *log, const struct log_record *record) CHECKED;
 
 /* The largest payload that log_append() takes. */
 size_t log_payload_max(const struct log *log);
 
-/* The entries of @group up to @index are in a durable snapshot: segments that hold nothing else are recycled. */
+/* The entries of @group up to @index are in a durable snapshot: segments that hold nothing else
+ * are recycled. */
 void log_release(struct log *log, uint32_t group, uint64_t index);
 
-/* The group that keeps the oldest segment from being recycled, or UINT32_MAX when that is the current one. */
+/* The group that keeps the oldest segment from being recycled, or UINT32_MAX when that is the
+ * current one. */
 uint32_t log_pinning_group(const struct log *log);
 
 void log_stats(const struct log *log, struct log_stats *ret_stats);

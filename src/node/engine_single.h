@@ -1,11 +1,13 @@
-/* node/engine_single.h -- the engine of a cluster of one node: what is durable here is committed.
+/* node/engine_single.h -- the engine of a cluster of one node: what is durable here is
+ * committed.
  *
  * Layer: node (base, io, log)     Interface: node/engine.h
  *
- * The data folder: identity, lock, log/, snapshots/. Opening it restores the snapshots and replays the log before it
- * returns. All groups live in term 1; the hard state that consensus will go on from is written when the folder is
- * made. A snapshot of all groups is begun by itself when the log has grown by max(snapshot_log_bytes, size of the
- * last snapshots) since the last.
+ * The data folder: identity, lock, log/, snapshots/. Opening it restores the snapshots and
+ * replays the log before it returns. All groups live in term 1; the hard state that consensus
+ * will go on from is written when the folder is made. A snapshot of all groups is begun by
+ * itself when the log has grown by max(snapshot_log_bytes, size of the last snapshots) since
+ * the last.
  */
 #ifndef CARILLON_NODE_ENGINE_SINGLE_H
 #define CARILLON_NODE_ENGINE_SINGLE_H
@@ -15,8 +17,8 @@
 #include "node/engine.h"
 
 struct engine_options {
-    const char *folder;          /* DATA; made when it is not there. Borrowed while opening */
-    uint32_t shards;             /* when the folder is new; else the folder's own number holds */
+    const char *folder; /* DATA; made when it is not there. Borrowed while opening */
+    uint32_t shards;    /* when the folder is new; else the folder's own number holds */
     uint64_t snapshot_log_bytes; /* default 256 MiB */
     struct log_options log;      /* folder, identity and groups are set here */
 };
@@ -48,14 +50,14 @@ struct engine_single {
 
     struct log_snapshot_writer writer;
     struct list snapshot_waits;
-    uint32_t snapshot_group;       /* being written */
-    uint64_t snapshot_log_bytes;   /* the configured threshold */
-    uint64_t snapshot_mark_bytes;  /* log bytes when the last round began */
+    uint32_t snapshot_group;      /* being written */
+    uint64_t snapshot_log_bytes;  /* the configured threshold */
+    uint64_t snapshot_mark_bytes; /* log bytes when the last round began */
     struct io_turn turn;
     bool is_snapshotting;
     bool is_step_due;
     bool is_last_step;
-    bool is_round_full;            /* the round was begun by the policy: all groups */
+    bool is_round_full; /* the round was begun by the policy: all groups */
     bool is_closing;
     bool is_failed;
     bool is_log_closed;
@@ -65,12 +67,15 @@ struct engine_single {
     char text[LOG_TEXT_BYTES];
 };
 
-/* Open @options->folder, restore and replay through @hooks. Waits for the disk. The handle is &single->engine.
+/* Open @options->folder, restore and replay through @hooks. Waits for the disk. The handle is
+ * &single->engine.
  *
- * Errors:  ERR_LOCKED another process has it; ERR_DAMAGED, ERR_VERSION (engine_single_text() names file and offset);
- *          ERR_IO; ERR_DISK_FULL; ERR_CONFIG unusable options; what a restore hook returned. Nothing is open then.
+ * Errors:  ERR_LOCKED another process has it; ERR_DAMAGED, ERR_VERSION (engine_single_text()
+ * names file and offset); ERR_IO; ERR_DISK_FULL; ERR_CONFIG unusable options; what a restore
+ * hook returned. Nothing is open then.
  */
-int engine_single_open(struct engine_single *single, struct io *io, const struct engine_options *options,
+int engine_single_open(struct engine_single *single, struct io *io,
+                       const struct engine_options *options,
                        const struct engine_hooks *hooks) CHECKED;
 
 /* What went wrong, for people; "" when nothing did. Kept after a failed open. */
