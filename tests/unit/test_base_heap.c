@@ -11,6 +11,20 @@
 #include "base/list.h"
 #include "base/rng.h"
 
+/* No node may leave before its parent does, also where the smallest one does not show it. */
+static void check_order(const struct heap *heap)
+{
+    for (size_t position = 1; position <= heap->count; position++) {
+        const struct heap_node *node = heap->nodes[position - 1];
+        assert_int_equal(node->position, position);
+        if (position > 1) {
+            const struct heap_node *parent = heap->nodes[position / 2 - 1];
+            assert_true(parent->key < node->key ||
+                        (parent->key == node->key && parent->sequence < node->sequence));
+        }
+    }
+}
+
 static void heap__random_adds_and_removes__leave_in_the_order_of_a_naive_model(void **state)
 {
     (void)state;
@@ -41,6 +55,7 @@ static void heap__random_adds_and_removes__leave_in_the_order_of_a_naive_model(v
         }
         assert_ptr_equal(heap_first(&heap), least);
         assert_int_equal(heap.count, count);
+        check_order(&heap);
     }
     heap_fini(&heap);
 }
