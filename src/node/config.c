@@ -33,7 +33,6 @@ static const struct setting settings[] = {
     {"log_segment_bytes",  SETTING_BYTES, AT(log_segment_bytes),  2 * MIB,  GIB,                  "size of one log segment"},
     {"snapshot_log_bytes", SETTING_BYTES, AT(snapshot_log_bytes), MIB,      1024 * GIB,           "how much log is written before the next snapshot"},
     {"audit_bytes_max",    SETTING_BYTES, AT(audit_bytes_max),    MIB,      1ULL << 50,           "the oldest audit files beyond this are removed"},
-    {"disk_reserve_bytes", SETTING_BYTES, AT(disk_reserve_bytes), 0,        1024 * GIB,           "with less free disk than this, writes are refused and reads go on"},
 };
 /* clang-format on */
 
@@ -47,7 +46,6 @@ void node_config_init(struct node_config *config)
         .log_segment_bytes = 64 * MIB,
         .snapshot_log_bytes = 512 * MIB,
         .audit_bytes_max = 16 * GIB,
-        .disk_reserve_bytes = 256 * MIB,
     };
 }
 

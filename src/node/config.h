@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-enum { CONFIG_PATH_BYTES = 1024, CONFIG_ADDRESS_BYTES = 64 };
+enum { CONFIG_PATH_BYTES = 400, CONFIG_ADDRESS_BYTES = 64 };
 
 struct node_config {
     char data_folder[CONFIG_PATH_BYTES];
@@ -22,7 +22,6 @@ struct node_config {
     uint64_t log_segment_bytes;  /* size of a log segment */
     uint64_t snapshot_log_bytes; /* log written since the last snapshot that starts a new one */
     uint64_t audit_bytes_max;    /* oldest audit files beyond this are removed */
-    uint64_t disk_reserve_bytes; /* below this much free space writes are refused */
 };
 
 /* The defaults: data in /var/lib/carillon for root, else $XDG_DATA_HOME/carillon; half of the

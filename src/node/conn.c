@@ -36,7 +36,7 @@ static void conn_close(struct conn *conn)
 
 /* Say what was wrong, try to get it out, and close: the stream cannot be understood any
  * further. */
-static void conn_fail(struct conn *conn, int status, const char *text)
+void conn_refuse(struct conn *conn, int status, const char *text)
 {
     struct conn_table *table = conn->table;
 
@@ -67,10 +67,10 @@ static void greet(struct conn *conn, struct slice payload)
     arena_init(&scratch, WELCOME_SCRATCH_BYTES);
     const Carillon__Hello *hello = wire_unpack(&carillon__hello__descriptor, payload, &scratch);
     if (hello == NULL || hello->magic != CONN_MAGIC) {
-        conn_fail(conn, ERR_MALFORMED, "the first frame is not a Hello of this protocol");
+        conn_refuse(conn, ERR_MALFORMED, "the first frame is not a Hello of this protocol");
     } else if (hello->version_min > CONN_PROTOCOL_VERSION ||
                hello->version_max < CONN_PROTOCOL_VERSION) {
-        conn_fail(conn, ERR_VERSION, "this node speaks protocol version 1");
+        conn_refuse(conn, ERR_VERSION, "this node speaks protocol version 1");
     } else {
         welcome.version = CONN_PROTOCOL_VERSION;
         welcome.frame_bytes_max = FRAME_BYTES_MAX;
@@ -94,7 +94,7 @@ static void on_received(struct io_stream *stream, struct slice bytes)
     frame_reader_feed(&conn->reader, bytes);
     while (!conn->is_closing && (rc = frame_reader_next(&conn->reader, &payload)) != ERR_EOF) {
         if (rc != OK) {
-            conn_fail(conn, rc, "a frame is longer than 1 MiB");
+            conn_refuse(conn, rc, "a frame is longer than 1 MiB");
             return;
         }
         conn->since_ms = now_ms(table);
@@ -193,8 +193,8 @@ static void on_incoming(struct io_listener *listener)
         table->counters.accepted++;
         if (table->used > table->limits.connections_max) {
             table->counters.refused_connections++;
-            conn_fail(conn, ERR_FULL,
-                      "the node serves as many connections as it may; try again later");
+            conn_refuse(conn, ERR_FULL,
+                        "the node serves as many connections as it may; try again later");
         } else {
             io_stream_resume(table->io, &conn->stream);
         }
@@ -230,10 +230,10 @@ static void on_sweep(struct io_timer *timer)
             continue;
         }
         if (!conn->is_greeted && now - conn->since_ms > CONN_HELLO_MS) {
-            conn_fail(conn, ERR_TIMEOUT, "no Hello within 10 seconds");
+            conn_refuse(conn, ERR_TIMEOUT, "no Hello within 10 seconds");
         } else if (frame_reader_is_inside(&conn->reader) &&
                    now - conn->since_ms > CONN_STALL_MS) {
-            conn_fail(conn, ERR_TIMEOUT, "a frame was begun and not ended within 30 seconds");
+            conn_refuse(conn, ERR_TIMEOUT, "a frame was begun and not ended within 30 seconds");
         }
     }
     io_timer_start(table->io, timer, SWEEP_MS, on_sweep);

@@ -108,6 +108,9 @@ struct conn_answer {
  * does not read until CONN_OUT_BYTES_MAX are waiting is cut off. */
 void conn_reply(struct conn *conn, const struct conn_answer *answer);
 
+/* Say what was wrong with a frame, and close: the stream cannot be trusted any further. */
+void conn_refuse(struct conn *conn, int status, const char *text);
+
 /* Whether the client reads its answers too slowly to be given more work now. */
 static inline bool conn_is_choked(const struct conn *conn)
 {

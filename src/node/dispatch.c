@@ -1,0 +1,340 @@
+/* A request in, an answer out: the way of every call, by the registry's row. */
+#include "base/assert.h"
+#include "node/event.h"
+#include "node/node_private.h"
+#include "proto/entry.pb-c.h"
+#include "proto/operator.pb-c.h"
+#include "proto/registrar.pb-c.h"
+#include "wire/message.h"
+
+/* ---- answers
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+void node__answer(struct node *node, struct conn_name name, const struct conn_answer *answer)
+{
+    struct conn *conn = conn_find(&node->conns, name);
+
+    if (conn != NULL) {
+        conn_reply(conn, answer);
+    }
+}
+
+static void answer_error(struct node *node, struct conn *conn, uint64_t id, int status)
+{
+    struct conn_answer answer = {.id = id, .status = status};
+
+    if (node->text.len > 0) {
+        answer.text = buf_text(&node->text);
+    }
+    if (error_is_retryable(status)) {
+        answer.retry_after_ms = NODE_RETRY_AFTER_MS;
+        node->counters.refused_load++;
+    }
+    conn_reply(conn, &answer);
+}
+
+/* ---- writes
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+uint64_t node__wall_ms(struct node *node)
+{
+    uint64_t now = io_wall_ms(node->io);
+
+    if (now > node->wall_ms) {
+        node->wall_ms = now;
+    }
+    return node->wall_ms;
+}
+
+static int entry_propose(struct node *node, uint32_t method, struct slice key,
+                         struct slice body, uint64_t *ret_index)
+{
+    Carillon__Entry entry = CARILLON__ENTRY__INIT;
+
+    entry.wall_ms = node__wall_ms(node);
+    entry.method = method;
+    entry.key = wire_binary(key);
+    entry.body = wire_binary(body);
+    buf_clear(&node->entry);
+    int rc = wire_pack(&entry.base, &node->entry);
+    if (rc != OK) {
+        return ERR_TOO_LARGE;
+    }
+    return engine_propose(node->engine, NODE_GROUP_SHARD, buf_slice(&node->entry), ret_index);
+}
+
+int node__propose(struct node *node, uint32_t method, struct slice body)
+{
+    struct uuid key = {0};
+    uint8_t random[10];
+    uint64_t index;
+
+    if (method == CARILLON__METHOD__METHOD_NONE) {
+        return entry_propose(node, method, SLICE_NONE, SLICE_NONE, &index);
+    }
+    io_random(node->io, random, sizeof random);
+    key = uuid_make(node__wall_ms(node), random);
+    struct slice key_bytes = slice_from(key.bytes, sizeof key.bytes);
+    int rc =
+        enrol_admit(node->enrol, method, key_bytes, body, node__wall_ms(node), &node->text);
+    if (rc == OK) {
+        rc = entry_propose(node, method, key_bytes, body, &index);
+        if (rc != OK) {
+            enrol_forget(node->enrol, method, body);
+        }
+    }
+    return rc;
+}
+
+/* Whether the node takes a write at all now. */
+static int write_gate(const struct node *node, const struct conn *conn)
+{
+    if (node->is_closing || node->is_failed) {
+        return ERR_STOPPED;
+    }
+    if (!node->is_writable) {
+        return ERR_DISK_FULL;
+    }
+    if (node->pending_last - node->pending_first >= NODE_PENDING_MAX ||
+        conn->outstanding >= node->conns.limits.outstanding_max ||
+        audit_is_behind(node->audit)) {
+        return audit_status(node->audit) == ERR_DISK_FULL ? ERR_DISK_FULL : ERR_BUSY;
+    }
+    return OK;
+}
+
+static void write_request(struct node *node, struct conn *conn,
+                          const Carillon__Request *request, uint64_t deadline_ns)
+{
+    struct slice key = wire_bytes(request->key);
+    struct slice body = wire_bytes(request->body);
+    uint64_t index = 0;
+    int rc = write_gate(node, conn);
+
+    if (rc == OK) {
+        rc = enrol_admit(node->enrol, request->method, key, body, node__wall_ms(node),
+                         &node->text);
+        if (rc == OK) {
+            rc = entry_propose(node, request->method, key, body, &index);
+            if (rc != OK) {
+                enrol_forget(node->enrol, request->method, body);
+            }
+        }
+    }
+    if (rc != OK) {
+        answer_error(node, conn, request->id, rc);
+        return;
+    }
+    node->pending[node->pending_last++ % NODE_PENDING_MAX] = (struct pending){
+        .conn = conn->name, .id = request->id, .index = index, .deadline_ns = deadline_ns};
+    conn->outstanding++;
+}
+
+/* ---- apply
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+/* The words of the notes for the audit trail: a line each. */
+static void notes_describe(struct node *node)
+{
+    static const char *const verbs[] = {"", "promoted", "dropped on promotion", "passed over"};
+    const struct campus *campus = enrol_campus(node->enrol);
+    const struct enrol_result *result = &node->result;
+    int rc = OK;
+
+    buf_clear(&node->notes);
+    for (size_t i = 0; i < enrol_note_count(result) && rc == OK; i++) {
+        struct enrol_note note = enrol_note_at(result, i);
+        const struct campus_section *section = campus_section(campus, note.section);
+        const struct campus_code *code =
+            campus_code(campus, campus_course(campus, section->course)->code);
+        struct slice token =
+            campus_profile_token(campus_student(campus, note.student)->profile);
+        struct slice course = campus_word(campus, code->word)->text;
+        struct slice id = campus_section_id(section);
+        struct slice why =
+            slice_sub(buf_slice(&result->note_text), note.text_at, note.text_len);
+
+        rc = buf_append_format(&node->notes, "%s%.*s %s %.*s#%.*s%s%.*s", i > 0 ? "\n" : "",
+                               (int)token.len, (const char *)token.data, verbs[note.kind],
+                               (int)course.len, (const char *)course.data, (int)id.len,
+                               (const char *)id.data, why.len > 0 ? ": " : "", (int)why.len,
+                               (const char *)why.data);
+    }
+}
+
+/* Who asked for a registrar's change. */
+static struct slice asked_by(struct node *node, uint32_t number, struct slice body)
+{
+    const struct method *method = method_get(number);
+
+    if (method == NULL) {
+        return SLICE_NONE;
+    }
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(method->request, "by");
+    if (field == NULL || field->type != PROTOBUF_C_TYPE_STRING) {
+        return SLICE_NONE;
+    }
+    const char *message = wire_unpack(method->request, body, &node->scratch);
+    const char *by = NULL;
+    if (message != NULL) {
+        memcpy(&by, message + field->offset, sizeof by);
+    }
+    return slice_from_text(by);
+}
+
+static void audit_entry(struct node *node, const struct enrol_entry *entry)
+{
+    const struct enrol_result *result = &node->result;
+    struct audit_record record = {
+        .index = entry->index,
+        .wall_ms = entry->wall_ms,
+        .method = entry->method,
+        .status = (uint32_t)-result->status,
+        .body = entry->body,
+        .reply = buf_slice(&result->reply),
+    };
+
+    if (entry->index <= node->audit_from) {
+        return;
+    }
+    if (result->student != CAMPUS_NONE) {
+        record.student = campus_profile_token(
+            campus_student(enrol_campus(node->enrol), result->student)->profile);
+    }
+    if (entry->method == CARILLON__METHOD__METHOD_IMPORT_CHUNK) {
+        record.body = SLICE_NONE;
+    } else if (entry->method != CARILLON__METHOD__METHOD_SUBMIT) {
+        record.by = asked_by(node, entry->method, entry->body);
+    }
+    if (enrol_note_count(result) > 0) {
+        notes_describe(node);
+        record.notes = buf_slice(&node->notes);
+    }
+    audit_append(node->audit, &record);
+}
+
+/* The entry at the head of the ring is this one, unless nobody waits for it. */
+static void answer_pending(struct node *node, uint64_t index)
+{
+    const struct enrol_result *result = &node->result;
+
+    if (node->pending_first == node->pending_last ||
+        node->pending[node->pending_first % NODE_PENDING_MAX].index != index) {
+        return;
+    }
+    const struct pending *pending = &node->pending[node->pending_first++ % NODE_PENDING_MAX];
+    struct conn *conn = conn_find(&node->conns, pending->conn);
+    if (conn == NULL) {
+        return;
+    }
+    struct conn_answer answer = {
+        .id = pending->id, .status = result->status, .body = buf_slice(&result->reply)};
+    if (result->status != OK && result->text.len > 0) {
+        answer.text = buf_text(&node->result.text);
+    }
+    conn->outstanding--;
+    conn_reply(conn, &answer);
+}
+
+void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
+                 struct slice payload, bool is_replay)
+{
+    struct node *node = context;
+
+    if (group != NODE_GROUP_SHARD) {
+        return; /* the meta group holds nothing yet */
+    }
+    arena_reset(&node->scratch);
+    const Carillon__Entry *message =
+        wire_unpack(&carillon__entry__descriptor, payload, &node->scratch);
+    ASSERT(message != NULL); /* its checksum held: we wrote it */
+    const struct enrol_entry entry = {
+        .index = index,
+        .term = term,
+        .wall_ms = message->wall_ms,
+        .method = message->method,
+        .key = wire_bytes(message->key),
+        .body = wire_bytes(message->body),
+    };
+    enrol_apply(node->enrol, &entry, &node->result);
+    node->applied = index;
+    if (entry.wall_ms > node->wall_ms) {
+        node->wall_ms = entry.wall_ms;
+    }
+    node__index_effects(node, &node->result);
+    audit_entry(node, &entry);
+    if (!is_replay) {
+        answer_pending(node, index);
+    }
+}
+
+/* ---- requests
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static void read_request(struct node *node, struct conn *conn, const Carillon__Request *request)
+{
+    buf_clear(&node->body);
+    int rc = enrol_read(node->enrol, request->method, wire_bytes(request->body),
+                        node__wall_ms(node), &node->body, &node->text);
+    struct conn_answer answer = {
+        .id = request->id, .status = rc, .body = buf_slice(&node->body)};
+
+    if (rc != OK && node->text.len > 0) {
+        answer.text = buf_text(&node->text);
+    }
+    conn_reply(conn, &answer);
+}
+
+static void route(struct node *node, struct conn *conn, const Carillon__Request *request)
+{
+    const struct method *method = method_get(request->method);
+    struct slice body = wire_bytes(request->body);
+
+    if (method == NULL) {
+        (void)!buf_append_format(&node->text, "this node has no method %u", request->method);
+        answer_error(node, conn, request->id, ERR_METHOD);
+        return;
+    }
+    if (conn_is_choked(conn)) {
+        answer_error(node, conn, request->id, ERR_BUSY);
+        return;
+    }
+    uint64_t deadline_ms =
+        request->deadline_ms != 0 ? request->deadline_ms : method->deadline_ms;
+    uint64_t deadline_ns = io_now_ns(node->io) + deadline_ms * 1000000;
+    switch (method->kind) {
+    case METHOD_KIND_WRITE:
+        write_request(node, conn, request, deadline_ns);
+        break;
+    case METHOD_KIND_READ:
+        read_request(node, conn, request);
+        break;
+    case METHOD_KIND_QUERY:
+        node__search(node, conn, request->id, deadline_ns, body);
+        break;
+    case METHOD_KIND_NODE:
+        node__operate(node, conn, request->id, method, body);
+        break;
+    }
+}
+
+void node__request(void *context, struct conn *conn, struct slice payload)
+{
+    struct node *node = context;
+
+    node->counters.requests++;
+    arena_reset(&node->scratch);
+    buf_clear(&node->text);
+    const Carillon__Request *request =
+        wire_unpack(&carillon__request__descriptor, payload, &node->scratch);
+    if (request == NULL) {
+        conn_refuse(conn, ERR_MALFORMED, "a frame is not a Request");
+        return;
+    }
+    route(node, conn, request);
+}

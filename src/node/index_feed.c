@@ -1,0 +1,87 @@
+/* What enrol's effects mean for the search index: it follows every change at once and is
+ * rebuilt on start. */
+#include "base/assert.h"
+#include "node/node_private.h"
+
+enum { INSTRUCTORS_MAX = 512 };
+
+/* A course's distinct day masks, one for each way it can be attended. */
+static uint32_t gather_days(const struct campus *campus, uint32_t document, uint32_t sections,
+                            uint8_t days[SEARCH_DAYS_MAX])
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < sections && count < SEARCH_DAYS_MAX; i++) {
+        uint8_t mask = (uint8_t)campus_document_days(campus, document, i);
+
+        if (mask != 0 && memchr(days, mask, count) == NULL) {
+            days[count++] = mask;
+        }
+    }
+    return count;
+}
+
+static void put(struct node *node, uint32_t document, bool hidden)
+{
+    const struct campus *campus = enrol_campus(node->enrol);
+    struct campus_document_view view;
+    struct slice instructors[INSTRUCTORS_MAX];
+    uint8_t days[SEARCH_DAYS_MAX];
+    uint32_t count = 0;
+
+    campus_document_view(campus, document, &view);
+    size_t at = view.instructors_at;
+    while (count < INSTRUCTORS_MAX && campus_view_instructor(&view, &at, &instructors[count])) {
+        count++;
+    }
+    struct search_document indexed = {
+        .institution = view.institution,
+        .term = view.term,
+        .code = view.code,
+        .subject = view.subject,
+        .number = view.number,
+        .title = view.title,
+        .description = view.description,
+        .instructors = instructors,
+        .instructors_count = count,
+        .credits_known = view.credits_known,
+        .credits_hundredths = view.credits_hundredths,
+        .level = view.level,
+        .days = days,
+        .days_count = gather_days(campus, document, view.section_count, days),
+    };
+    search_put(node->search, document, &indexed, hidden);
+}
+
+static void perform(struct node *node, struct enrol_effect effect)
+{
+    switch ((enum enrol_effect_kind)effect.kind) {
+    case ENROL_DOCUMENT_STAGED:
+        put(node, effect.document, true);
+        return;
+    case ENROL_DOCUMENT_PUBLISHED:
+        search_publish(node->search, effect.document);
+        return;
+    case ENROL_DOCUMENT_REMOVED:
+        search_remove(node->search, effect.document);
+        return;
+    }
+    UNREACHABLE();
+}
+
+void node__index_effects(struct node *node, const struct enrol_result *result)
+{
+    for (size_t i = 0; i < enrol_effect_count(result); i++) {
+        perform(node, enrol_effect_at(result, i));
+    }
+}
+
+void node__index_all(struct node *node)
+{
+    struct enrol_effect effect;
+    uint32_t cursor = 0;
+
+    while (enrol_document_next(node->enrol, &cursor, &effect)) {
+        put(node, effect.document, effect.kind == ENROL_DOCUMENT_STAGED);
+    }
+}

@@ -1,0 +1,444 @@
+/* The composition: what opens after what, what closes before what, and which hook belongs to
+ * whom. */
+#include "node/node.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "node/event.h"
+#include "node/node_private.h"
+#include "proto/registrar.pb-c.h"
+#include "wire/message.h"
+
+enum { CLOCK_MS = 1000 };
+
+/* ---- engine hooks: restore and snapshot
+ * -------------------------------------------------------------------------- */
+
+static int open_audit(struct node *node)
+{
+    char folder[CONFIG_PATH_BYTES + 16];
+
+    (void)snprintf(folder, sizeof folder, "%s/audit", node->config.data_folder);
+    int rc =
+        audit_open(node->io, folder, node->config.audit_bytes_max, &node->audit, &node->text);
+    if (rc == OK) {
+        node->audit_from = audit_last_index(node->audit);
+    }
+    return rc;
+}
+
+static int restore_begin(void *context, uint32_t group, uint64_t index)
+{
+    struct node *node = context;
+    const struct log_identity *identity = node__identity(node);
+    struct enrol_config config = {
+        .memory_bytes_max = node->config.memory_bytes_max / 2,
+        .group = group,
+    };
+
+    if (group != NODE_GROUP_SHARD) {
+        return OK;
+    }
+    memcpy(config.cluster_id.bytes, identity->cluster, sizeof config.cluster_id.bytes);
+    node->enrol = enrol_create(&config);
+    node->applied = index;
+    return open_audit(node); /* now that the folder is locked and before entries are replayed */
+}
+
+static int restore_chunk(void *context, uint32_t group, struct slice chunk)
+{
+    struct node *node = context;
+
+    return group == NODE_GROUP_SHARD ? enrol_restore_chunk(node->enrol, chunk) : OK;
+}
+
+static int restore_end(void *context, uint32_t group)
+{
+    struct node *node = context;
+
+    if (group != NODE_GROUP_SHARD || node->applied == 0) {
+        return OK;
+    }
+    int rc = enrol_restore_end(node->enrol);
+    if (rc == OK) {
+        node__index_all(node);
+    }
+    return rc;
+}
+
+static void snapshot_begin(void *context, uint32_t group)
+{
+    struct node *node = context;
+
+    if (group == NODE_GROUP_SHARD) {
+        int rc = enrol_snapshot_begin(node->enrol);
+
+        ASSERT(rc == OK); /* the engine writes one at a time */
+        node->snapshot_index = node->applied;
+        audit_sync(node->audit);
+    }
+}
+
+/* The last slice waits for the audit trail: segments that the snapshot covers may go once it is
+ * durable. */
+static int snapshot_step(void *context, uint32_t group, struct buf *out)
+{
+    struct node *node = context;
+
+    if (group != NODE_GROUP_SHARD) {
+        return OK;
+    }
+    if (audit_synced_index(node->audit) < node->snapshot_index) {
+        return SM_PENDING;
+    }
+    return enrol_snapshot_step(node->enrol, out);
+}
+
+static void snapshot_end(void *context, uint32_t group, int status)
+{
+    struct node *node = context;
+
+    if (group != NODE_GROUP_SHARD) {
+        return;
+    }
+    enrol_snapshot_abort(node->enrol);
+    if (status == OK) {
+        event_log(EVENT_INFO, "snapshot-written", "index=%llu",
+                  (unsigned long long)node->snapshot_index);
+    } else {
+        event_log(EVENT_WARNING, "snapshot-failed", "index=%llu error=%s",
+                  (unsigned long long)node->snapshot_index, error_name(status));
+    }
+}
+
+/* ---- engine hooks: the disk
+ * ----------------------------------------------------------------------------------------- */
+
+static void batch_applied(void *context)
+{
+    (void)context; /* the connections flush at the end of the turn */
+}
+
+static void on_writable(void *context, bool is_writable)
+{
+    struct node *node = context;
+
+    if (node->is_writable != is_writable) {
+        event_log(is_writable ? EVENT_INFO : EVENT_ERROR,
+                  is_writable ? "disk-has-room" : "disk-full", "writes=%s",
+                  is_writable ? "accepted" : "refused");
+    }
+    node->is_writable = is_writable;
+}
+
+static void fail(struct node *node, const char *text)
+{
+    if (node->is_failed) {
+        return;
+    }
+    node->is_failed = true;
+    event_log(EVENT_ERROR, "node-failed", "reason=\"%s\"", text);
+    if (node->failed != NULL) {
+        node->failed(node->failed_context);
+    }
+}
+
+static void on_failed(void *context, const char *text)
+{
+    fail(context, text);
+}
+
+/* ---- closing
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static void node_free(struct node *node)
+{
+    struct arena arena = node->arena;
+
+    node__verify_fini(node);
+    node__search_fini(node);
+    search_destroy(node->search);
+    enrol_destroy(node->enrol);
+    enrol_result_fini(&node->result);
+    arena_fini(&node->search_arena);
+    arena_fini(&node->scratch);
+    buf_fini(&node->entry);
+    buf_fini(&node->body);
+    buf_fini(&node->text);
+    buf_fini(&node->notes);
+    arena_fini(&arena);
+}
+
+static void on_audit_closed(void *context)
+{
+    struct node *node = context;
+    void (*closed)(void *context) = node->closed;
+    void *closed_context = node->closed_context;
+
+    io_turn_remove(node->io, &node->turn);
+    node_free(node);
+    closed(closed_context);
+}
+
+/* Everything is applied: what connections still have to say is said, then they are closed. */
+static void on_connections_closed(struct conn_table *table)
+{
+    struct node *node = CONTAINER_OF(table, struct node, conns);
+
+    if (node->audit != NULL) {
+        audit_close(node->audit, on_audit_closed, node);
+    } else {
+        on_audit_closed(node);
+    }
+}
+
+static void on_engine_closed(void *context)
+{
+    struct node *node = context;
+
+    event_log(EVENT_INFO, "node-stopped", "applied=%llu", (unsigned long long)node->applied);
+    conn_table_close(&node->conns, on_connections_closed);
+}
+
+void node_close(struct node *node, void (*closed)(void *context), void *context)
+{
+    ASSERT(!node->is_closing);
+    node->is_closing = true;
+    node->closed = closed;
+    node->closed_context = context;
+    io_timer_stop(node->io, &node->clock);
+    node__verify_fini(node);
+    engine_close(node->engine);
+}
+
+void node_on_failed(struct node *node, void (*failed)(void *context), void *context)
+{
+    node->failed = failed;
+    node->failed_context = context;
+}
+
+uint16_t node_port(const struct node *node)
+{
+    return node->port;
+}
+
+/* ---- time
+ * -----------------------------------------------------------------------------------------------------------------
+ */
+
+/* Whether a registration window has opened or closed since time was last logged: waitlists may
+ * move then. */
+static bool window_has_turned(const struct node *node, uint64_t now)
+{
+    const struct campus *campus = enrol_campus(node->enrol);
+
+    for (uint32_t i = 0; i < campus->catalogues.count; i++) {
+        const struct campus_catalogue *catalogue = campus_catalogue(campus, i);
+
+        if (catalogue->opens_ms > node->tick_ms && catalogue->opens_ms <= now) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_clock(struct io_timer *timer)
+{
+    struct node *node = CONTAINER_OF(timer, struct node, clock);
+    uint64_t now = node__wall_ms(node);
+
+    if (audit_status(node->audit) == ERR_IO) {
+        fail(node, "the audit trail cannot be written: the disk failed");
+        return;
+    }
+    if (!window_has_turned(node, now) ||
+        node__propose(node, CARILLON__METHOD__METHOD_NONE, SLICE_NONE) == OK) {
+        node->tick_ms = now;
+    }
+    io_timer_start(node->io, timer, CLOCK_MS, on_clock);
+}
+
+static void on_turn(struct io_turn *turn)
+{
+    struct node *node = CONTAINER_OF(turn, struct node, turn);
+    bool searches = node__search_turn(node);
+    bool verifies = node__verify_turn(node);
+
+    turn->again = searches || verifies;
+}
+
+/* ---- opening
+ * --------------------------------------------------------------------------------------------------------------
+ */
+
+/* Imports that the node's end interrupted are given up, as an entry like any other. */
+static int end_open_imports(struct node *node)
+{
+    struct uuid id;
+    int rc = OK;
+
+    for (size_t n = 0; rc == OK && enrol_open_import(node->enrol, n, &id); n++) {
+        Carillon__ImportAbortRequest request = CARILLON__IMPORT_ABORT_REQUEST__INIT;
+
+        request.import_id = wire_binary(slice_from(id.bytes, sizeof id.bytes));
+        buf_clear(&node->body);
+        rc = wire_pack(&request.base, &node->body);
+        rc = rc == OK ? node__propose(node, CARILLON__METHOD__METHOD_IMPORT_ABORT,
+                                      buf_slice(&node->body))
+                      : rc;
+        event_log(EVENT_WARNING, "import-given-up", "reason=\"the node stopped during it\"");
+    }
+    return rc;
+}
+
+static void on_welcome(void *context, void *message)
+{
+    struct node *node = context;
+    Carillon__Welcome *welcome = message;
+    const struct log_identity *identity = node__identity(node);
+
+    welcome->node_version = wire_text(CARILLON_VERSION);
+    welcome->cluster_id = wire_binary(slice_from(identity->cluster, sizeof identity->cluster));
+    welcome->node_id = wire_binary(slice_from(identity->node, sizeof identity->node));
+}
+
+static struct node *node_create(struct io *io, const struct node_config *config)
+{
+    struct arena arena;
+
+    arena_init(&arena, config->memory_bytes_max / 16);
+    struct node *node = arena_alloc_zero(&arena, sizeof *node);
+    node->arena = arena;
+    node->io = io;
+    node->config = *config;
+    node->is_writable = true;
+    arena_init(&node->search_arena, config->memory_bytes_max / 4);
+    arena_init(&node->scratch, 16 << 20);
+    node->search = search_create(&node->search_arena);
+    enrol_result_init(&node->result);
+    buf_init(&node->entry, NODE_ENTRY_BYTES_MAX);
+    buf_init(&node->body, NODE_REPLY_BODY_BYTES_MAX);
+    buf_init(&node->text, NODE_TEXT_BYTES_MAX);
+    buf_init(&node->notes, NODE_REPLY_BODY_BYTES_MAX);
+    node->pending = arena_alloc(&node->arena, NODE_PENDING_MAX * sizeof *node->pending);
+    list_init(&node->queries);
+    list_init(&node->idle_queries);
+    return node;
+}
+
+static int open_engine(struct node *node, struct buf *text)
+{
+    const struct engine_hooks hooks = {
+        .context = node,
+        .apply = node__apply,
+        .batch_applied = batch_applied,
+        .restore_begin = restore_begin,
+        .restore_chunk = restore_chunk,
+        .restore_end = restore_end,
+        .snapshot_begin = snapshot_begin,
+        .snapshot_step = snapshot_step,
+        .snapshot_end = snapshot_end,
+        .writable = on_writable,
+        .failed = on_failed,
+        .closed = on_engine_closed,
+    };
+    struct engine_options options;
+
+    engine_options_default(&options);
+    options.folder = node->config.data_folder;
+    options.shards = NODE_SHARDS;
+    options.snapshot_log_bytes = node->config.snapshot_log_bytes;
+    options.log.segment_bytes = node->config.log_segment_bytes;
+    int rc = engine_single_open(&node->single, node->io, &options, &hooks);
+    if (rc != OK) {
+        const char *reason = engine_single_text(&node->single);
+
+        if (node->text.len > 0) {
+            reason = buf_text(&node->text);
+        } else if (reason[0] == '\0') {
+            reason = error_text(rc);
+        }
+        (void)!buf_append_format(text, "%s: %s", node->config.data_folder, reason);
+    }
+    return rc;
+}
+
+static int open_connections(struct node *node, struct buf *text)
+{
+    const struct conn_limits limits = {
+        .connections_max = (uint32_t)node->config.connections_max,
+        .outstanding_max = (uint32_t)node->config.outstanding_max,
+    };
+    char address[CONFIG_ADDRESS_BYTES];
+    int rc = node_config_listen_split(&node->config, address, &node->port);
+
+    node->conns.hooks = (struct conn_hooks){node, node__request, on_welcome};
+    rc = rc == OK ? conn_table_open(&node->conns, node->io, &node->arena, &limits, address,
+                                    &node->port)
+                  : rc;
+    if (rc == ERR_EXISTS) {
+        (void)!buf_append_format(
+            text, "%s: another program listens there; stop it or give --listen 127.0.0.1:PORT",
+            node->config.listen);
+    } else if (rc != OK) {
+        (void)!buf_append_format(text, "%s: %s", node->config.listen, error_text(rc));
+    }
+    return rc;
+}
+
+/* Recovery failed: what is open is closed, and the node's memory goes with the last of it. */
+static void on_abandoned(void *context)
+{
+    (void)context;
+}
+
+static void abandon(struct node *node)
+{
+    node->is_closing = true;
+    node->closed = on_abandoned;
+    conn_table_close(&node->conns, on_connections_closed);
+}
+
+static void log_opened(struct node *node)
+{
+    struct enrol_counters counters;
+
+    enrol_count(node->enrol, &counters);
+    event_log(EVENT_INFO, "node-serving",
+              "port=%u data=%s courses=%llu students=%llu registrations=%llu applied=%llu "
+              "took_ms=%llu",
+              node->port, node->config.data_folder, (unsigned long long)counters.courses,
+              (unsigned long long)counters.students, (unsigned long long)counters.registrations,
+              (unsigned long long)node->applied,
+              (unsigned long long)((io_now_exact_ns(node->io) - node->opened_ns) / 1000000));
+}
+
+int node_open(struct io *io, const struct node_config *config, struct node **ret_node,
+              struct buf *text)
+{
+    struct node *node = node_create(io, config);
+
+    node->opened_ns = io_now_exact_ns(io);
+    int rc = open_connections(node, text); /* clients that come early wait in the backlog */
+    if (rc != OK) {
+        node_free(node);
+        return rc;
+    }
+    rc = open_engine(node, text);
+    if (rc != OK) {
+        abandon(node);
+        return rc;
+    }
+    node->tick_ms = node__wall_ms(node);
+    io_turn_add(io, &node->turn, on_turn);
+    io_timer_start(io, &node->clock, CLOCK_MS, on_clock);
+    rc = end_open_imports(node);
+    if (rc != OK) {
+        event_log(EVENT_WARNING, "import-not-given-up", "error=%s", error_name(rc));
+    }
+    log_opened(node);
+    *ret_node = node;
+    return OK;
+}

@@ -1,0 +1,178 @@
+/* node/node_private.h -- the node's state, shared by the files of this room.
+ *
+ * Layer: node (base, io, wire, log, campus, search, enrol)
+ */
+#ifndef CARILLON_NODE_NODE_PRIVATE_H
+#define CARILLON_NODE_NODE_PRIVATE_H
+
+#include "base/sm.h"
+#include "enrol/enrol.h"
+#include "node/audit.h"
+#include "node/conn.h"
+#include "node/engine_single.h"
+#include "node/histogram.h"
+#include "node/node.h"
+#include "search/search.h"
+#include "wire/method.h"
+
+enum {
+    NODE_GROUP_META = 0,
+    NODE_GROUP_SHARD = 1,
+    NODE_SHARDS = 1,
+    NODE_PENDING_MAX = 1 << 16,   /* proposed and not yet applied; a power of two */
+    NODE_QUERIES_MAX = 256,       /* searches that needed more than one slice, at a time */
+    NODE_QUERY_SLICE_WORK = 6000, /* search_query_step units: at most about 200 us */
+    NODE_RETRY_AFTER_MS = 100,
+    NODE_ENTRY_BYTES_MAX = (1 << 20) + 256,
+    NODE_REPLY_BODY_BYTES_MAX = (1 << 20) - 4096,
+    NODE_TEXT_BYTES_MAX = 4096,
+};
+
+/* Whom an entry's answer goes to. */
+struct pending {
+    struct conn_name conn;
+    uint64_t id;
+    uint64_t index;
+    uint64_t deadline_ns;
+};
+
+/* A search on its way: most end within the call that brought them, the others wait here between
+ * slices. */
+struct query {
+    struct node *node;
+    struct list node_link; /* in node.queries or node.idle_queries */
+    struct arena scratch;
+    struct conn_name conn;
+    uint64_t id;
+    uint64_t began_ns;
+    uint64_t cpu_ns;
+    uint64_t deadline_ns;
+    uint32_t student;
+    bool is_brief;
+    struct search_plan *plan;
+    struct search_query *search;
+    struct search_request request;
+};
+
+/* What a NODE method waits for before it can answer. */
+struct wait {
+    struct node *node;
+    struct conn_name conn;
+    uint64_t id;
+    uint64_t began_ns;
+    struct engine_snapshot snapshot;
+    struct audit_query audit;
+    struct enrol_verify *verify;
+};
+
+struct node_counters {
+    uint64_t requests;
+    uint64_t refused_load;
+    struct histogram search_time; /* frame decoded to answer queued, ns */
+    uint64_t search_cpu_ns;
+};
+
+struct node {
+    struct io *io;
+    struct node_config config;
+    struct arena arena; /* the node's own long-lived pieces */
+    struct arena search_arena;
+    struct arena scratch; /* one request or one entry at a time */
+    struct engine_single single;
+    struct engine *engine;
+    struct enrol *enrol;
+    struct search_index *search;
+    struct audit *audit;
+    struct conn_table conns;
+    struct enrol_result result;
+    struct buf entry;
+    struct buf body;
+    struct buf text;
+    struct buf notes;
+
+    struct pending *pending; /* a ring of NODE_PENDING_MAX */
+    uint64_t pending_first;
+    uint64_t pending_last;
+
+    struct list queries;
+    struct list idle_queries;
+    uint32_t query_count;
+    struct io_turn turn;
+    struct wait *verifying; /* the one running verify, or NULL */
+
+    struct io_timer clock;
+    uint64_t wall_ms; /* of the newest entry: never goes back */
+    uint64_t tick_ms; /* wall time up to which the passing of time was logged */
+
+    struct node_counters counters;
+    uint64_t opened_ns;
+    uint64_t applied;        /* index of the newest entry of the shard */
+    uint64_t audit_from;     /* entries up to here are in the audit trail */
+    uint64_t snapshot_index; /* the frozen one's, while a snapshot is written */
+    uint16_t port;
+    bool is_serving;
+    bool is_writable;
+    bool is_failed;
+    bool is_closing;
+    bool audit_is_closed;
+    bool engine_is_closed;
+    void (*failed)(void *context);
+    void *failed_context;
+    void (*closed)(void *context);
+    void *closed_context;
+};
+
+/* Whose data folder it is; known from the first restore hook on. */
+static inline const struct log_identity *node__identity(const struct node *node)
+{
+    return &node->single.identity;
+}
+
+/* ---- dispatch.c: a request in, an answer out */
+
+/* A request frame of a connection (conn_hooks.request). */
+void node__request(void *context, struct conn *conn, struct slice payload);
+
+/* engine_hooks: an entry is durable. */
+void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
+                 struct slice payload, bool is_replay);
+
+/* Propose an entry that nobody waits for: an import's end, the passing of time. Errors: as
+ * engine_propose. */
+int node__propose(struct node *node, uint32_t method, struct slice body) CHECKED;
+
+/* Answer the connection of that name, if it is still there. */
+void node__answer(struct node *node, struct conn_name name, const struct conn_answer *answer);
+
+/* The wall clock, never going back behind what was logged. */
+uint64_t node__wall_ms(struct node *node);
+
+/* ---- index_feed.c: what enrol's effects mean for the search index */
+
+void node__index_effects(struct node *node, const struct enrol_result *result);
+
+/* Index every document of a restored state. */
+void node__index_all(struct node *node);
+
+/* ---- query.c: searching */
+
+void node__search(struct node *node, struct conn *conn, uint64_t id, uint64_t deadline_ns,
+                  struct slice body);
+
+/* Go on with parked searches for a slice. Returns: whether any is left. */
+bool node__search_turn(struct node *node);
+
+void node__search_fini(struct node *node);
+
+/* ---- operate.c: methods of kind NODE */
+
+void node__operate(struct node *node, struct conn *conn, uint64_t id,
+                   const struct method *method, struct slice body);
+
+/* A slice of a running verify. Returns: whether more is to do. */
+bool node__verify_turn(struct node *node);
+
+/* Give up a running verify. */
+void node__verify_fini(struct node *node);
+
+#endif
