@@ -146,7 +146,7 @@ void io_lane_submit(struct io *io, enum io_lane lane, struct io_job *job);
  * gets each run of bytes, borrowed for the call.
  */
 struct io_stream {
-    void *world;    /* the world's own part */
+    void *world;    /* the world's own part, its struct io * first; NULL before and after use */
     struct buf out; /* bytes to send; max is the caller's bound */
     void (*connected)(struct io_stream *stream, int status); /* of io_stream_connect only */
     void (*received)(struct io_stream *stream, struct slice bytes);

@@ -1,0 +1,144 @@
+/* io_uv/lane.c -- lanes: one thread each, started with its first job.
+ *
+ * A job passes through two lists under one mutex: queue (submitted) and finished (run). The
+ * thread takes one job at a time and hands it back at once, because a job may last; the loop
+ * takes all that are finished. Several jobs finished before the loop wakes cost one wake-up.
+ * Between jobs a thread that finds the queue empty sleeps; it does not spin, for on a small
+ * machine the core it would burn is the one that the loop needs.
+ */
+#include <signal.h>
+
+#include "base/assert.h"
+#include "io_uv/io_uv_private.h"
+
+/* The next job, or NULL when the world ends. */
+static struct io_job *lane_take(struct io_uv_lane *lane)
+{
+    struct io_job *job = NULL;
+    pthread_mutex_lock(&lane->mutex);
+    while (list_is_empty(&lane->queue) && !lane->is_stopping) {
+        pthread_cond_wait(&lane->wake, &lane->mutex);
+    }
+    if (!list_is_empty(&lane->queue)) {
+        job = CONTAINER_OF(lane->queue.next, struct io_job, node);
+        list_remove(&job->node);
+    }
+    pthread_mutex_unlock(&lane->mutex);
+    return job;
+}
+
+static void lane_give_back(struct io_uv_lane *lane, struct io_job *job)
+{
+    pthread_mutex_lock(&lane->mutex);
+    bool is_first = list_is_empty(&lane->finished);
+    list_add(&lane->finished, &job->node);
+    pthread_mutex_unlock(&lane->mutex);
+    if (is_first) {
+        int rc = uv_async_send(&lane->world->wake);
+        ASSERT(rc == 0);
+    }
+}
+
+static void *lane_run(void *context)
+{
+    struct io_uv_lane *lane = context;
+    struct io_job *job;
+    while ((job = lane_take(lane)) != NULL) {
+        job->run(&lane->world->io, job);
+        lane_give_back(lane, job);
+    }
+    return NULL;
+}
+
+/* The thread takes no signals: they belong to whoever runs the loop. */
+static void lane_start(struct io_uv_lane *lane)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    int rc = pthread_sigmask(SIG_SETMASK, &all, &before);
+    ASSERT(rc == 0);
+    rc = pthread_create(&lane->thread, NULL, lane_run, lane);
+    ASSERT(rc == 0);
+    rc = pthread_sigmask(SIG_SETMASK, &before, NULL);
+    ASSERT(rc == 0);
+    lane->is_started = true;
+}
+
+void io_uv__lane_submit(struct io *io, enum io_lane which, struct io_job *job)
+{
+    struct io_uv *world = io_uv__of(io);
+    struct io_uv_lane *lane = &world->lanes[which];
+    if (!lane->is_started) {
+        lane_start(lane);
+    }
+    world->jobs_count++;
+    pthread_mutex_lock(&lane->mutex);
+    list_add(&lane->queue, &job->node);
+    pthread_mutex_unlock(&lane->mutex);
+    pthread_cond_signal(&lane->wake);
+}
+
+static void lane_deliver(struct io_uv_lane *lane)
+{
+    struct list finished;
+    list_init(&finished);
+    pthread_mutex_lock(&lane->mutex);
+    while (!list_is_empty(&lane->finished)) {
+        struct list *node = lane->finished.next;
+        list_remove(node);
+        list_add(&finished, node);
+    }
+    pthread_mutex_unlock(&lane->mutex);
+
+    while (!list_is_empty(&finished)) {
+        struct io_job *job = CONTAINER_OF(finished.next, struct io_job, node);
+        list_remove(&job->node);
+        ASSERT(lane->world->jobs_count > 0);
+        lane->world->jobs_count--;
+        lane->world->has_delivered = true;
+        job->done(job);
+    }
+}
+
+void io_uv__lanes_on_wake(uv_async_t *wake)
+{
+    struct io_uv *world = wake->data;
+    for (size_t i = 0; i < IO_LANE_NR; i++) {
+        if (world->lanes[i].is_started) {
+            lane_deliver(&world->lanes[i]);
+        }
+    }
+}
+
+void io_uv__lanes_init(struct io_uv *world)
+{
+    for (size_t i = 0; i < IO_LANE_NR; i++) {
+        struct io_uv_lane *lane = &world->lanes[i];
+        lane->world = world;
+        list_init(&lane->queue);
+        list_init(&lane->finished);
+        int rc = pthread_mutex_init(&lane->mutex, NULL);
+        ASSERT(rc == 0);
+        rc = pthread_cond_init(&lane->wake, NULL);
+        ASSERT(rc == 0);
+    }
+}
+
+void io_uv__lanes_fini(struct io_uv *world)
+{
+    ASSERT(world->jobs_count == 0);
+    for (size_t i = 0; i < IO_LANE_NR; i++) {
+        struct io_uv_lane *lane = &world->lanes[i];
+        if (lane->is_started) {
+            pthread_mutex_lock(&lane->mutex);
+            lane->is_stopping = true;
+            pthread_mutex_unlock(&lane->mutex);
+            pthread_cond_signal(&lane->wake);
+            int rc = pthread_join(lane->thread, NULL);
+            ASSERT(rc == 0);
+        }
+        pthread_cond_destroy(&lane->wake);
+        pthread_mutex_destroy(&lane->mutex);
+    }
+}

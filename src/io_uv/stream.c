@@ -1,0 +1,363 @@
+/* io_uv/stream.c -- TCP connections: own reads and writes on a socket that libuv watches
+ * (uv_poll).
+ *
+ * Why not uv_tcp: its queued writes need memory that stays put, so the caller's `out` would
+ * have to be copied or swapped away and its bound would hold for half of what waits. Here the
+ * bytes stay in `out` until the kernel has them, and received() gets them where recv() put
+ * them.
+ *
+ * libuv watches a socket for what `events` says. Pausing only clears a flag; the watch ends
+ * when something arrives that nobody wants, because each change costs two system calls and most
+ * pauses are short.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "io_uv/io_uv_private.h"
+
+struct link {
+    struct io *io; /* first: io_stream_unsent() finds it here */
+    struct io_stream *stream;
+    struct io_uv_later later;
+    uv_poll_t poll;
+    int fd;         /* -1: there is no socket, and poll is not initialised */
+    int events;     /* what poll watches now */
+    int status;     /* what connected() will say when it was clear at once */
+    size_t flushed; /* bytes of out that flush handed over and the kernel has not taken */
+    bool is_connecting;
+    bool is_reading; /* resumed */
+    bool has_ended;  /* ended() was called or is about to be */
+    bool is_broken;  /* nothing can be sent any more */
+    bool is_closing; /* the owner has closed it: closed() is the only callback left */
+};
+
+static void link_on_poll(uv_poll_t *poll, int status, int events);
+
+static struct link *link_of(struct io_stream *stream)
+{
+    return stream->world;
+}
+
+static struct link *link_new(struct io *io, struct io_stream *stream)
+{
+    struct link *link = io_uv__alloc(sizeof(*link));
+    link->io = io;
+    link->stream = stream;
+    link->fd = -1;
+    stream->world = link;
+    io_uv__of(io)->open_count++;
+    return link;
+}
+
+/* Make libuv watch the socket for exactly what the stream waits for. */
+static void link_watch(struct link *link)
+{
+    int events = 0;
+    if (link->is_reading && !link->has_ended && !link->is_connecting) {
+        events |= UV_READABLE;
+    }
+    if (link->is_connecting || link->flushed > 0) {
+        events |= UV_WRITABLE;
+    }
+    if (link->is_closing || link->fd < 0 || events == link->events) {
+        return;
+    }
+    int rc = events == 0 ? uv_poll_stop(&link->poll)
+                         : uv_poll_start(&link->poll, events, link_on_poll);
+    ASSERT(rc == 0);
+    link->events = events;
+}
+
+/* Say once that the peer has gone. The owner may close the stream in the callback. */
+static void link_end(struct link *link, int status)
+{
+    if (link->has_ended) {
+        return;
+    }
+    link->has_ended = true;
+    if (status != ERR_EOF) {
+        link->is_broken = true;
+        link->flushed = 0;
+    }
+    link->stream->ended(link->stream, status);
+}
+
+/* Returns: whether there may be more to read. */
+static bool link_read(struct link *link)
+{
+    struct io_uv *world = io_uv__of(link->io);
+    ssize_t got = recv(link->fd, world->read_buffer, READ_BUFFER_BYTES, 0);
+    if (got > 0) {
+        link->stream->received(link->stream, slice_from(world->read_buffer, (size_t)got));
+        return true;
+    }
+    if (got == 0) {
+        link_end(link, ERR_EOF);
+        return false;
+    }
+    if (errno == EAGAIN || errno == EINTR) {
+        return false;
+    }
+    link_end(link, ERR_IO);
+    return false;
+}
+
+/* Sending has failed: hand over what the peer still managed to say, then tell the owner. */
+static void link_on_broken(struct io_uv_later *later)
+{
+    struct link *link = CONTAINER_OF(later, struct link, later);
+    while (link->is_reading && !link->has_ended && !link->is_closing && link_read(link)) {
+        ASSERT(link->fd >= 0);
+    }
+    if (!link->is_closing) {
+        link_end(link, ERR_IO);
+    }
+    if (!link->is_closing) {
+        link_watch(link);
+    }
+}
+
+/* Send what was handed over, as far as the kernel takes it. Never calls back. */
+static void link_send(struct link *link)
+{
+    struct buf *out = &link->stream->out;
+    ASSERT(link->flushed <= out->len);
+    ssize_t sent;
+    do {
+        sent = send(link->fd, out->data, link->flushed, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent >= 0) {
+        link->flushed -= (size_t)sent;
+        buf_consume(out, (size_t)sent);
+        return;
+    }
+    if (errno != EAGAIN && errno != ENOBUFS) {
+        link->is_broken = true;
+        link->flushed = 0;
+        io_uv__defer(io_uv__of(link->io), &link->later, link_on_broken);
+    }
+}
+
+static void link_on_connected(struct link *link)
+{
+    int code = 0;
+    socklen_t len = sizeof(code);
+    int rc = getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &code, &len);
+    link->is_connecting = false;
+    int status = rc < 0 || code != 0 ? io_uv__error(rc < 0 ? errno : code) : OK;
+    if (status != OK) {
+        link->is_broken = true;
+        link->has_ended = true;
+        link->flushed = 0;
+    }
+    link->stream->connected(link->stream, status);
+}
+
+static void link_on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct link *link = poll->data;
+    io_uv__of(link->io)->has_delivered = true;
+    if (status < 0) {
+        /* An error waits on the socket, and libuv has ended the watch. Reading or sending will
+         * name it. */
+        link->events = 0;
+        events = UV_READABLE | UV_WRITABLE;
+    }
+    if (link->is_connecting) {
+        link_on_connected(link);
+        link_watch(link);
+        return;
+    }
+    if ((events & UV_READABLE) != 0 && link->is_reading && !link->has_ended) {
+        (void)link_read(link); /* once a turn: the next stream has its turn too */
+    }
+    if ((events & UV_WRITABLE) != 0 && link->flushed > 0 && !link->is_closing) {
+        link_send(link);
+        if (link->flushed == 0 && !link->is_broken && link->stream->drained != NULL) {
+            link->stream->drained(link->stream);
+        }
+    }
+    link_watch(link);
+}
+
+/* Take over a connected or connecting socket. */
+static int link_attach(struct link *link, int fd)
+{
+    int on = 1;
+    /* Answers are gathered per turn here; waiting for more in the kernel would only delay them.
+     */
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) {
+        return io_uv__error(errno);
+    }
+    int rc = uv_poll_init(&io_uv__of(link->io)->loop, &link->poll, fd);
+    if (rc != 0) {
+        return io_uv__error(-rc);
+    }
+    link->poll.data = link;
+    link->fd = fd;
+    return OK;
+}
+
+int io_uv__stream_take(struct io_uv *world, struct io_stream *stream, int fd)
+{
+    struct link *link = link_new(&world->io, stream);
+    int rc = link_attach(link, fd);
+    if (rc != OK) {
+        stream->world = NULL;
+        world->open_count--;
+        free(link);
+    }
+    return rc;
+}
+
+/* ---- connecting ---- */
+
+static void link_on_refused(struct io_uv_later *later)
+{
+    struct link *link = CONTAINER_OF(later, struct link, later);
+    link->is_connecting = false;
+    link->is_broken = true;
+    link->has_ended = true;
+    link->flushed = 0;
+    link->stream->connected(link->stream, link->status);
+}
+
+/* Returns: OK when connecting has begun, else the status for connected(). */
+static int link_connect(struct link *link, const struct sockaddr_storage *to, socklen_t to_len)
+{
+    int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return io_uv__error(errno);
+    }
+    int rc = link_attach(link, fd);
+    if (rc != OK) {
+        (void)close(fd);
+        return rc;
+    }
+    if (connect(fd, (const struct sockaddr *)to, to_len) < 0 && errno != EINPROGRESS &&
+        errno != EINTR) {
+        return io_uv__error(errno);
+    }
+    return OK;
+}
+
+int io_uv__stream_connect(struct io *io, struct io_stream *stream, const char *address,
+                          uint16_t port)
+{
+    struct sockaddr_storage to;
+    socklen_t to_len;
+    int rc = io_uv__address_parse(address, port, &to, &to_len);
+    if (rc != OK) {
+        return rc;
+    }
+    struct link *link = link_new(io, stream);
+    link->is_connecting = true;
+    link->status = link_connect(link, &to, to_len);
+    if (link->status == OK) {
+        link_watch(link);
+    } else {
+        io_uv__defer(io_uv__of(io), &link->later, link_on_refused);
+    }
+    return OK;
+}
+
+/* ---- sending, pausing ---- */
+
+void io_uv__stream_flush(struct io *io, struct io_stream *stream)
+{
+    (void)io;
+    struct link *link = link_of(stream);
+    ASSERT(!link->is_closing);
+    if (link->is_broken) {
+        buf_clear(&stream->out); /* ended() was said or follows; nobody will take these bytes */
+        return;
+    }
+    bool must_wait = link->is_connecting || link->flushed > 0;
+    link->flushed = stream->out.len;
+    if (must_wait || link->flushed == 0) {
+        return; /* the socket is being watched and will say when it takes more */
+    }
+    link_send(link);
+    if (link->flushed > 0) {
+        link_watch(link);
+    }
+}
+
+void io_uv__stream_pause(struct io *io, struct io_stream *stream)
+{
+    (void)io;
+    link_of(stream)->is_reading = false;
+}
+
+void io_uv__stream_resume(struct io *io, struct io_stream *stream)
+{
+    (void)io;
+    struct link *link = link_of(stream);
+    ASSERT(!link->is_closing);
+    link->is_reading = true;
+    if ((link->events & UV_READABLE) == 0) {
+        link_watch(link);
+    }
+}
+
+size_t io_uv__stream_unsent(const struct io_stream *stream)
+{
+    const struct link *link = stream->world;
+    return link->flushed;
+}
+
+/* ---- closing ---- */
+
+static void link_finish(struct link *link)
+{
+    struct io_stream *stream = link->stream;
+    io_uv__of(link->io)->has_delivered = true;
+    free(link);
+    stream->world = NULL;
+    stream->closed(stream);
+}
+
+static void link_on_closed(uv_handle_t *handle)
+{
+    link_finish(handle->data);
+}
+
+static void link_on_closed_later(struct io_uv_later *later)
+{
+    link_finish(CONTAINER_OF(later, struct link, later));
+}
+
+/* Close the socket so that the peer gets what was sent: input left unread would make the kernel
+ * answer with a reset, which throws away what the peer has not read yet. */
+static void link_shut(struct link *link)
+{
+    struct io_uv *world = io_uv__of(link->io);
+    if (link->flushed > 0 && !link->is_connecting) {
+        (void)send(link->fd, link->stream->out.data, link->flushed, MSG_NOSIGNAL);
+    }
+    if (shutdown(link->fd, SHUT_WR) == 0) {
+        (void)recv(link->fd, world->read_buffer, READ_BUFFER_BYTES, 0);
+    }
+    (void)close(link->fd);
+}
+
+void io_uv__stream_close(struct io *io, struct io_stream *stream)
+{
+    struct link *link = stream->world == NULL ? link_new(io, stream) : link_of(stream);
+    ASSERT(!link->is_closing);
+    link->is_closing = true;
+    io_uv__cancel(&link->later);
+    io_uv__of(io)->open_count--;
+    if (link->fd < 0) {
+        io_uv__defer(io_uv__of(io), &link->later, link_on_closed_later);
+        return;
+    }
+    uv_close((uv_handle_t *)&link->poll,
+             link_on_closed); /* ends the watch before the socket goes */
+    link_shut(link);
+    link->flushed = 0;
+}
