@@ -114,7 +114,8 @@ void conn_refuse(struct conn *conn, int status, const char *text);
 /* Whether the client reads its answers too slowly to be given more work now. */
 static inline bool conn_is_choked(const struct conn *conn)
 {
-    return conn->stream.out.len + io_stream_unsent(&conn->stream) > CONN_OUT_HIGH_BYTES;
+    return conn->stream.out.len >
+           CONN_OUT_HIGH_BYTES; /* `out` holds what was flushed and not taken too */
 }
 
 #endif
