@@ -1,7 +1,5 @@
-/* tests/lib/source_tree.h -- the repository's own files as text, for the tests that check how
+/* lib/source_tree.h -- the repository's own files as text, for the tests that check how
  * they are written.
- *
- * Layer: tests
  *
  * A file is kept three times, at the same length: as it is, without comments, and without
  * comments and the contents of string and character constants. An offset or a line therefore

@@ -37,37 +37,37 @@ struct ban {
     const char *calls;
 };
 
+/* clang-format off */
 static const struct ban bans[] = {
-    {"unsafe or ambiguous, nobody calls it",      " ",
+    {"unsafe or ambiguous, nobody calls it", " ",
      "strcpy strcat sprintf vsprintf gets atoi atol atoll atof strtok alloca rand srand rand_r "
-     "random srandom "
-     "drand48 lrand48 mrand48 system tmpnam mktemp setjmp longjmp"                                               },
-    {"the clock is io.h's",                       " io_uv carillon ",
+     "random srandom drand48 lrand48 mrand48 system tmpnam mktemp setjmp longjmp"},
+    {"the clock is io.h's", " io_uv carillon ",
      "time clock_gettime gettimeofday clock localtime localtime_r gmtime gmtime_r strftime "
-     "mktime timegm "
-     "nanosleep usleep sleep"                                                                                    },
-    {"random numbers are io.h's or rng.h's",      " io_uv ",
-     "getrandom getentropy arc4random arc4random_buf uv_random"                                                  },
-    {"files are io.h's",                          " io_uv carillon carillond ",
+     "mktime timegm nanosleep usleep sleep"},
+    {"random numbers are io.h's or rng.h's", " io_uv ",
+     "getrandom getentropy arc4random arc4random_buf uv_random"},
+    {"files are io.h's", " io_uv carillon carillond ",
      "open openat creat close read pread readv write pwrite writev fsync fdatasync "
-     "sync_file_range rename "
-     "renameat unlink unlinkat ftruncate truncate mkdir rmdir fopen fdopen freopen fread "
-     "fwrite fclose mmap "
-     "opendir readdir stat fstat lstat flock fallocate posix_fallocate"                                          },
-    {"sockets are io.h's",                        " io_uv ",
+     "sync_file_range rename renameat unlink unlinkat ftruncate truncate mkdir rmdir fopen "
+     "fdopen freopen fread fwrite fclose mmap opendir readdir stat fstat lstat flock fallocate "
+     "posix_fallocate"},
+    {"sockets are io.h's", " io_uv ",
      "socket bind listen accept accept4 connect send sendto sendmsg recv recvfrom recvmsg poll "
-     "select "
-     "epoll_wait getaddrinfo gethostbyname"                                                                      },
-    {"threads are io_uv's",                       " io_uv client ",
-     "pthread_create pthread_mutex_lock pthread_cond_wait thrd_create mtx_lock fork vfork "
-     "execve execvp"                                                                                             },
-    {"memory comes from arenas and buffers",      " io_uv io_sim client carillon ",
+     "select epoll_wait getaddrinfo gethostbyname"},
+    {"threads are io_uv's", " io_uv client ",
+     "pthread_create pthread_mutex_lock pthread_cond_wait thrd_create mtx_lock"},
+    {"processes are started by commands", " carillon ",
+     "fork vfork execve execvp execv execl execlp posix_spawn posix_spawnp popen"},
+    {"memory comes from arenas and buffers", " io_uv io_sim client carillon ",
      "malloc calloc realloc reallocarray free strdup strndup asprintf vasprintf posix_memalign "
-     "aligned_alloc"                                                                                             },
+     "aligned_alloc"},
     {"words for people are written at the edges", " carillon carillond ",
-     "printf vprintf puts putchar putc fputs fputc fprintf vfprintf perror"                                      },
-    {"the process ends at the edges",             " carillon carillond ",           "exit _exit abort quick_exit"},
+     "printf vprintf puts putchar putc fputs fputc fprintf vfprintf perror"},
+    {"the process ends at the edges", " carillon carillond ",
+     "exit _exit abort quick_exit"},
 };
+/* clang-format on */
 
 /* Exceptions by file: exactly so many places. Fewer fail too, so that the list only shrinks. */
 struct allowance {
@@ -76,18 +76,20 @@ struct allowance {
     size_t count;
 };
 
+/* clang-format off */
 static const struct allowance allowances[] = {
-    {"src/base/memory.c", "malloc",        1}, /* the one door to the system's memory */
-    {"src/base/memory.c", "realloc",       1},
-    {"src/base/memory.c", "free",          1},
-    {"src/base/assert.c", "fprintf",       1}, /* the last words of a process that must stop */
-    {"src/base/assert.c", "abort",         1},
-    {"src/node/event.c",  "clock_gettime",
-     1                                      }, /* the stamp of an operator's line; no decision reads it */
-    {"src/node/event.c",  "gmtime_r",      1},
-    {"src/node/event.c",  "strftime",      1},
-    {"src/node/event.c",  "fprintf",       1},
+    {"src/base/memory.c", "malloc", 1},       /* the one door to the system's memory */
+    {"src/base/memory.c", "realloc", 1},
+    {"src/base/memory.c", "free", 1},
+    {"src/base/assert.c", "fprintf", 1},      /* the last words of a process that must stop */
+    {"src/base/assert.c", "abort", 1},
+    {"src/node/event.c", "clock_gettime", 1}, /* the stamp of an operator's line; no decision reads it */
+    {"src/node/event.c", "gmtime_r", 1},
+    {"src/node/event.c", "strftime", 1},
+    {"src/node/event.c", "fprintf", 1},
+    {"src/node/query.c", "clock_gettime", 1}, /* CPU time of a search, for the operator's figures */
 };
+/* clang-format on */
 
 enum { ALLOWANCES = sizeof allowances / sizeof allowances[0] };
 
@@ -98,9 +100,22 @@ static bool has_word(const char *words, const char *word)
     return strstr(words, key) != NULL;
 }
 
-/* Whether the word at @at is a call of the C library: a parenthesis follows, and no member
- * access precedes. A definition or declaration of such a name would be one too: nobody may take
- * these names. */
+/* Whether the file has a static function of that name, which its calls then mean. */
+static bool is_own_name(const struct source_file *file, const char *call)
+{
+    for (const char *at = strstr(file->code, "\nstatic "); at != NULL;
+         at = strstr(at + 1, "\nstatic ")) {
+        const char *open = strpbrk(at + 1, "(;={");
+        size_t len = strlen(call);
+        if (open != NULL && *open == '(' && (size_t)(open - at) > len &&
+            strncmp(open - len, call, len) == 0 && strchr(" *", open[-(ptrdiff_t)len - 1])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the word at @at is a call: a parenthesis follows, and no member access precedes. */
 static bool is_call(const char *code, size_t at, size_t len)
 {
     const char *after = code + at + len;
@@ -138,7 +153,7 @@ static void check_call(const struct source_file *file, const char *call, const c
         }
     }
     size_t allowed = allowed_count(file->path, call);
-    if (count != allowed) {
+    if (count != allowed && !is_own_name(file, call)) {
         findings_add(findings, file, source_file_line(file, last),
                      "%s(): %zu times, %zu allowed: %s", call, count, allowed, why);
     }
@@ -183,32 +198,34 @@ static void calls__of_files_that_left__have_no_allowance(void **state)
 static void calls__banned_in_a_room__are_reported(void **state)
 {
     (void)state;
+    /* clang-format off */
     static const struct {
         const char *path;
         const char *text;
         size_t findings;
         const char *words;
     } cases[] = {
-        {"src/campus/x.c",    "void f(void)\n{\n    g(time(NULL));\n}\n",      1,
-         "x.c:3: time(): 1 times"                                                                             },
-        {"src/node/x.c",      "clock_gettime (CLOCK_REALTIME, &t);",           1, "clock is io.h's"           },
-        {"src/io_uv/x.c",     "clock_gettime(CLOCK_REALTIME, &t);",            0, ""                          },
-        {"src/io_uv/x.c",     "x = rand();",                                   1, "rand()"                    },
-        {"src/log/x.c",       "open(p, 0); write(1, p, 2); fsync(1);",         3, "fsync(): 1 times"          },
-        {"src/log/x.c",       "ops->write(p); file.open(p); my_write(p);",     0, ""                          },
-        {"src/log/x.c",       "int (*write)(int); /* open( */ \"free(\"",      0, ""                          },
-        {"src/search/x.c",    "p = malloc(1); free(p); free(q);",              2, "free(): 2 times"           },
-        {"src/node/x.c",      "p = calloc(1, 2); p = realloc(p, 2);",          2, "arenas and buffers"        },
-        {"src/client/x.c",    "p = calloc(1, 2); p = realloc(p, 2);",          0, ""                          },
-        {"src/carillon/x.c",  "strcpy(a, b); strcat(a, b); gets(a);",          3, "nobody calls it"           },
-        {"src/carillon/x.c",  "sprintf(a, b); atoi(a); strtok(a, b);",         3, "nobody calls it"           },
-        {"src/io_uv/x.c",     "getrandom(p, 1, 0);",                           0, ""                          },
-        {"src/io_sim/x.c",    "getrandom(p, 1, 0);",                           1, "io.h's or rng.h's"         },
-        {"src/enrol/x.c",     "printf(\"x\");",                                1, "at the edges"              },
-        {"src/base/memory.c", "malloc(1); malloc(2); realloc(p, 1); free(p);", 1,
-         "2 times, 1 allowed"                                                                                 },
-        {"src/base/memory.c", "malloc(1); realloc(p, 1);",                     1, "free(): 0 times, 1 allowed"},
+        {"src/campus/x.c", "void f(void)\n{\n    g(time(NULL));\n}\n", 1, "x.c:3: time(): 1 times"},
+        {"src/node/x.c", "clock_gettime (CLOCK_REALTIME, &t);", 1, "clock is io.h's"},
+        {"src/io_uv/x.c", "clock_gettime(CLOCK_REALTIME, &t);", 0, ""},
+        {"src/io_uv/x.c", "x = rand();", 1, "rand()"},
+        {"src/log/x.c", "int x;\nstatic void *accept(int a)\n{\n}\nf(accept(1));", 0, ""},
+        {"src/log/x.c", "int x;\nstatic int y = accept(1);", 1, "accept(): 1 times"},
+        {"src/log/x.c", "open(p, 0); write(1, p, 2); fsync(1);", 3, "fsync(): 1 times"},
+        {"src/log/x.c", "ops->write(p); file.open(p); my_write(p);", 0, ""},
+        {"src/log/x.c", "int (*write)(int); /* open( */ \"free(\"", 0, ""},
+        {"src/search/x.c", "p = malloc(1); free(p); free(q);", 2, "free(): 2 times"},
+        {"src/node/x.c", "p = calloc(1, 2); p = realloc(p, 2);", 2, "arenas and buffers"},
+        {"src/client/x.c", "p = calloc(1, 2); p = realloc(p, 2);", 0, ""},
+        {"src/carillon/x.c", "strcpy(a, b); strcat(a, b); gets(a);", 3, "nobody calls it"},
+        {"src/carillon/x.c", "sprintf(a, b); atoi(a); strtok(a, b);", 3, "nobody calls it"},
+        {"src/io_uv/x.c", "getrandom(p, 1, 0);", 0, ""},
+        {"src/io_sim/x.c", "getrandom(p, 1, 0);", 1, "io.h's or rng.h's"},
+        {"src/enrol/x.c", "printf(\"x\");", 1, "at the edges"},
+        {"src/base/memory.c", "malloc(1); malloc(2); realloc(p, 1); free(p);", 1, "2 times, 1 allowed"},
+        {"src/base/memory.c", "malloc(1); realloc(p, 1);", 1, "free(): 0 times, 1 allowed"},
     };
+    /* clang-format on */
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct findings findings = source_check_show(check_calls, cases[i].path, cases[i].text);
         findings_expect(&findings, cases[i].findings, cases[i].words);
