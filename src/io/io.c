@@ -4,6 +4,17 @@
 
 #include "base/assert.h"
 
+/* Which instruction of the caller is making a file call on this thread; for the simulation,
+ * which must see every such place fail. */
+static _Thread_local const void *call_site;
+
+#define NOTE_CALL_SITE() (call_site = __builtin_return_address(0))
+
+const void *io_call_site(void)
+{
+    return call_site;
+}
+
 uint64_t io_now_ns(struct io *io)
 {
     ASSERT(io != NULL);
@@ -70,6 +81,7 @@ int io_file_open(struct io *io, const char *path, enum io_open how, struct io_fi
     ASSERT(path != NULL);
     ASSERT(how == IO_OPEN_READ || how == IO_OPEN_WRITE || how == IO_OPEN_CREATE);
     ASSERT(ret_file != NULL);
+    NOTE_CALL_SITE();
     return io->ops->file_open(io, path, how, ret_file);
 }
 
@@ -88,6 +100,7 @@ int io_file_read(struct io *io, struct io_file *file, uint64_t offset, void *dat
     ASSERT(data != NULL || len == 0);
     ASSERT(offset <= INT64_MAX - len);
     ASSERT(ret_len != NULL);
+    NOTE_CALL_SITE();
     return io->ops->file_read(io, file, offset, data, len, ret_len);
 }
 
@@ -98,6 +111,7 @@ int io_file_write(struct io *io, struct io_file *file, uint64_t offset, const vo
     ASSERT(file != NULL);
     ASSERT(data != NULL || len == 0);
     ASSERT(offset <= INT64_MAX - len);
+    NOTE_CALL_SITE();
     return io->ops->file_write(io, file, offset, data, len);
 }
 
@@ -105,6 +119,7 @@ int io_file_sync(struct io *io, struct io_file *file)
 {
     ASSERT(io != NULL);
     ASSERT(file != NULL);
+    NOTE_CALL_SITE();
     return io->ops->file_sync(io, file);
 }
 
@@ -113,6 +128,7 @@ int io_file_size(struct io *io, struct io_file *file, uint64_t *ret_size)
     ASSERT(io != NULL);
     ASSERT(file != NULL);
     ASSERT(ret_size != NULL);
+    NOTE_CALL_SITE();
     return io->ops->file_size(io, file, ret_size);
 }
 
@@ -121,6 +137,7 @@ int io_file_truncate(struct io *io, struct io_file *file, uint64_t size)
     ASSERT(io != NULL);
     ASSERT(file != NULL);
     ASSERT(size <= INT64_MAX);
+    NOTE_CALL_SITE();
     return io->ops->file_truncate(io, file, size);
 }
 
@@ -129,6 +146,7 @@ int io_file_rename(struct io *io, const char *from, const char *to)
     ASSERT(io != NULL);
     ASSERT(from != NULL);
     ASSERT(to != NULL);
+    NOTE_CALL_SITE();
     return io->ops->file_rename(io, from, to);
 }
 
@@ -136,6 +154,7 @@ int io_file_remove(struct io *io, const char *path)
 {
     ASSERT(io != NULL);
     ASSERT(path != NULL);
+    NOTE_CALL_SITE();
     return io->ops->file_remove(io, path);
 }
 
@@ -143,6 +162,7 @@ int io_folder_make(struct io *io, const char *path)
 {
     ASSERT(io != NULL);
     ASSERT(path != NULL);
+    NOTE_CALL_SITE();
     return io->ops->folder_make(io, path);
 }
 
@@ -150,6 +170,7 @@ int io_folder_sync(struct io *io, const char *path)
 {
     ASSERT(io != NULL);
     ASSERT(path != NULL);
+    NOTE_CALL_SITE();
     return io->ops->folder_sync(io, path);
 }
 
@@ -159,6 +180,7 @@ int io_folder_list(struct io *io, const char *path,
     ASSERT(io != NULL);
     ASSERT(path != NULL);
     ASSERT(found != NULL);
+    NOTE_CALL_SITE();
     return io->ops->folder_list(io, path, found, context);
 }
 
@@ -167,6 +189,7 @@ int io_folder_free_bytes(struct io *io, const char *path, uint64_t *ret_bytes)
     ASSERT(io != NULL);
     ASSERT(path != NULL);
     ASSERT(ret_bytes != NULL);
+    NOTE_CALL_SITE();
     return io->ops->folder_free_bytes(io, path, ret_bytes);
 }
 
@@ -175,6 +198,7 @@ int io_folder_lock(struct io *io, const char *folder, struct io_file **ret_lock)
     ASSERT(io != NULL);
     ASSERT(folder != NULL);
     ASSERT(ret_lock != NULL);
+    NOTE_CALL_SITE();
     return io->ops->folder_lock(io, folder, ret_lock);
 }
 

@@ -194,6 +194,9 @@ void io_listener_close(struct io *io, struct io_listener *listener);
 /* ---- the world's side
  * ----------------------------------------------------------------------------------------- */
 
+/* Where in the code above the file call in progress on this thread was made. A world may count and choose by it. */
+const void *io_call_site(void);
+
 struct io_ops {
     uint64_t (*now_ns)(struct io *io);
     uint64_t (*now_exact_ns)(struct io *io);

@@ -1,0 +1,190 @@
+/* io_sim/io_sim.h -- the simulated world behind io/io.h: seeded clock, disks that lose and
+ * tear, connections.
+ *
+ * Layer: io_sim (base, io)
+ *
+ * One thread, one heap of events: the same seed and the same calls give the same run, byte for
+ * byte, which the trace hash shows. A world holds any number of machines; each has an address,
+ * a disk and one process. What the process gets is the machine's struct io; it stays the same
+ * through crash and restart.
+ *
+ * The disk. A write goes into the file as seen by the process and into a list of unsynced
+ * writes. Sync makes them durable. A crash keeps, for every 512-byte sector of every unsynced
+ * write, a seeded choice: lost or kept, in any order (a sector holds what one of the writes to
+ * it left, never a mixture). The size is seeded likewise: any size the file had since the last
+ * sync. Created, renamed and removed names are durable after folder_sync; a crash keeps a
+ * seeded choice of the others. Folders are durable at once. A failed sync leaves a seeded
+ * choice of the unsynced sectors on the disk and forgets the rest: a later sync will say OK and
+ * lie, as real ones do.
+ *
+ * The process. crash() ends it between two instructions: its timers, turns, jobs and
+ * connections are gone, file calls answer ERR_IO until restart. Whoever runs the test frees the
+ * process's memory; while it does so, closing files and streams is allowed, and closed() is the
+ * only callback that may still come.
+ */
+#ifndef CARILLON_IO_SIM_H
+#define CARILLON_IO_SIM_H
+
+#include <stdio.h>
+
+#include "io/io.h"
+
+enum { IO_SIM_SECTOR_BYTES = 512 };
+
+struct io_sim;
+struct io_sim_sites;
+
+/* All zero means the values in brackets. */
+struct io_sim_options {
+    uint64_t disk_bytes;         /* room on each disk [no limit] */
+    uint64_t network_delay_us;   /* at most this long on the way [500] */
+    size_t network_window_bytes; /* what the two kernels hold of one direction [64 KiB] */
+    uint64_t job_us;  /* a job waits and lasts at most this long each, syncs apart [200] */
+    uint64_t sync_us; /* a sync lasts at most this long [1000] */
+    struct io_sim_sites
+        *sites; /* where calls are counted by place [nowhere]; outlives the world */
+};
+
+/* ---- the world
+ * ---------------------------------------------------------------------------------- */
+
+/* @options may be NULL. */
+struct io_sim *io_sim_create(uint64_t seed, const struct io_sim_options *options);
+void io_sim_destroy(struct io_sim *sim);
+
+/* Deliver the next event. Returns: false when there is none. */
+bool io_sim_step(struct io_sim *sim);
+
+/* Deliver events until none is left, or @limit_ms of simulated time have passed. Returns:
+ * whether none is left. */
+bool io_sim_run_idle(struct io_sim *sim, uint64_t limit_ms);
+
+/* Deliver the events of the next @ms of simulated time. */
+void io_sim_run_ms(struct io_sim *sim, uint64_t ms);
+
+/* Deliver events until @is_done(context) holds, at most @limit_ms. Returns: whether it holds.
+ */
+bool io_sim_run_until(struct io_sim *sim, bool (*is_done)(void *context), void *context,
+                      uint64_t limit_ms);
+
+uint64_t io_sim_now_ns(const struct io_sim *sim);
+
+/* A hash over all that was delivered and every file call: when, to whom, which bytes. */
+uint64_t io_sim_trace_hash(const struct io_sim *sim);
+
+/* ---- machines
+ * ------------------------------------------------------------------------------------- */
+
+/* A machine with an empty disk and a process on it. @address is numeric and its own in this
+ * world. */
+struct io *io_sim_machine_create(struct io_sim *sim, const char *address);
+
+/* Power fails now. Does nothing to a machine that is down. */
+void io_sim_crash(struct io *io);
+
+/* The process is killed now: like a crash, but the disk loses nothing, synced or not. */
+void io_sim_kill(struct io *io);
+
+/* Bring the machine up again after crash or kill; after a crash the disk loses what it must. */
+void io_sim_restart(struct io *io);
+bool io_sim_is_down(const struct io *io);
+
+/* Restart after a crash with a chosen loss: sector unit i is kept if kept[i] is not 0. The
+ * units are the sectors of all unsynced writes, in the order of files' creation, writes and
+ * offsets; io_sim_unsynced_units() counts them, up or down. All names and the last size of each
+ * file are kept. */
+void io_sim_restart_keeping(struct io *io, const uint8_t *kept, size_t kept_count);
+size_t io_sim_unsynced_units(const struct io *io);
+
+/* Move the machine's wall clock. */
+void io_sim_wall_set(struct io *io, uint64_t unix_ms);
+
+/* ---- faults
+ * --------------------------------------------------------------------------------------- */
+
+enum io_sim_call {
+    IO_SIM_OPEN,
+    IO_SIM_READ,
+    IO_SIM_WRITE,
+    IO_SIM_SYNC,
+    IO_SIM_SIZE,
+    IO_SIM_TRUNCATE,
+    IO_SIM_RENAME,
+    IO_SIM_REMOVE,
+    IO_SIM_FOLDER_MAKE,
+    IO_SIM_FOLDER_SYNC,
+    IO_SIM_FOLDER_LIST,
+    IO_SIM_FREE_BYTES,
+    IO_SIM_LOCK,
+    IO_SIM_CALL_NR,
+    IO_SIM_ANY = IO_SIM_CALL_NR, /* a call of any kind */
+};
+
+/* How many calls of @kind (or IO_SIM_ANY) the machine has made since it was created. */
+uint64_t io_sim_calls(const struct io *io, enum io_sim_call kind);
+
+/* From now on the @nth call of @kind (1: the next) answers @error and has no effect, but for
+ * sync (see above); if
+ * @for_ever, so do all later ones of that kind. Up to 8 such rules at once; IO_SIM_ANY counts
+ * every call. */
+void io_sim_fail(struct io *io, enum io_sim_call kind, uint64_t nth, int error, bool for_ever);
+
+/* Every call fails with ERR_IO in @ppm of a million cases. */
+void io_sim_fail_randomly(struct io *io, uint32_t ppm);
+
+/* Forget all rules of io_sim_fail, io_sim_fail_randomly and io_sim_crash_at. */
+void io_sim_fail_clear(struct io *io);
+
+/* Power fails in the middle of the @nth call from now (1: the next): it answers ERR_IO, having
+ * begun. */
+void io_sim_crash_at(struct io *io, uint64_t nth);
+
+/* The control: file and folder sync answer OK and do nothing. Whatever checks durability must
+ * then fail. */
+void io_sim_sync_lies(struct io *io, bool lies);
+
+/* Every sync lasts @us longer. */
+void io_sim_sync_slow(struct io *io, uint64_t us);
+
+/* Change the room on the disk (0: no limit). */
+void io_sim_disk_bytes_set(struct io *io, uint64_t bytes);
+
+/* Break the connection: both ends get ended(ERR_IO) and what is on the way is lost. */
+void io_sim_stream_reset(struct io_stream *stream);
+
+/* ---- looking at the disk, and spoiling it
+ * --------------------------------------------------------- */
+
+/* Append the durable contents of @path to @into. Errors: ERR_GONE no such durable name,
+ * ERR_FULL. */
+int io_sim_durable_read(struct io *io, const char *path, struct buf *into) CHECKED;
+
+/* Change bytes of a file under everybody's hands, durable and seen; extends it if need be.
+ * Errors: ERR_GONE. */
+int io_sim_durable_write(struct io *io, const char *path, uint64_t offset, const void *data,
+                         size_t len) CHECKED;
+int io_sim_durable_truncate(struct io *io, const char *path, uint64_t size) CHECKED;
+
+/* Flip bit @bit (0..7) of the byte at @offset. Errors: ERR_GONE, ERR_ARGUMENT past the end. */
+int io_sim_flip_bit(struct io *io, const char *path, uint64_t offset, unsigned bit) CHECKED;
+
+/* Make @to's disk a copy of the durable part of @from's, possibly of another world. @to's
+ * process has no file open. */
+void io_sim_disk_copy(const struct io *from, struct io *to);
+
+/* ---- places in the code that call files
+ * ------------------------------------------------------------- */
+
+/* A place is a call instruction together with the kind of call. Counted over all worlds that
+ * share the table. */
+struct io_sim_sites *io_sim_sites_create(void);
+void io_sim_sites_destroy(struct io_sim_sites *sites);
+
+/* Places seen, and those of them at which a call has failed by order at least once. */
+size_t io_sim_sites_seen(const struct io_sim_sites *sites);
+size_t io_sim_sites_failed(const struct io_sim_sites *sites);
+
+/* One line a place: kind, calls, failures, and the offset that addr2line understands. */
+void io_sim_sites_print(const struct io_sim_sites *sites, FILE *out);
+
+#endif
