@@ -18,22 +18,22 @@ struct log_identity {
 /* The 64 bits of it that every record carries. */
 uint64_t log_identity_hash(const struct log_identity *identity);
 
-/* Read @folder/identity.
- *
- * Errors: ERR_GONE there is none; ERR_DAMAGED; ERR_VERSION; ERR_IO. */
+/* Random cluster and node ids. */
+void log_identity_make(struct io *io, uint32_t shards, struct log_identity *ret_identity);
+
+/* Read @folder/identity. Errors: ERR_GONE there is none; ERR_DAMAGED; ERR_VERSION; ERR_IO. */
 int log_identity_read(struct io *io, const char *folder,
                       struct log_identity *ret_identity) CHECKED;
 
-/* Draw new ids and write @folder/identity (temporary file, sync, rename, sync of the folder).
- * It is the last step of making a data folder: a folder without it holds nothing that anyone
- * was told.
- *
- * Errors: ERR_IO, ERR_DISK_FULL, ERR_EXISTS. */
+/* Write @folder/identity. It is the last step of making a data folder: a folder without it
+ * holds nothing that anyone was told. Errors: ERR_IO, ERR_DISK_FULL, ERR_TOO_LARGE. */
 int log_identity_write(struct io *io, const char *folder,
                        const struct log_identity *identity) CHECKED;
 
-/* Random cluster and node ids. */
-void log_identity_make(struct io *io, uint32_t shards, struct log_identity *ret_identity);
+/* Replace @folder/@name by @bytes as a whole: temporary file, sync, rename, sync of the folder.
+ * Errors: ERR_IO, ERR_DISK_FULL, ERR_TOO_LARGE the path. */
+int log_file_replace(struct io *io, const char *folder, const char *name,
+                     struct slice bytes) CHECKED;
 
 /* Join @folder and @name to a terminated path. Errors: ERR_TOO_LARGE. */
 int log_path_join(char out[LOG_PATH_BYTES], const char *folder, const char *name) CHECKED;

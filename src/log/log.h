@@ -29,6 +29,7 @@ enum {
     LOG_BATCH_BYTES_MAX =
         8 << 20, /* a batch never takes more, whatever the configuration says */
     LOG_TEXT_BYTES = 1024,
+    LOG_FOLDER_BYTES = LOG_PATH_BYTES - 32,
 };
 
 struct log_options {
@@ -82,6 +83,7 @@ struct log_hard {
     uint64_t serial; /* of the segment that holds the newest hard state; 0: there is none */
     uint64_t term;
     uint32_t len;
+    bool is_moving; /* a copy is on its way into the current segment */
     uint8_t payload[LOG_HARD_BYTES_MAX];
 };
 
@@ -89,13 +91,13 @@ struct log_hard {
  * done(). */
 struct log_write {
     struct io_job job;
-    struct log *log;
     struct buf *bytes;
     size_t padded; /* bytes with the zeros up to the end of the page */
     struct io_file *file;
     uint64_t offset;
     struct log_seal seal;
-    bool is_synced; /* out: false when the write itself failed */
+    uint32_t chain;  /* what seal.chain begins with */
+    bool is_written; /* out: the write went well, what failed is the sync */
     int status;
 };
 
@@ -104,19 +106,21 @@ enum log_keep_kind {
     LOG_KEEP_RECYCLE,
     LOG_KEEP_REMOVE,
     LOG_KEEP_FILL,
-    LOG_KEEP_PUBLISH
+    LOG_KEEP_PUBLISH,
 };
 
 /* What the bulk lane does for the log, one thing at a time. */
 struct log_keep {
     struct io_job job;
-    struct log *log;
     enum log_keep_kind kind;
-    struct io_file *file; /* the segment being filled, or the published or recycled one */
-    uint64_t filled;
-    uint64_t serial; /* the old one */
-    uint64_t serial_new;
-    const char *operation; /* for the text of a failure */
+    struct io_file *file;     /* the spare being filled */
+    struct io_file *recycled; /* RECYCLE: out, open under its new name */
+    uint64_t slot;            /* MARKER */
+    uint64_t filled;          /* of the spare */
+    uint64_t serial;          /* RECYCLE, REMOVE: of the oldest segment */
+    uint64_t serial_new;      /* RECYCLE, PUBLISH */
+    struct log_place place;   /* MARKER */
+    const char *operation;    /* the one that failed */
     int status;
 };
 
@@ -133,7 +137,7 @@ struct log {
     struct io *io;
     struct log_hooks hooks;
     struct log_options options;
-    char folder[LOG_PATH_BYTES];
+    char folder[LOG_FOLDER_BYTES];
     char text[LOG_TEXT_BYTES];
     struct arena arena;
 
@@ -148,27 +152,32 @@ struct log {
     uint32_t chain;
 
     struct buf buffers[2];
-    struct buf *filling;
+    struct buf *filling; /* one of the two; begins with room for the batch's header */
     uint32_t filling_records;
     struct log_write write;
     struct log_keep keep;
     struct io_turn turn;
     struct io_timer idle;
     struct io_timer probe;
+    uint64_t idle_batch; /* the newest durable batch when the idle timer was started */
 
     uint64_t *released;    /* per group: entries up to here are in a durable snapshot */
     struct log_hard *hard; /* per group */
     struct log_stats stats;
 
-    bool is_writing;
-    bool is_keeping;
-    bool is_started; /* turn and timers are in use */
+    bool is_writing;      /* the lane has a batch, or it is being handed to stored() */
+    bool is_keeping;      /* the bulk lane has the keep job */
+    bool is_idle_started; /* the timer runs */
     bool is_marker_due;
+    bool is_waiting; /* a batch needs a segment and none is ready */
     bool is_starved; /* the disk has no room for another segment */
+    bool is_probing; /* the next fill looks whether there is room again */
     bool is_held; /* the batch could not be written for want of room; it waits for the probe */
-    bool is_refusing; /* writable(false) was said */
-    bool is_rotated;  /* a second segment was needed at least once */
+    bool is_refusing;      /* an append was refused for want of room */
+    bool is_refusing_told; /* what writable() said last */
+    bool is_rotated;       /* a second segment was needed at least once */
     bool is_closing;
+    bool is_closed;
     bool is_failed;
 };
 

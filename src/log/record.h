@@ -17,7 +17,8 @@ enum {
     LOG_HEADER_BYTES = 64,  /* of a record */
     LOG_RECORD_ALIGN = 8,   /* records begin and end at multiples of this */
     LOG_SECTOR_BYTES = 512, /* batches begin at multiples of this: no two share a sector */
-    LOG_BATCH_HEADER_BYTES = LOG_HEADER_BYTES + 32,
+    LOG_BATCH_PAYLOAD_BYTES = 32,
+    LOG_BATCH_HEADER_BYTES = LOG_HEADER_BYTES + LOG_BATCH_PAYLOAD_BYTES,
 };
 
 #define LOG_MAGIC_FAMILY 0x00524c43U /* "CLR", the version is the fourth byte */
@@ -94,8 +95,7 @@ int log_record_decode(struct slice bytes, struct log_record *ret_record) CHECKED
 /* Read a record of our own making without checking its CRC. */
 void log_record_parse(const uint8_t *at, struct log_record *ret_record);
 
-void log_batch_encode(const struct log_batch *batch,
-                      uint8_t out[LOG_BATCH_HEADER_BYTES - LOG_HEADER_BYTES]);
+void log_batch_encode(const struct log_batch *batch, uint8_t out[LOG_BATCH_PAYLOAD_BYTES]);
 
 /* Errors: ERR_MALFORMED. */
 int log_batch_decode(struct slice payload, struct log_batch *ret_batch) CHECKED;
