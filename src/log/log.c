@@ -66,6 +66,11 @@ void log__segment_drop(struct log *log)
 
     ASSERT(log->current > 0);
     ASSERT(oldest->file == NULL);
+    for (uint32_t group = 0; group < log->options.groups; group++) {
+        if (oldest->group_last[group] > log->dropped[group]) {
+            log->dropped[group] = oldest->group_last[group];
+        }
+    }
     arena_free(&log->arena, oldest->group_last,
                log->options.groups * sizeof *oldest->group_last);
     log->segment_count--;
@@ -206,6 +211,7 @@ int log_open(struct log *log, struct io *io, const struct log_options *options,
     (void)snprintf(log->folder, sizeof log->folder, "%s", options->folder);
     arena_init(&log->arena, UINT64_MAX);
     log->released = arena_alloc_zero(&log->arena, options->groups * sizeof *log->released);
+    log->dropped = arena_alloc_zero(&log->arena, options->groups * sizeof *log->dropped);
     log->hard = arena_alloc_zero(&log->arena, options->groups * sizeof *log->hard);
 
     int status = log__recover(log);
@@ -224,8 +230,19 @@ int log_open(struct log *log, struct io *io, const struct log_options *options,
     }
     log__filling_begin(log, &log->buffers[0]);
     io_turn_add(io, &log->turn, turn_ended);
-    log__keep(log);
+    /* What there is to keep begins with the loop. */
+    io_timer_start(io, &log->probe, 0, probe_fired);
     return OK;
+}
+
+void log_abandon(struct log *log)
+{
+    ASSERT(!log->is_keeping && (!log->is_writing || log->is_held));
+    log->is_closed = true;
+    io_timer_stop(log->io, &log->idle);
+    io_timer_stop(log->io, &log->probe);
+    io_turn_remove(log->io, &log->turn);
+    give_back(log);
 }
 
 size_t log_payload_max(const struct log *log)
@@ -249,7 +266,7 @@ int log_append(struct log *log, const struct log_record *record)
 
     ASSERT(record->group < log->options.groups);
     ASSERT(record->type > LOG_BATCH && record->type < LOG_TYPE_NR);
-    if (log->is_failed || log->is_closing) {
+    if (log->is_failed || log->is_closing || log->is_closed) {
         return ERR_STOPPED;
     }
     if (record->payload.len > log_payload_max(log)) {
@@ -290,6 +307,12 @@ uint32_t log_pinning_group(const struct log *log)
     return UINT32_MAX;
 }
 
+uint64_t log_dropped(const struct log *log, uint32_t group)
+{
+    ASSERT(group < log->options.groups);
+    return log->dropped[group];
+}
+
 void log_stats(const struct log *log, struct log_stats *ret_stats)
 {
     *ret_stats = log->stats;
@@ -316,11 +339,7 @@ void log__close_step(struct log *log)
         log__keep(log);
         return;
     }
-    log->is_closed = true;
-    io_timer_stop(log->io, &log->idle);
-    io_timer_stop(log->io, &log->probe);
-    io_turn_remove(log->io, &log->turn);
-    give_back(log);
+    log_abandon(log);
     if (log->hooks.closed != NULL) {
         log->hooks.closed(log->hooks.context);
     }

@@ -162,6 +162,7 @@ struct log {
     uint64_t idle_batch; /* the newest durable batch when the idle timer was started */
 
     uint64_t *released;    /* per group: entries up to here are in a durable snapshot */
+    uint64_t *dropped;     /* per group: entries up to here left with recycled segments */
     struct log_hard *hard; /* per group */
     struct log_stats stats;
 
@@ -216,7 +217,13 @@ void log_release(struct log *log, uint32_t group, uint64_t index);
  * current one. */
 uint32_t log_pinning_group(const struct log *log);
 
+/* The highest index of @group that left with a recycled segment since opening; 0: none did. */
+uint64_t log_dropped(const struct log *log, uint32_t group);
+
 void log_stats(const struct log *log, struct log_stats *ret_stats);
+
+/* Close at once a log that was opened in this very turn: nothing is under way yet. */
+void log_abandon(struct log *log);
 
 /* Store what was appended, write the marker, then closed(). Takes a failed log too. */
 void log_close(struct log *log);

@@ -93,15 +93,36 @@ int log__segment_make(struct log *log, uint64_t serial)
     return status == OK ? io_folder_sync(log->io, log->folder) : status;
 }
 
+/* An interrupted first start left a seal at most. A longer file is a log whose identity was
+ * lost. */
 static int drop_name(void *context, const char *name)
 {
+    struct log *log = context;
     uint64_t serial;
-    bool is_ours = parse_segment_name(name, &serial) || strcmp(name, "marker") == 0;
+    uint64_t size;
+    char path[LOG_PATH_BYTES];
+    struct io_file *file;
 
-    return is_ours ? remove_if_there(context, name) : OK;
+    if (strcmp(name, "marker") == 0) {
+        return remove_if_there(log, name);
+    }
+    if (!parse_segment_name(name, &serial)) {
+        return OK;
+    }
+    log__segment_path(log, serial, path);
+    int status = io_file_open(log->io, path, IO_OPEN_READ, &file);
+    if (status != OK) {
+        return status;
+    }
+    status = io_file_size(log->io, file, &size);
+    io_file_close(log->io, file);
+    if (status == OK && size > LOG_PAGE_BYTES) {
+        explain(log, serial, 0, "this log has records, yet the folder has lost its identity");
+        return ERR_DAMAGED;
+    }
+    return status == OK ? remove_if_there(log, name) : status;
 }
 
-/* What an interrupted first start left holds nothing that anyone was told. */
 static int make_new(struct log *log)
 {
     int status = io_folder_list(log->io, log->folder, drop_name, log);

@@ -15,6 +15,7 @@
 
 enum {
     LOG_SNAPSHOT_FORMAT = 1,
+    LOG_SNAPSHOT_NAME_BYTES = 48,
     LOG_SNAPSHOT_RAW_MAX = 1 << 20,    /* bytes of a chunk before compression */
     LOG_SNAPSHOT_SYNC_BYTES = 1 << 20, /* written between two syncs */
 };
@@ -92,7 +93,7 @@ int log_snapshot_read(const struct log_snapshot_source *source,
                       const struct log_snapshot_sink *sink, uint64_t *ret_offset) CHECKED;
 
 /* The file name of a snapshot, and back. Errors: ERR_MALFORMED: not such a name. */
-void log_snapshot_name(uint32_t group, uint64_t index, char out[64]);
+void log_snapshot_name(uint32_t group, uint64_t index, char out[LOG_SNAPSHOT_NAME_BYTES]);
 int log_snapshot_parse(const char *name, uint32_t *ret_group, uint64_t *ret_index) CHECKED;
 
 /* Remove what an interrupted writer left, and find the newest snapshot of each group:
