@@ -283,6 +283,9 @@ int log_append(struct log *log, const struct log_record *record)
     log_record_encode(record, filling->data + filling->len);
     filling->len += bytes;
     log->filling_records++;
+    /* Another hook of this turn's end may be calling: then the loop must come here once more.
+     */
+    log->turn.again = log->turn.again || !log->is_writing;
     return OK;
 }
 

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/slice.h"
+#include "base/sm.h"
 
 enum { ENGINE_SLICE_BYTES = 64 << 10 }; /* what one snapshot_step should add at most */
 
