@@ -1,0 +1,368 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "client/client_private.h"
+#include "proto/envelope.pb-c.h"
+#include "wire/message.h"
+
+enum { HELLO_MAGIC = 0x43524c4e, PROTOCOL_VERSION = 1 };
+
+static void link_on_timer(struct io_timer *timer);
+
+static void link_on_closed(struct io_stream *stream)
+{
+    struct client_link *link = CONTAINER_OF(stream, struct client_link, stream);
+    struct carillon_client *client = link->client;
+
+    frame_reader_fini(&link->reader);
+    buf_fini(&stream->out);
+    client__link_init(client, link);
+    if (!client->is_destroying) {
+        client__links_connect(client);
+        return;
+    }
+    client->closing_count--;
+    if (client->closing_count == 0 && client->world == NULL) {
+        client__destroy_finish(
+            client); /* in a world of its own carillon_destroy_in waits and does it */
+    }
+}
+
+static void link_close_stream(struct client_link *link)
+{
+    struct carillon_client *client = link->client;
+
+    ASSERT(link->state != LINK_IDLE && link->state != LINK_CLOSING);
+    io_timer_stop(client->io, &link->timer);
+    if (link->is_dirty) {
+        link->is_dirty = false;
+        client->dirty_count--;
+    }
+    if (link->state == LINK_READY) {
+        client->ready_count--;
+    }
+    link->state = LINK_CLOSING;
+    io_stream_close(client->io, &link->stream);
+}
+
+/* Whether a node was ever spoken to: then a broken connection is worth waiting for, else it is
+ * an answer. */
+static bool was_greeted(const struct carillon_client *client)
+{
+    return client->counters.connects > 0;
+}
+
+/* A failure in the greeting that says something about the node, not about the moment. */
+static bool is_final(int status)
+{
+    return !error_is_retryable(status) && status != ERR_IO && status != ERR_EOF;
+}
+
+static void note_failure(struct carillon_client *client, int status, const char *text)
+{
+    client->connect_status = status;
+    snprintf(client->connect_text, sizeof client->connect_text, "%s (%s port %u)",
+             text != NULL && text[0] != '\0' ? text : error_text(status), client->address,
+             (unsigned)client->port);
+}
+
+void client__link_fail(struct client_link *link, int status, const char *text)
+{
+    struct carillon_client *client = link->client;
+    bool was_ready = link->state == LINK_READY;
+
+    note_failure(client, status, text);
+    link_close_stream(link);
+    link->failures++;
+    link->is_paused = true;
+    io_timer_start(client->io, &link->timer, client__pause_ms(client, link->failures),
+                   link_on_timer);
+    if (was_ready) {
+        client->counters.lost++;
+        client__slots_lost(link, status, client->connect_text);
+    } else if (client->ready_count == 0 && (is_final(status) || !was_greeted(client))) {
+        client__slots_refuse(client, status, client->connect_text);
+    }
+}
+
+static void link_on_timer(struct io_timer *timer)
+{
+    struct client_link *link = CONTAINER_OF(timer, struct client_link, timer);
+
+    if (link->is_paused) {
+        link->is_paused = false;
+        client__links_connect(link->client);
+        return;
+    }
+    if (link->refused != OK) {
+        client__link_fail(link, link->refused, NULL);
+        return;
+    }
+    client__link_fail(link, ERR_TIMEOUT,
+                      link->state == LINK_GREETING
+                          ? "the connection was taken, but nothing greets there"
+                          : "nothing answers at that address in time");
+}
+
+/* ---- the greeting
+ * ---------------------------------------------------------------------------------------------
+ */
+
+static int hello_send(struct client_link *link)
+{
+    Carillon__Hello hello = CARILLON__HELLO__INIT;
+
+    hello.magic = HELLO_MAGIC;
+    hello.version_min = PROTOCOL_VERSION;
+    hello.version_max = PROTOCOL_VERSION;
+    hello.client = link->client->name;
+    int rc = wire_pack_frame(&hello.base, &link->stream.out);
+    if (rc == OK) {
+        io_stream_flush(link->client->io, &link->stream);
+    }
+    return rc;
+}
+
+static void link_on_connected(struct io_stream *stream, int status)
+{
+    struct client_link *link = CONTAINER_OF(stream, struct client_link, stream);
+
+    if (status == OK) {
+        link->state = LINK_GREETING;
+        io_stream_resume(link->client->io, stream);
+        status = hello_send(link);
+    }
+    if (status != OK) {
+        client__link_fail(link, status, NULL);
+    }
+}
+
+static void copy_id(uint8_t to[16], ProtobufCBinaryData from)
+{
+    if (from.len == 16) {
+        memcpy(to, from.data, 16);
+    }
+}
+
+/* The node's word may be the reason why it does not want us: version 0, or a status of the
+ * error table. */
+static int welcome_status(const Carillon__Welcome *welcome)
+{
+    if (welcome->status != 0) {
+        return error_from_wire(welcome->status);
+    }
+    return welcome->version == PROTOCOL_VERSION ? OK : ERR_VERSION;
+}
+
+static void welcome_take(struct client_link *link, const Carillon__Welcome *welcome)
+{
+    struct carillon_client *client = link->client;
+    struct carillon_node *node = &client->node;
+    uint32_t room = welcome->outstanding_max == 0 ? 1 : welcome->outstanding_max;
+
+    node->version = welcome->version;
+    node->outstanding_max = room;
+    snprintf(node->node_version, sizeof node->node_version, "%s", welcome->node_version);
+    copy_id(node->cluster_id, welcome->cluster_id);
+    copy_id(node->node_id, welcome->node_id);
+    link->inflight_max = room < client->link_inflight_max ? room : client->link_inflight_max;
+    link->state = LINK_READY;
+    client->ready_count++;
+    link->failures = 0;
+    client->counters.connects++;
+    client->connect_status = OK;
+    io_timer_stop(client->io, &link->timer);
+}
+
+static int welcome_receive(struct client_link *link, struct slice payload)
+{
+    struct carillon_client *client = link->client;
+    char text[CLIENT_TEXT_BYTES_MAX / 2];
+
+    arena_reset(&client->arena);
+    const Carillon__Welcome *welcome =
+        wire_unpack(&carillon__welcome__descriptor, payload, &client->arena);
+    if (welcome == NULL) {
+        client->counters.malformed++;
+        client__link_fail(link, ERR_MALFORMED, "what listens there is not a Carillon node");
+        return ERR_MALFORMED;
+    }
+    int status = welcome_status(welcome);
+    if (status != OK) {
+        snprintf(text, sizeof text, "%s", welcome->text);
+        client__link_fail(link, status, text);
+        return status;
+    }
+    welcome_take(link, welcome);
+    client__slots_dispatch(client);
+    return OK;
+}
+
+/* ---- bytes
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static int link_receive_frame(struct client_link *link, struct slice payload)
+{
+    if (link->state == LINK_GREETING) {
+        return welcome_receive(link, payload);
+    }
+    int rc = client__slots_reply(link, payload);
+    if (rc != OK) {
+        link->client->counters.malformed++;
+        client__link_fail(link, rc, "the node's answer could not be read");
+    }
+    return rc;
+}
+
+static void link_on_received(struct io_stream *stream, struct slice bytes)
+{
+    struct client_link *link = CONTAINER_OF(stream, struct client_link, stream);
+    struct slice payload;
+    int rc;
+
+    frame_reader_feed(&link->reader, bytes);
+    for (;;) {
+        rc = frame_reader_next(&link->reader, &payload);
+        if (rc != OK) {
+            break;
+        }
+        if (link_receive_frame(link, payload) != OK) {
+            return; /* the link has failed and is closing */
+        }
+    }
+    if (rc != ERR_EOF) {
+        link->client->counters.malformed++;
+        client__link_fail(link, ERR_MALFORMED,
+                          "what listens there sends frames that are too long");
+        return;
+    }
+    client__slots_dispatch(link->client);
+}
+
+static void link_on_drained(struct io_stream *stream)
+{
+    struct client_link *link = CONTAINER_OF(stream, struct client_link, stream);
+
+    client__slots_dispatch(link->client);
+}
+
+static void link_on_ended(struct io_stream *stream, int status)
+{
+    struct client_link *link = CONTAINER_OF(stream, struct client_link, stream);
+
+    client__link_fail(link, status == ERR_EOF ? ERR_CLOSED : status,
+                      "the node has closed the connection");
+}
+
+/* ---- for the other files
+ * -------------------------------------------------------------------------------------- */
+
+void client__link_init(struct carillon_client *client, struct client_link *link)
+{
+    struct io_timer timer = link->timer; /* may be armed: the pause goes on over the closing */
+    bool is_paused = link->is_paused;
+    uint32_t failures = link->failures;
+
+    *link = (struct client_link){
+        .client = client,
+        .timer = timer,
+        .is_paused = is_paused,
+        .failures = failures,
+    };
+    list_init(&link->sent);
+}
+
+static void link_connect(struct client_link *link)
+{
+    struct carillon_client *client = link->client;
+
+    buf_init(&link->stream.out, CLIENT_OUT_BYTES_MAX);
+    frame_reader_init(&link->reader, FRAME_BYTES_MAX);
+    link->stream.connected = link_on_connected;
+    link->stream.received = link_on_received;
+    link->stream.drained = link_on_drained;
+    link->stream.ended = link_on_ended;
+    link->stream.closed = link_on_closed;
+    link->state = LINK_CONNECTING;
+    io_timer_start(client->io, &link->timer, client->options.connect_ms, link_on_timer);
+    int rc = io_stream_connect(client->io, &link->stream, client->address, client->port);
+    if (rc != OK) {
+        link->refused = rc; /* the caller may be inside submit, where no callback may run */
+        io_timer_start(client->io, &link->timer, 0, link_on_timer);
+    }
+}
+
+void client__links_connect(struct carillon_client *client)
+{
+    if (client->is_destroying || (client->outstanding == 0 && !client->is_connecting)) {
+        return;
+    }
+    for (uint32_t i = 0; i < client->options.connections; i++) {
+        struct client_link *link = &client->links[i];
+
+        if (link->state == LINK_IDLE && !link->is_paused) {
+            link_connect(link);
+        }
+    }
+}
+
+bool client__link_has_room(const struct client_link *link)
+{
+    return link->state == LINK_READY && link->inflight < link->inflight_max;
+}
+
+/* From the cursor on: a reply leaves the cursor at its own link, so a closed loop finds the
+ * link that has just got room at once; otherwise requests go round. */
+struct client_link *client__link_pick(struct carillon_client *client)
+{
+    uint32_t count = client->options.connections;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at =
+            client->cursor + i < count ? client->cursor + i : client->cursor + i - count;
+
+        if (client__link_has_room(&client->links[at])) {
+            client->cursor = at + 1 < count ? at + 1 : 0;
+            return &client->links[at];
+        }
+    }
+    return NULL;
+}
+
+void client__link_touch(struct client_link *link)
+{
+    if (!link->is_dirty) {
+        link->is_dirty = true;
+        link->client->dirty_count++;
+    }
+}
+
+void client__links_flush(struct carillon_client *client)
+{
+    for (uint32_t i = 0; client->dirty_count > 0 && i < client->options.connections; i++) {
+        struct client_link *link = &client->links[i];
+
+        if (link->is_dirty) {
+            link->is_dirty = false;
+            client->dirty_count--;
+            io_stream_flush(client->io, &link->stream);
+        }
+    }
+}
+
+void client__link_close(struct client_link *link)
+{
+    struct carillon_client *client = link->client;
+
+    if (link->state == LINK_IDLE) {
+        io_timer_stop(client->io, &link->timer);
+        return;
+    }
+    client->closing_count++;
+    if (link->state != LINK_CLOSING) {
+        link_close_stream(link);
+    }
+    io_timer_stop(client->io, &link->timer);
+}
