@@ -74,7 +74,7 @@ int io_uv__listen(struct io *io, struct io_listener *listener, const char *addre
 {
     struct sockaddr_storage at;
     socklen_t at_len;
-    int fd;
+    int fd = -1;
     uint16_t bound = 0;
     int rc = io_uv__address_parse(address, port, &at, &at_len);
     if (rc != OK) {
