@@ -50,7 +50,7 @@ static void column_copy(const char *from, size_t len, char *out)
 
 static bool has_word(const char *words, const char *word)
 {
-    char key[NAME_MAX_LEN + 3];
+    char key[160];
     snprintf(key, sizeof key, " %s ", word);
     return strstr(words, key) != NULL;
 }
