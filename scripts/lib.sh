@@ -1,7 +1,8 @@
+# shellcheck shell=sh
 # What the scripts share; sourced, not run. Expects $0 to be a script in scripts/.
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-cd "$root"
+cd "$root" || exit 1
 
 # Tools sort, count and print the same everywhere; this locale is part of glibc.
 LC_ALL=C.UTF-8
