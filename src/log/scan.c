@@ -59,7 +59,7 @@ static bool header_follows(const struct log_scan *scan, struct slice bytes, uint
     return true;
 }
 
-static void accept(struct log_scan *scan, const struct log_record *record, uint64_t end)
+static void take(struct log_scan *scan, const struct log_record *record, uint64_t end)
 {
     scan->last = (struct log_place){record->batch, record->serial, end};
     scan->chain = record->crc;
@@ -84,7 +84,7 @@ static int walk_batch(struct log_scan *scan, struct slice bytes)
             scan->is_inside = true;
             return OK;
         }
-        accept(scan, &record, at + log_record_bytes(record.payload.len));
+        take(scan, &record, at + log_record_bytes(record.payload.len));
         int status = scan->replayed == NULL ? OK : scan->replayed(scan->context, &record);
         if (status != OK) {
             return status;
@@ -102,7 +102,7 @@ static int walk_segment(struct log_scan *scan, struct slice bytes, uint64_t seri
     struct log_batch batch;
 
     while (header_follows(scan, bytes, offset, serial, &record, &batch)) {
-        accept(scan, &record, offset + LOG_BATCH_HEADER_BYTES);
+        take(scan, &record, offset + LOG_BATCH_HEADER_BYTES);
         scan->last_begin = offset;
         scan->batch_end = offset + batch.bytes;
         int status = walk_batch(scan, bytes);

@@ -1,6 +1,8 @@
 /* tests/lib/ledger.h -- the simplest state machine for an engine: each group is a list of
  * numbers.
  *
+ * Layer: tests
+ *
  * An entry is a number (8 bytes) and as many bytes of filling as it likes. What was applied, in
  * which order, and what was told is kept, so that tests can compare before and after a crash.
  */
