@@ -13,7 +13,7 @@ enum { RETRY_MS = 1000, ZSTD_LEVEL = 1 };
 struct audit_block {
     struct io_job job;
     struct audit *audit;
-    struct list node; /* in audit.idle */
+    struct list node; /* in idle, lane or stuck of the trail */
     struct buf raw;
     struct audit_block_header header;
     bool sync;
@@ -38,6 +38,7 @@ struct audit {
     uint64_t bytes_max;
     struct audit_output output;
     struct list idle;            /* blocks that are free */
+    struct list lane;            /* blocks on the lane */
     struct list stuck;           /* blocks the full disk did not take, in order */
     struct audit_block *filling; /* NULL when none is begun */
     struct io_timer retry;
@@ -146,6 +147,7 @@ int audit_open(struct io *io, const char *folder, uint64_t bytes_max, struct aud
     audit->arena = arena;
     audit->bytes_max = bytes_max;
     list_init(&audit->idle);
+    list_init(&audit->lane);
     list_init(&audit->stuck);
     buf_init(&audit->output.packed, AUDIT_PACKED_BYTES_MAX);
     (void)snprintf(audit->folder, sizeof audit->folder, "%s", folder);
@@ -314,22 +316,37 @@ static void free_blocks(struct list *blocks)
     }
 }
 
-/* Blocks that are stuck are given up: the log still has their entries, for no snapshot was made
- * without them. */
-static void finish_close(struct audit *audit)
+static void release(struct audit *audit)
 {
     struct arena arena = audit->arena;
-    void (*closed)(void *context) = audit->closed;
-    void *context = audit->closed_context;
 
-    io_timer_stop(audit->io, &audit->retry);
     free_blocks(&audit->idle);
     free_blocks(&audit->stuck);
+    free_blocks(&audit->lane);
+    if (audit->filling != NULL) {
+        buf_fini(&audit->filling->raw);
+    }
     if (audit->output.file != NULL) {
         io_file_close(audit->io, audit->output.file);
     }
     buf_fini(&audit->output.packed);
     arena_fini(&arena);
+}
+
+void audit_forget(struct audit *audit)
+{
+    release(audit);
+}
+
+/* Blocks that are stuck are given up: the log still has their entries, for no snapshot was made
+ * without them. */
+static void finish_close(struct audit *audit)
+{
+    void (*closed)(void *context) = audit->closed;
+    void *context = audit->closed_context;
+
+    io_timer_stop(audit->io, &audit->retry);
+    release(audit);
     closed(context);
 }
 
@@ -338,6 +355,7 @@ static void block_done(struct io_job *job);
 static void to_lane(struct audit *audit, struct audit_block *block)
 {
     block->job = (struct io_job){.run = block_run, .done = block_done};
+    list_add(&audit->lane, &block->node);
     audit->on_lane++;
     io_lane_submit(audit->io, IO_LANE_BULK, &block->job);
 }
@@ -363,6 +381,7 @@ static void block_done(struct io_job *job)
     struct audit_block *block = CONTAINER_OF(job, struct audit_block, job);
     struct audit *audit = block->audit;
 
+    list_remove(&block->node);
     audit->on_lane--;
     if (block->status != OK) {
         audit->status = block->status;

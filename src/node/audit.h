@@ -82,4 +82,8 @@ void audit_find(struct audit *audit, struct audit_query *query,
 /* Write and sync what is left; closed(context) follows and the trail is gone. */
 void audit_close(struct audit *audit, void (*closed)(void *context), void *context);
 
+/* Free the memory of a trail whose process has ended: nothing is written. For the simulation of
+ * a crash. */
+void audit_forget(struct audit *audit);
+
 #endif
