@@ -5,7 +5,6 @@
 
 #include <cmocka.h>
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,63 +174,61 @@ static void methods__without_row_number_or_known_error__are_reported(void **stat
     source_file_free(&errors);
 }
 
-/* ---- verbs: a row in carillon/verbs.c, a file carillon/verb_x.c ---- */
+/* ---- verbs: a row in carillon/verbs.h, a file carillon/verb_x.c ---- */
 
+static const char verb_rows[] = "src/carillon/verbs.h";
 static const char verb_start[] = "src/carillon/verb_";
 
-/* Whether the line of @at is a row of a table: it begins with a brace and a string. */
-static bool is_row(const struct source_file *file, const char *at)
-{
-    const char *line = at;
-    while (line > file->code && line[-1] != '\n') {
-        line--;
-    }
-    line += strspn(line, " ");
-    return strncmp(line, "{\"", 2) == 0;
-}
-
-/* A row {"x", ..., verb_x, ...} names its verb's entry; the file verb_x.c is where it lives. */
-static void check_verbs(const struct source_tree *files, const struct source_file *rows,
-                        struct findings *findings)
+/* Rows look like X(name, ...); the file verb_name.c defines int verb_name(. Returns: how many
+ * rows. */
+static size_t check_verb_rows(const struct source_tree *files, const struct source_file *rows,
+                              struct findings *findings)
 {
     char name[64];
     char path[120];
+    char definition[120];
     size_t count = 0;
-    for (const char *at = strstr(rows->code, "verb_"); at != NULL;
-         at = strstr(at + 1, "verb_")) {
-        bool is_start = at == rows->code || !(isalnum((unsigned char)at[-1]) || at[-1] == '_');
-        if (!is_start || !is_row(rows, at) || sscanf(at, "verb_%63[a-z0-9_]", name) != 1) {
+    for (const char *at = strstr(rows->code, " X("); at != NULL; at = strstr(at + 1, " X(")) {
+        if (sscanf(at, " X(%63[a-z0-9_]", name) != 1) {
             continue;
         }
         snprintf(path, sizeof path, "%s%s.c", verb_start, name);
-        if (source_tree_find(files, path) == NULL) {
+        snprintf(definition, sizeof definition, "\nint verb_%s(", name);
+        const struct source_file *file = source_tree_find(files, path);
+        if (file == NULL || strstr(file->code, definition) == NULL) {
             findings_add(findings, rows, source_file_line(rows, (size_t)(at - rows->code)),
-                         "verb_%s has no file %s", name, path);
+                         "verb %s is not defined in a file %s", name, path);
         }
         count++;
+    }
+    return count;
+}
+
+static void check_verbs(const struct source_tree *files, const struct source_file *rows,
+                        struct findings *findings)
+{
+    if (check_verb_rows(files, rows, findings) == 0) {
+        findings_add(findings, rows, 1, "no verbs");
     }
     for (size_t i = 0; i < files->count; i++) {
         const struct source_file *file = &files->files[i];
         if (!source_file_begins(file, verb_start) || !source_file_ends(file, ".c")) {
             continue;
         }
-        snprintf(name, sizeof name, "verb_%.*s",
-                 (int)(strlen(file->path) - strlen(verb_start) - 2),
-                 file->path + strlen(verb_start));
-        if (source_word_find(rows->code, name, 0) == SIZE_MAX) {
-            findings_add(findings, file, 1, "%s has no row in %s", name, rows->path);
+        char row[64];
+        int len = (int)(strlen(file->path) - strlen(verb_start) - strlen(".c"));
+        snprintf(row, sizeof row, " X(%.*s,", len, file->path + strlen(verb_start));
+        if (strstr(rows->code, row) == NULL) {
+            findings_add(findings, file, 1, "has no row in %s", rows->path);
         }
-    }
-    if (count == 0) {
-        findings_add(findings, rows, 1, "no verbs");
     }
 }
 
 static void verbs__rows_and_files__match(void **state)
 {
     (void)state;
-    const struct source_file *rows = source_tree_find(&tree, "src/carillon/verbs.c");
-    if (rows == NULL) {
+    const struct source_file *rows = source_tree_find(&tree, verb_rows);
+    if (rows == NULL) { /* then there is no file of a verb either */
         for (size_t i = 0; i < tree.count; i++) {
             assert_false(source_file_begins(&tree.files[i], verb_start));
         }
@@ -246,24 +243,27 @@ static void verbs__row_without_file_and_file_without_row__are_reported(void **st
 {
     (void)state;
     struct source_file files[] = {
-        source_file_make("src/carillon/verb_show.c", "int x;\n"),
-        source_file_make("src/carillon/verb_swap.c", "int x;\n"),
+        source_file_make("src/carillon/verb_show.c", "\nint verb_show(int x)\n{\n}\n"),
+        source_file_make("src/carillon/verb_swap.c", "\nint verb_swap(int x)\n{\n}\n"),
     };
     struct source_tree both = {files, 2};
     struct findings findings = {0};
-    struct source_file rows =
-        source_file_make("src/carillon/verbs.c",
-                         "rows[] = {\n {\"show\", verb_show},\n {\"swap\", verb_swap},\n};\n");
+    struct source_file rows = source_file_make(
+        verb_rows, "#define VERBS(X) \\\n    X(show, \"a\") \\\n    X(swap, \"b\")\n");
     check_verbs(&both, &rows, &findings);
     findings_expect(&findings, 0, "");
     source_file_free(&rows);
-    rows = source_file_make("src/carillon/verbs.c",
-                            "rows[] = {\n {\"show\", verb_show},\n {\"drop\", verb_drop},\n};\n"
-                            "int verb_count(void);\n");
+    rows = source_file_make(verb_rows,
+                            "#define VERBS(X) \\\n    X(show, \"a\") \\\n    X(drop, \"b\")\n");
     check_verbs(&both, &rows, &findings);
-    findings_expect(&findings, 2, "verbs.c:3: verb_drop has no file src/carillon/verb_drop.c");
+    findings_expect(&findings, 2,
+                    "verbs.h:3: verb drop is not defined in a file src/carillon/verb_drop.c");
     check_verbs(&both, &rows, &findings);
-    findings_expect(&findings, 2, "src/carillon/verb_swap.c:1: verb_swap has no row");
+    findings_expect(&findings, 2, "src/carillon/verb_swap.c:1: has no row");
+    source_file_free(&rows);
+    rows = source_file_make(verb_rows, "int x;\n");
+    check_verbs(&(struct source_tree){files, 0}, &rows, &findings);
+    findings_expect(&findings, 1, "no verbs");
     source_file_free(&rows);
     source_file_free(&files[0]);
     source_file_free(&files[1]);

@@ -312,6 +312,36 @@ static void files__made_by_a_program__are_reported(void **state)
     findings_expect(&findings, 0, "");
 }
 
+/* Where the real catalogues lie by default stands in scripts/lib.sh; everything else knows the
+ * variable alone. */
+static void check_data_folder(const struct source_file *file, struct findings *findings)
+{
+    static const char folder[] = "../shared/"
+                                 "data";
+    const char *at = strstr(file->text, folder);
+    if (at != NULL && strcmp(file->path, "scripts/lib.sh") != 0) {
+        findings_add(findings, file, source_file_line(file, (size_t)(at - file->text)),
+                     "only scripts/lib.sh says where the data lies");
+    }
+}
+
+static void data__its_place__stands_in_one_script(void **state)
+{
+    (void)state;
+    source_tree_check(&tree, check_data_folder);
+}
+
+static void data__its_place_elsewhere__is_reported(void **state)
+{
+    (void)state;
+    static const char text[] = "x\ncd ../shared/"
+                               "data\n";
+    struct findings findings = source_check_show(check_data_folder, "scripts/demo", text);
+    findings_expect(&findings, 1, "scripts/demo:2: only scripts/lib.sh");
+    findings = source_check_show(check_data_folder, "scripts/lib.sh", text);
+    findings_expect(&findings, 0, "");
+}
+
 /* ---- a page for every room ---- */
 
 static void check_rooms_have_pages(const struct source_tree *files, struct findings *findings)
@@ -380,6 +410,8 @@ int main(void)
         cmocka_unit_test(text__white_space_at_the_end__is_reported),
         cmocka_unit_test(files__none__was_made_by_a_program),
         cmocka_unit_test(files__made_by_a_program__are_reported),
+        cmocka_unit_test(data__its_place__stands_in_one_script),
+        cmocka_unit_test(data__its_place_elsewhere__is_reported),
         cmocka_unit_test(rooms__each__has_a_page),
         cmocka_unit_test(rooms__without_a_page__are_reported),
     };
