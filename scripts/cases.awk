@@ -18,13 +18,16 @@
         lists[number] = lists[number] "list   skipped: " name ": " why "\n"
     } else if (text ~ /^ok [0-9]+/) {
         passes[number]++
+    } else if (text ~ /^not ok 0 - /) {
+        # Setting up or taking down the whole group: the cases it kept from running are counted below.
+        lists[number] = lists[number] "list   FAILED: " (text ~ /SETUP/ ? "setting up" : "taking down") " the group\n"
     } else if (text ~ /^not ok [0-9]+/) {
         name = text
         sub(/^not ok [0-9]+ - /, "", name)
         fails[number]++
         lists[number] = lists[number] "list   FAILED: " name "\n"
         in_failure[number] = 1
-    } else if (text ~ /^# / && in_failure[number]) {
+    } else if (text ~ /^# / && text !~ /^# (not )?ok - / && in_failure[number]) {
         lists[number] = lists[number] "list     " substr(text, 3) "\n"
     }
     if (text !~ /^# /) {
