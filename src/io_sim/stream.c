@@ -58,7 +58,8 @@ static void event_soon(struct end *end, struct io_sim_event *event,
 
 static bool has_news(const struct end *end)
 {
-    return end->has_reset || (end->is_reading && (end->inbound.len > 0 || end->has_fin));
+    return end->has_reset || end->is_broken ||
+           (end->is_reading && (end->inbound.len > 0 || end->has_fin));
 }
 
 static void arrive_soon(struct end *end)
@@ -79,8 +80,8 @@ void io_sim__end_reset(struct end *end)
 
 /* ---- sending ---- */
 
-/* Hand over as much as fits on the way. Sending to an end that has gone is answered by a reset.
- */
+/* Hand over as much as fits on the way. Sending to an end that has gone breaks the connection,
+ * but what the peer said before it went can still be read. */
 static void end_send(struct end *end)
 {
     struct end *peer = io_sim__end_peer(end);
@@ -89,7 +90,8 @@ static void end_send(struct end *end)
     if (!is_alive(peer)) {
         buf_consume(out, end->flushed);
         end->flushed = 0;
-        io_sim__end_reset(end);
+        end->is_broken = true;
+        arrive_soon(end);
         return;
     }
     size_t room = peer->inbound.max - peer->inbound.len;
@@ -128,7 +130,7 @@ static void end_on_drain(struct io_sim_event *event)
         return;
     }
     end_send(end);
-    if (end->flushed == 0 && !end->has_reset && end->stream->drained != NULL) {
+    if (end->flushed == 0 && !end->is_broken && end->stream->drained != NULL) {
         end->stream->drained(end->stream);
         io_sim__delivered(end->machine);
     }
@@ -183,7 +185,8 @@ static void end_on_arrive(struct io_sim_event *event)
     if (end->stream == NULL || end->has_ended || !has_news(end)) {
         return;
     }
-    if (end->has_reset) {
+    bool has_words = end->is_reading && end->inbound.len > 0;
+    if (end->has_reset || (end->is_broken && !has_words)) {
         end_break(end);
     } else if (end->inbound.len > 0) {
         end_deliver(end);
