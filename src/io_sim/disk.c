@@ -28,12 +28,12 @@ char *io_sim__path_parent(const char *path)
 {
     char *parent = io_sim__path_clean(path);
     char *slash = strrchr(parent, '/');
-    if (slash == NULL) {
-        strcpy(parent, ".");
-    } else {
+    if (slash != NULL) {
         slash[slash == parent ? 1 : 0] = '\0';
+        return parent;
     }
-    return parent;
+    free(parent);
+    return io_sim__copy_text(".");
 }
 
 bool io_sim__disk_has_folder(const struct disk *disk, const char *path)

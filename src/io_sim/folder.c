@@ -132,9 +132,11 @@ static bool is_locked(const struct disk *disk, const char *folder)
 /* The lock's file is there as in reality: listing the folder shows it. */
 static struct inode *lock_inode(struct disk *disk, const char *folder)
 {
-    char *path = io_sim__alloc(strlen(folder) + sizeof("/LOCK"));
-    strcpy(path, folder);
-    strcat(path, "/LOCK");
+    static const char file[] = "/LOCK";
+    size_t len = strlen(folder);
+    char *path = io_sim__alloc(len + sizeof(file));
+    memcpy(path, folder, len);
+    memcpy(path + len, file, sizeof(file));
     struct name *name = io_sim__disk_find(disk, path);
     struct inode *inode = name == NULL ? NULL : name->now;
     if (inode == NULL) {

@@ -25,8 +25,6 @@
 #ifndef CARILLON_IO_SIM_H
 #define CARILLON_IO_SIM_H
 
-#include <stdio.h>
-
 #include "io/io.h"
 
 enum { IO_SIM_SECTOR_BYTES = 512 };
@@ -184,7 +182,8 @@ void io_sim_sites_destroy(struct io_sim_sites *sites);
 size_t io_sim_sites_seen(const struct io_sim_sites *sites);
 size_t io_sim_sites_failed(const struct io_sim_sites *sites);
 
-/* One line a place: kind, calls, failures, and the offset that addr2line understands. */
-void io_sim_sites_print(const struct io_sim_sites *sites, FILE *out);
+/* Append one line a place: kind, calls, failures, and the offset that addr2line understands.
+ * Errors: ERR_FULL. */
+int io_sim_sites_describe(const struct io_sim_sites *sites, struct buf *into) CHECKED;
 
 #endif

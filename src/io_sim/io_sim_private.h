@@ -258,7 +258,9 @@ void io_sim__call_trace(struct io_sim_machine *machine, uint64_t offset, const v
 void io_sim__sync_cost(struct io_sim_machine *machine);
 void io_sim__sites_note(struct io_sim_sites *sites, enum io_sim_call kind, bool has_failed);
 
-/* stream.c and listener.c; what they share is in net_private.h */
+/* stream.c and listener.c; what only they share is in net_private.h */
+bool io_sim__address_is_numeric(const char *address);
+void io_sim__address_set(char address[ADDRESS_BYTES], const char *text);
 void io_sim__net_drop(struct io_sim_machine *machine);
 void io_sim__net_fini(struct io_sim *sim);
 int io_sim__stream_connect(struct io *io, struct io_stream *stream, const char *address,

@@ -200,12 +200,12 @@ size_t io_sim_unsynced_units(const struct io *io)
 struct io *io_sim_machine_create(struct io_sim *sim, const char *address)
 {
     ASSERT(sim != NULL);
-    ASSERT(address != NULL && strlen(address) < ADDRESS_BYTES);
+    ASSERT(address != NULL);
     struct io_sim_machine *machine = io_sim__alloc(sizeof(*machine));
     machine->io.ops = &io_sim__ops;
     machine->sim = sim;
     machine->number = ++sim->machines_count;
-    strcpy(machine->address, address);
+    io_sim__address_set(machine->address, address);
     rng_init(&machine->random, rng_next(&sim->rng));
     rng_init(&machine->chance, rng_next(&sim->rng));
     machine->wall_offset_ms = wall_start_ms;

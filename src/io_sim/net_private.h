@@ -64,7 +64,6 @@ void io_sim__end_reset(struct end *end); /* takes an end that was never made */
 struct end *io_sim__end_peer(struct end *end);
 
 /* listener.c */
-bool io_sim__address_is_numeric(const char *address);
 struct door *io_sim__door_find(struct io_sim_machine *from, const char *address, uint16_t port);
 bool io_sim__door_knock(struct door *door, struct end *end); /* false: the queue is full */
 void io_sim__doors_drop(struct io_sim_machine *machine);

@@ -84,14 +84,17 @@ size_t io_sim_sites_failed(const struct io_sim_sites *sites)
     return failed;
 }
 
-void io_sim_sites_print(const struct io_sim_sites *sites, FILE *out)
+int io_sim_sites_describe(const struct io_sim_sites *sites, struct buf *into)
 {
     ASSERT(sites != NULL);
-    ASSERT(out != NULL);
-    for (size_t i = 0; i < sites->count; i++) {
+    ASSERT(into != NULL);
+    int rc = OK;
+    for (size_t i = 0; rc == OK && i < sites->count; i++) {
         const struct site *site = &sites->sites[i];
-        fprintf(out, "%-12s calls %8llu failures %8llu at 0x%zx\n", kinds[site->kind],
-                (unsigned long long)site->calls, (unsigned long long)site->failures,
-                (size_t)((const char *)site->address - __executable_start));
+        rc = buf_append_format(into, "%-12s calls %8llu failures %8llu at 0x%zx\n",
+                               kinds[site->kind], (unsigned long long)site->calls,
+                               (unsigned long long)site->failures,
+                               (size_t)((const char *)site->address - __executable_start));
     }
+    return rc;
 }

@@ -244,7 +244,7 @@ int io_sim__stream_connect(struct io *io, struct io_stream *stream, const char *
     end->is_connecting = true;
     end->is_dead = machine->is_down;
     end->port = port;
-    strcpy(end->address, address);
+    io_sim__address_set(end->address, address);
     event_soon(end, &end->connect, end_on_connect);
     return OK;
 }

@@ -429,6 +429,9 @@ static void sites__each_place_that_failed__is_counted_once(void **state)
     assert_int_equal(io_folder_sync(f.io, "/data"), OK); /* another place, of the same kind */
     assert_int_equal(io_sim_sites_seen(sites), before + 2);
     assert_int_equal(io_sim_sites_failed(sites), 1);
+    assert_int_equal(io_sim_sites_describe(sites, &f.contents), OK);
+    assert_non_null(
+        strstr(buf_text(&f.contents), "folder_sync  calls        3 failures        3 at 0x"));
     end(&f);
     io_sim_sites_destroy(sites);
 }
