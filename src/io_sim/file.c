@@ -81,26 +81,38 @@ int io_sim__file_read(struct io *io, struct io_file *file, uint64_t offset, void
     return OK;
 }
 
-int io_sim__file_write(struct io *io, struct io_file *file, uint64_t offset, const void *data,
-                       size_t len)
+/* How many bytes of a write reach the file: all that there is room for, or of one that fails by
+ * order any part of its beginning. */
+static size_t bytes_written(struct io_sim_machine *machine, const struct inode *inode,
+                            uint64_t offset, size_t len, bool has_failed)
 {
-    struct io_sim_machine *machine = io_sim__of(io);
-    struct call call = io_sim__call_begin(machine, IO_SIM_WRITE);
-    if (call.error != OK) {
-        return call.error;
-    }
-    io_sim__call_trace(machine, offset, data, len);
-    struct inode *inode = file->inode;
-    if (inode == NULL || !file->is_writable) {
-        return io_sim__call_end(machine, &call, ERR_IO);
-    }
     uint64_t room = io_sim__disk_free_bytes(&machine->disk) + inode->now.len;
     size_t fits = len;
     if (offset + len > inode->now.len && offset + len > room) {
         fits = offset < room ? (size_t)(room - offset) : 0;
     }
-    io_sim__inode_write(inode, offset, data, fits);
-    return io_sim__call_end(machine, &call, fits < len ? ERR_DISK_FULL : OK);
+    return has_failed ? (size_t)rng_below(&machine->chance, fits + 1) : fits;
+}
+
+int io_sim__file_write(struct io *io, struct io_file *file, uint64_t offset, const void *data,
+                       size_t len)
+{
+    struct io_sim_machine *machine = io_sim__of(io);
+    struct call call = io_sim__call_begin(machine, IO_SIM_WRITE);
+    struct inode *inode = file->inode;
+    if (machine->is_down) {
+        return ERR_IO;
+    }
+    io_sim__call_trace(machine, offset, data, len);
+    if (inode == NULL || !file->is_writable) {
+        return io_sim__call_end(machine, &call, ERR_IO);
+    }
+    size_t written = bytes_written(machine, inode, offset, len, call.error != OK);
+    io_sim__inode_write(inode, offset, data, written);
+    if (call.error != OK) {
+        return call.error;
+    }
+    return io_sim__call_end(machine, &call, written < len ? ERR_DISK_FULL : OK);
 }
 
 /* Some of what was not synced is on the disk, and the system has forgotten that the rest is

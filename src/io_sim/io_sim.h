@@ -121,9 +121,9 @@ enum io_sim_call {
 /* How many calls of @kind (or IO_SIM_ANY) the machine has made since it was created. */
 uint64_t io_sim_calls(const struct io *io, enum io_sim_call kind);
 
-/* From now on the @nth call of @kind (1: the next) answers @error and has no effect, but for
- * sync (see above); if
- * @for_ever, so do all later ones of that kind. Up to 8 such rules at once; IO_SIM_ANY counts
+/* From now on the @nth call of @kind (1: the next) answers @error; if @for_ever, so do all
+ * later ones of that kind. It has no effect, but that any part of the beginning of a write may
+ * have been written, and for sync see above. Up to 8 such rules at once; IO_SIM_ANY counts
  * every call. */
 void io_sim_fail(struct io *io, enum io_sim_call kind, uint64_t nth, int error, bool for_ever);
 
