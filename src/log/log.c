@@ -134,6 +134,12 @@ void log__starve(struct log *log)
     io_timer_start(log->io, &log->probe, log->options.probe_ms, probe_fired);
 }
 
+/* The end of the turn that this makes does the rest. */
+static void kick_fired(struct io_timer *timer)
+{
+    (void)timer;
+}
+
 static void idle_fired(struct io_timer *timer)
 {
     struct log *log = CONTAINER_OF(timer, struct log, idle);
@@ -241,6 +247,7 @@ void log_abandon(struct log *log)
     log->is_closed = true;
     io_timer_stop(log->io, &log->idle);
     io_timer_stop(log->io, &log->probe);
+    io_timer_stop(log->io, &log->kick);
     io_turn_remove(log->io, &log->turn);
     give_back(log);
 }
@@ -283,9 +290,10 @@ int log_append(struct log *log, const struct log_record *record)
     log_record_encode(record, filling->data + filling->len);
     filling->len += bytes;
     log->filling_records++;
-    /* Another hook of this turn's end may be calling: then the loop must come here once more.
-     */
-    log->turn.again = log->turn.again || !log->is_writing;
+    if (log->filling_records == 1 && !log->is_writing) {
+        /* Whoever calls outside of a turn, or late in its end, need not think of one. */
+        io_timer_start(log->io, &log->kick, 0, kick_fired);
+    }
     return OK;
 }
 

@@ -159,6 +159,7 @@ struct log {
     struct io_turn turn;
     struct io_timer idle;
     struct io_timer probe;
+    struct io_timer kick;
     uint64_t idle_batch; /* the newest durable batch when the idle timer was started */
 
     uint64_t *released;    /* per group: entries up to here are in a durable snapshot */

@@ -11,6 +11,8 @@ struct recovery {
     uint64_t first; /* serial */
     uint32_t count;
     uint64_t missing; /* the first serial that is not there though a later one is; 0: none */
+    struct io_file *file; /* of the segment that was loaded last */
+    uint32_t loaded;
     struct buf bytes;
     struct log_scan scan;
 };
@@ -168,44 +170,39 @@ static int find_segments(struct recovery *recovery)
 
 /* ---- the scan ---- */
 
-static int read_segment(struct recovery *recovery, struct io_file *file, uint64_t bytes_max,
-                        struct slice *ret_bytes)
+static void close_segment(struct recovery *recovery)
 {
-    struct log *log = recovery->log;
-    uint64_t size;
-
-    int status = io_file_size(log->io, file, &size);
-    if (status != OK) {
-        return status;
+    if (recovery->file != NULL) {
+        io_file_close(recovery->log->io, recovery->file);
+        recovery->file = NULL;
     }
-    size_t want = (size_t)(size < bytes_max ? size : bytes_max);
-    size_t len = 0;
-    buf_clear(&recovery->bytes);
-    status = buf_reserve(&recovery->bytes, want > 0 ? want : 1);
-    if (status == OK) {
-        status = io_file_read(log->io, file, 0, recovery->bytes.data, want, &len);
-    }
-    if (status == OK) {
-        recovery->bytes.len = len;
-        *ret_bytes = buf_slice(&recovery->bytes);
-    }
-    return status;
 }
 
-static int load_segment(void *context, uint32_t i, uint64_t bytes_max, struct slice *ret_bytes)
+static int load_segment(void *context, uint32_t i, uint64_t offset, uint64_t bytes,
+                        struct slice *ret_bytes)
 {
     struct recovery *recovery = context;
     struct log *log = recovery->log;
     char path[LOG_PATH_BYTES];
-    struct io_file *file;
+    size_t len = 0;
+    int status = OK;
 
-    log__segment_path(log, recovery->first + i, path);
-    int status = io_file_open(log->io, path, IO_OPEN_READ, &file);
-    if (status != OK) {
-        return status;
+    if (recovery->file == NULL || recovery->loaded != i) {
+        close_segment(recovery);
+        log__segment_path(log, recovery->first + i, path);
+        status = io_file_open(log->io, path, IO_OPEN_READ, &recovery->file);
+        recovery->loaded = i;
     }
-    status = read_segment(recovery, file, bytes_max, ret_bytes);
-    io_file_close(log->io, file);
+    buf_clear(&recovery->bytes);
+    if (status == OK) {
+        status = buf_reserve(&recovery->bytes, bytes);
+    }
+    if (status == OK) {
+        status =
+            io_file_read(log->io, recovery->file, offset, recovery->bytes.data, bytes, &len);
+    }
+    recovery->bytes.len = len;
+    *ret_bytes = buf_slice(&recovery->bytes);
     return status;
 }
 
@@ -386,20 +383,19 @@ static int seal_end(struct recovery *recovery)
     struct log *log = recovery->log;
     struct log_scan *scan = &recovery->scan;
     struct log_segment *segment = &log->segments[log->current];
-    struct slice whole;
     struct slice kept = SLICE_NONE;
     int status = OK;
 
     log->batch = scan->batch_seen + 1;
     if (scan->last.batch != 0) {
-        status = load_segment(recovery, scan->segment, scan->last.end, &whole);
-        if (status == OK && whole.len < scan->last.end) {
+        status = load_segment(recovery, scan->segment, scan->last_begin,
+                              scan->last.end - scan->last_begin, &kept);
+        if (status == OK && kept.len < scan->last.end - scan->last_begin) {
             status = ERR_IO; /* it was longer a moment ago */
         }
         if (status != OK) {
             return status;
         }
-        kept = slice_sub(whole, scan->last_begin, scan->last.end - scan->last_begin);
     }
     struct buf end;
     buf_init(&end, kept.len + 3 * (size_t)LOG_PAGE_BYTES);
@@ -451,6 +447,7 @@ int log__recover(struct log *log)
     if (status == OK) {
         status = seal_end(recovery);
     }
+    close_segment(recovery);
     buf_fini(&recovery->bytes);
     arena_free(&log->arena, recovery, sizeof *recovery);
     return status;

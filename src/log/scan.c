@@ -3,8 +3,11 @@
 #include "base/assert.h"
 #include "log/bytes.h"
 
-/* How much of a later segment is searched: a whole first batch and the header after it. */
-enum { AHEAD_BYTES = LOG_BATCH_BYTES_MAX + (64 << 10) };
+enum {
+    /* How much of a later segment is searched: a whole first batch and the header after it. */
+    AHEAD_BYTES = LOG_BATCH_BYTES_MAX + (64 << 10),
+    VIEW_BYTES = 1 << 20,
+};
 
 void log_scan_init(struct log_scan *scan, uint64_t identity)
 {
@@ -24,34 +27,58 @@ const char *log_scan_text(enum log_scan_reason reason)
     return texts[reason];
 }
 
-/* Whether @record was written by this node in this life of the segment. */
-static bool is_ours(const struct log_scan *scan, const struct log_record *record,
-                    uint64_t serial)
+/* What stands at @offset of the segment at hand: @bytes of it, fewer only where the segment
+ * ends. */
+static int look(struct log_scan *scan, uint64_t offset, uint64_t bytes, struct slice *ret_bytes)
 {
-    return record->serial == serial && record->identity == scan->identity;
+    uint64_t view_end = scan->view_offset + scan->view.len;
+
+    if (offset < scan->view_offset || (offset + bytes > view_end && !scan->is_view_end)) {
+        uint64_t want = bytes > VIEW_BYTES ? bytes : VIEW_BYTES;
+        int status =
+            scan->input->load(scan->input->context, scan->at, offset, want, &scan->view);
+        if (status != OK) {
+            return status;
+        }
+        scan->view_offset = offset;
+        scan->is_view_end = scan->view.len < want;
+    }
+    *ret_bytes = slice_sub(scan->view, offset - scan->view_offset, SIZE_MAX);
+    return OK;
 }
 
-/* The batch header that may follow what was accepted so far (spec section 4). */
-static bool header_follows(const struct log_scan *scan, struct slice bytes, uint64_t offset,
-                           uint64_t serial, struct log_record *ret_record,
-                           struct log_batch *ret_batch)
+/* Turn to the segment @i. */
+static void turn_to(struct log_scan *scan, uint32_t i)
+{
+    scan->at = i;
+    scan->view = SLICE_NONE;
+    scan->view_offset = 0;
+    scan->is_view_end = false;
+}
+
+/* Whether @record was written by this node in this life of the segment in view. */
+static bool is_ours(const struct log_scan *scan, const struct log_record *record)
+{
+    return record->serial == scan->input->first_serial + scan->at &&
+           record->identity == scan->identity;
+}
+
+/* Whether @bytes begin with the batch header that may follow what was taken so far (spec
+ * section 4). */
+static bool header_follows(const struct log_scan *scan, struct slice bytes,
+                           struct log_record *ret_record, struct log_batch *ret_batch)
 {
     struct log_record record;
     struct log_batch batch;
 
-    if (offset >= bytes.len ||
-        log_record_decode(slice_sub(bytes, offset, SIZE_MAX), &record) != OK ||
-        record.type != LOG_BATCH || !is_ours(scan, &record, serial) ||
-        log_batch_decode(record.payload, &batch) != OK || batch.bytes > LOG_BATCH_BYTES_MAX) {
+    if (log_record_decode(bytes, &record) != OK || record.type != LOG_BATCH ||
+        !is_ours(scan, &record) || log_batch_decode(record.payload, &batch) != OK ||
+        batch.bytes > LOG_BATCH_BYTES_MAX || record.batch <= scan->last.batch) {
         return false;
     }
     if (scan->last.batch != 0 &&
-        (record.batch <= scan->last.batch || record.chain != scan->chain ||
-         batch.durable_batch != scan->last.batch || batch.durable_serial != scan->last.serial ||
-         batch.durable_end != scan->last.end)) {
-        return false;
-    }
-    if (record.batch == 0) {
+        (record.chain != scan->chain || batch.durable_batch != scan->last.batch ||
+         batch.durable_serial != scan->last.serial || batch.durable_end != scan->last.end)) {
         return false;
     }
     *ret_record = record;
@@ -69,22 +96,22 @@ static void take(struct log_scan *scan, const struct log_record *record, uint64_
     }
 }
 
-/* Accept the records of the batch whose header was just accepted. Leaves is_inside set when one
- * is missing. */
+/* Take the records of a batch whose header was just taken; @bytes follow it, as many as the
+ * batch has. Leaves is_inside set when one is missing. */
 static int walk_batch(struct log_scan *scan, struct slice bytes)
 {
     struct log_record record;
 
-    while (scan->last.end < scan->batch_end) {
-        uint64_t at = scan->last.end;
-        struct slice rest = slice_sub(bytes, at, scan->batch_end - at);
-        if (log_record_decode(rest, &record) != OK || record.type == LOG_BATCH ||
-            !is_ours(scan, &record, scan->last.serial) || record.batch != scan->last.batch ||
-            record.chain != scan->chain) {
-            scan->is_inside = true;
+    scan->is_inside = true;
+    for (size_t at = 0; at < bytes.len;) {
+        if (log_record_decode(slice_sub(bytes, at, SIZE_MAX), &record) != OK ||
+            record.type == LOG_BATCH || !is_ours(scan, &record) ||
+            record.batch != scan->last.batch || record.chain != scan->chain) {
             return OK;
         }
-        take(scan, &record, at + log_record_bytes(record.payload.len));
+        size_t whole = log_record_bytes(record.payload.len);
+        at += whole;
+        take(scan, &record, scan->last.end + whole);
         int status = scan->replayed == NULL ? OK : scan->replayed(scan->context, &record);
         if (status != OK) {
             return status;
@@ -94,86 +121,128 @@ static int walk_batch(struct log_scan *scan, struct slice bytes)
     return OK;
 }
 
-/* Accept batches from @offset on, until none follows. */
-static int walk_segment(struct log_scan *scan, struct slice bytes, uint64_t serial,
-                        uint64_t offset)
+/* Take batches of the segment at hand, as long as one follows. */
+static int walk_segment(struct log_scan *scan)
 {
     struct log_record record;
     struct log_batch batch;
+    struct slice bytes;
 
-    while (header_follows(scan, bytes, offset, serial, &record, &batch)) {
-        take(scan, &record, offset + LOG_BATCH_HEADER_BYTES);
+    for (uint64_t offset = 0;; offset = log_align(scan->last.end, LOG_SECTOR_BYTES)) {
+        int status = look(scan, offset, LOG_BATCH_HEADER_BYTES, &bytes);
+        if (status != OK || !header_follows(scan, bytes, &record, &batch)) {
+            return status;
+        }
+        scan->segment = scan->at;
         scan->last_begin = offset;
-        scan->batch_end = offset + batch.bytes;
-        int status = walk_batch(scan, bytes);
+        take(scan, &record, offset + LOG_BATCH_HEADER_BYTES);
+        status = look(scan, offset, batch.bytes, &bytes);
         if (status != OK) {
             return status;
         }
-        offset = log_align(scan->last.end, LOG_SECTOR_BYTES);
+        bool is_short = bytes.len < batch.bytes;
+        status = walk_batch(scan, slice_sub(bytes, LOG_BATCH_HEADER_BYTES,
+                                            batch.bytes - LOG_BATCH_HEADER_BYTES));
+        if (status != OK) {
+            return status;
+        }
+        scan->is_inside = scan->is_inside || is_short;
+    }
+}
+
+/* A valid record of this life at @offset, which looks like one? */
+static int search_at(struct log_scan *scan, uint64_t offset, uint64_t torn, bool *ret_is_found)
+{
+    struct log_record record;
+    struct slice bytes;
+
+    int status = look(scan, offset, LOG_HEADER_BYTES, &bytes);
+    if (status != OK || bytes.len < LOG_HEADER_BYTES) {
+        return status;
+    }
+    size_t whole = log_record_size(bytes.data);
+    if (whole > LOG_BATCH_BYTES_MAX) {
+        return OK;
+    }
+    status = look(scan, offset, whole, &bytes);
+    if (status != OK || log_record_decode(bytes, &record) != OK || !is_ours(scan, &record)) {
+        return status;
+    }
+    if (record.batch > scan->batch_seen) {
+        scan->batch_seen = record.batch;
+    }
+    *ret_is_found = *ret_is_found || record.batch > torn;
+    return OK;
+}
+
+/* Search the segment at hand from @from to @until for valid records of its life: is one of a
+ * batch above @torn there? */
+static int search(struct log_scan *scan, uint64_t from, uint64_t until, uint64_t torn,
+                  bool *ret_is_found)
+{
+    struct slice bytes;
+
+    for (uint64_t offset = log_align(from, LOG_RECORD_ALIGN); offset < until;) {
+        int status = look(scan, offset, LOG_RECORD_ALIGN, &bytes);
+        if (status != OK || bytes.len < LOG_RECORD_ALIGN) {
+            return status;
+        }
+        size_t at = 0;
+        while (at + LOG_RECORD_ALIGN <= bytes.len &&
+               bytes_get_u32(bytes.data + at) != LOG_MAGIC) {
+            at += LOG_RECORD_ALIGN;
+        }
+        offset += at;
+        if (at + LOG_RECORD_ALIGN <= bytes.len) {
+            status = search_at(scan, offset, torn, ret_is_found);
+            offset += LOG_RECORD_ALIGN;
+        }
+        if (status != OK) {
+            return status;
+        }
     }
     return OK;
 }
 
-/* Search @bytes from @offset on for valid records of the segment's life. Returns: whether one
- * of a batch above
- * @torn is there. */
-static bool search(struct log_scan *scan, struct slice bytes, uint64_t serial, uint64_t offset,
-                   uint64_t torn)
-{
-    struct log_record record;
-    bool is_found = false;
-
-    for (uint64_t at = log_align(offset, LOG_RECORD_ALIGN); at + LOG_HEADER_BYTES <= bytes.len;
-         at += LOG_RECORD_ALIGN) {
-        if (bytes_get_u32(bytes.data + at) != LOG_MAGIC ||
-            log_record_decode(slice_sub(bytes, at, SIZE_MAX), &record) != OK ||
-            !is_ours(scan, &record, serial)) {
-            continue;
-        }
-        if (record.batch > scan->batch_seen) {
-            scan->batch_seen = record.batch;
-        }
-        is_found = is_found || record.batch > torn;
-    }
-    return is_found;
-}
-
 /* The record at the stop is none of ours, yet intact or of our family: say so rather than call
  * it a torn tail. */
-static enum log_scan_reason stranger(const struct log_scan *scan, struct slice bytes,
-                                     uint64_t serial)
+static enum log_scan_reason stranger(const struct log_scan *scan, struct slice bytes)
 {
     struct log_record record;
-    int status = log_record_decode(slice_sub(bytes, scan->stop, SIZE_MAX), &record);
+    int status = log_record_decode(bytes, &record);
 
     if (status == ERR_VERSION && scan->last.batch == 0) {
         return LOG_SCAN_VERSION;
     }
-    bool is_foreign = status == OK && record.serial == serial &&
-                      record.identity != scan->identity && record.batch > scan->last.batch;
+    bool is_foreign = status == OK && record.identity != scan->identity &&
+                      record.serial == scan->input->first_serial + scan->at &&
+                      record.batch > scan->last.batch;
     return is_foreign ? LOG_SCAN_FOREIGN : LOG_SCAN_END;
 }
 
 /* The walk has stopped: torn tail or damage? */
-static int judge(struct log_scan *scan, const struct log_scan_input *input)
+static int judge(struct log_scan *scan)
 {
     uint64_t torn = scan->is_inside ? scan->last.batch : scan->last.batch + 1;
-    uint64_t from = scan->last.batch == 0 ? 0 : scan->last.end;
+    uint64_t from = scan->last.end;
     bool is_later = false;
     struct slice bytes;
 
     scan->stop = scan->is_inside ? from : log_align(from, LOG_SECTOR_BYTES);
-    for (uint32_t i = scan->segment; i < input->count; i++) {
-        int status = input->load(input->context, i,
-                                 i == scan->segment ? UINT64_MAX : AHEAD_BYTES, &bytes);
-        if (status != OK) {
-            return status;
-        }
-        if (i == scan->segment) {
-            scan->reason = stranger(scan, bytes, input->first_serial + i);
-        }
-        is_later = search(scan, bytes, input->first_serial + i, from, torn) || is_later;
+    turn_to(scan, scan->segment);
+    int status = look(scan, scan->stop, LOG_BATCH_BYTES_MAX, &bytes);
+    if (status != OK) {
+        return status;
+    }
+    scan->reason = stranger(scan, bytes);
+    for (uint32_t i = scan->segment; i < scan->input->count && status == OK; i++) {
+        turn_to(scan, i);
+        status =
+            search(scan, from, i == scan->segment ? UINT64_MAX : AHEAD_BYTES, torn, &is_later);
         from = 0;
+    }
+    if (status != OK) {
+        return status;
     }
     if (is_later) {
         scan->reason = LOG_SCAN_LATER_BATCH;
@@ -189,28 +258,18 @@ static int judge(struct log_scan *scan, const struct log_scan_input *input)
 
 int log_scan_run(struct log_scan *scan, const struct log_scan_input *input)
 {
-    struct log_record record;
-    struct log_batch batch;
-    struct slice bytes;
-
     ASSERT(input->count > 0);
+    scan->input = input;
     for (uint32_t i = 0; i < input->count; i++) {
-        uint64_t serial = input->first_serial + i;
-        int status = input->load(input->context, i, LOG_BATCH_HEADER_BYTES, &bytes);
+        turn_to(scan, i);
+        uint64_t before = scan->last.batch;
+        int status = walk_segment(scan);
         if (status != OK) {
             return status;
         }
-        if (!header_follows(scan, bytes, 0, serial, &record, &batch)) {
-            break;
-        }
-        scan->segment = i;
-        status = input->load(input->context, i, UINT64_MAX, &bytes);
-        if (status == OK) {
-            status = walk_segment(scan, bytes, serial, 0);
-        }
-        if (status != OK) {
-            return status;
+        if (scan->last.batch == before) {
+            break; /* nothing follows here, so nothing can follow in a later one */
         }
     }
-    return judge(scan, input);
+    return judge(scan);
 }

@@ -16,9 +16,10 @@ struct log_scan_input {
     void *context;
     uint64_t first_serial;
     uint32_t count;
-    /* The first @bytes_max bytes of segment @i, or as many as it has; valid until the next
-     * load. */
-    int (*load)(void *context, uint32_t i, uint64_t bytes_max, struct slice *ret_bytes);
+    /* The @bytes at @offset of segment @i, fewer only where it ends; valid until the next load.
+     */
+    int (*load)(void *context, uint32_t i, uint64_t offset, uint64_t bytes,
+                struct slice *ret_bytes);
 };
 
 enum log_scan_reason {
@@ -46,9 +47,13 @@ struct log_scan {
     uint64_t stop;    /* offset of the record that is missing or bad */
     enum log_scan_reason reason;
 
-    /* within the batch at hand */
-    uint64_t batch_end; /* offset where its header says it ends */
-    bool is_inside;     /* the scan stopped inside it */
+    /* at work */
+    const struct log_scan_input *input;
+    uint32_t at;          /* index of the segment in view */
+    struct slice view;    /* a part of it */
+    uint64_t view_offset; /* where that begins */
+    bool is_view_end;     /* it ends with the segment */
+    bool is_inside;       /* a record of the last batch is missing */
 };
 
 /* Zeroed but for what the caller sets: identity, marker, replayed, context. */

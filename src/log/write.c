@@ -170,6 +170,7 @@ void log__hand_over(struct log *log)
         .chain = log->chain,
     };
     log->position = log_align(log->position + bytes->len, LOG_SECTOR_BYTES);
+    io_timer_stop(log->io, &log->kick);
     log->is_writing = true;
     log->is_waiting = false;
     log__filling_begin(log, bytes == &log->buffers[0] ? &log->buffers[1] : &log->buffers[0]);
