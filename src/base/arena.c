@@ -65,6 +65,7 @@ static unsigned class_of(size_t size)
 
 static size_t class_bytes(unsigned class)
 {
+    ASSERT(class < ARENA_CLASSES);
     if (class < SMALL_CLASSES) {
         return (size_t)(class + 1) * STEP_BYTES;
     }
@@ -249,7 +250,7 @@ struct slice arena_copy(struct arena *arena, struct slice s)
 void arena_free_slice(struct arena *arena, struct slice s)
 {
     if (s.len > 0) {
-        arena_free(arena, (void *)(uintptr_t)s.data, s.len);
+        arena_free(arena, (void *)s.data, s.len);
     }
 }
 

@@ -71,33 +71,34 @@ int buf_append_byte(struct buf *buf, uint8_t byte)
     return buf_append(buf, &byte, 1);
 }
 
+/* vsnprintf writes a terminator, which has to fit for a moment even where it is not kept:
+ * output that fills the buffer to its bound is made elsewhere and copied. */
+__attribute__((format(printf, 3, 0))) static int
+append_formatted(struct buf *buf, size_t len, const char *format, va_list arguments)
+{
+    char short_text[256];
+    char *text = len < sizeof short_text ? short_text : base__obtain(len + 1);
+    vsnprintf(text, len + 1, format, arguments);
+    int status = buf_append(buf, text, len);
+    if (text != short_text) {
+        base__release(text);
+    }
+    return status;
+}
+
 int buf_append_format(struct buf *buf, const char *format, ...)
 {
     va_list arguments;
+    va_list again;
     va_start(arguments, format);
+    va_copy(again, arguments);
     int len = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
     ASSERT(len >= 0);
-
-    /* vsnprintf writes a terminator, which has to fit for a moment even where it is not kept.
-     */
-    char last[256];
-    size_t room = (size_t)len + 1;
-    if ((size_t)len < sizeof last) {
-        va_start(arguments, format);
-        vsnprintf(last, sizeof last, format, arguments);
-        va_end(arguments);
-        return buf_append(buf, last, (size_t)len);
-    }
-    if ((size_t)len > buf->max - buf->len) {
-        return ERR_FULL;
-    }
-    char *text = base__obtain(room);
-    va_start(arguments, format);
-    vsnprintf(text, room, format, arguments);
-    va_end(arguments);
-    int status = buf_append(buf, text, (size_t)len);
-    base__release(text);
+    int status = (size_t)len > buf->max - buf->len
+                     ? ERR_FULL
+                     : append_formatted(buf, (size_t)len, format, again);
+    va_end(again);
     return status;
 }
 

@@ -1,5 +1,6 @@
 #include "base/slice.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 
 bool slice_is_equal(struct slice a, struct slice b)
@@ -25,6 +26,7 @@ bool slice_has_prefix(struct slice s, struct slice prefix)
 
 struct slice slice_sub(struct slice s, size_t from, size_t len)
 {
+    ASSERT(s.data != NULL || s.len == 0);
     if (from > s.len) {
         from = s.len;
     }
