@@ -83,7 +83,6 @@ static const struct allowance allowances[] = {
     {"src/base/memory.c", "free", 1},
     {"src/base/assert.c", "fprintf", 1},      /* the last words of a process that must stop */
     {"src/base/assert.c", "abort", 1},
-    {"src/io_sim/site.c", "fprintf", 1},      /* lists the places of a sweep for a test */
     {"src/node/event.c", "clock_gettime", 1}, /* the stamp of an operator's line; no decision reads it */
     {"src/node/event.c", "gmtime_r", 1},
     {"src/node/event.c", "strftime", 1},
