@@ -266,7 +266,8 @@ static int scan_segments(struct recovery *recovery)
     scan->context = recovery;
     int status = log_scan_run(scan, &input);
     if (status != OK && scan->reason != LOG_SCAN_END) {
-        explain(log, recovery->first + scan->segment, scan->stop, log_scan_text(scan->reason));
+        explain(log, recovery->first + scan->stop_segment, scan->stop,
+                log_scan_text(scan->reason));
     }
     log->current = scan->segment;
     log->chain = scan->chain;

@@ -150,6 +150,18 @@ static int walk_segment(struct log_scan *scan)
     }
 }
 
+/* The marker in a later batch's header tells which segment the lost batch was in. */
+static void note_later(struct log_scan *scan, const struct log_record *record)
+{
+    struct log_batch batch;
+
+    if (record->type == LOG_BATCH && log_batch_decode(record->payload, &batch) == OK &&
+        (scan->later_batch == 0 || record->batch < scan->later_batch)) {
+        scan->later_batch = record->batch;
+        scan->later_after = batch.durable_serial;
+    }
+}
+
 /* A valid record of this life at @offset, which looks like one? */
 static int search_at(struct log_scan *scan, uint64_t offset, uint64_t torn, bool *ret_is_found)
 {
@@ -171,7 +183,10 @@ static int search_at(struct log_scan *scan, uint64_t offset, uint64_t torn, bool
     if (record.batch > scan->batch_seen) {
         scan->batch_seen = record.batch;
     }
-    *ret_is_found = *ret_is_found || record.batch > torn;
+    if (record.batch > torn) {
+        *ret_is_found = true;
+        note_later(scan, &record);
+    }
     return OK;
 }
 
@@ -204,51 +219,104 @@ static int search(struct log_scan *scan, uint64_t from, uint64_t until, uint64_t
     return OK;
 }
 
-/* The record at the stop is none of ours, yet intact or of our family: say so rather than call
- * it a torn tail. */
-static enum log_scan_reason stranger(const struct log_scan *scan, struct slice bytes)
+/* A record where the next one is expected is none of ours, yet intact or of our family: say so
+ * rather than call it a torn tail. */
+static int find_stranger(struct log_scan *scan, uint32_t segment, uint64_t offset)
 {
     struct log_record record;
-    int status = log_record_decode(bytes, &record);
+    struct slice bytes;
 
-    if (status == ERR_VERSION && scan->last.batch == 0) {
-        return LOG_SCAN_VERSION;
+    turn_to(scan, segment);
+    int status = look(scan, offset, LOG_BATCH_BYTES_MAX, &bytes);
+    if (status != OK) {
+        return status;
     }
-    bool is_foreign = status == OK && record.identity != scan->identity &&
-                      record.serial == scan->input->first_serial + scan->at &&
-                      record.batch > scan->last.batch;
-    return is_foreign ? LOG_SCAN_FOREIGN : LOG_SCAN_END;
+    status = log_record_decode(bytes, &record);
+    enum log_scan_reason reason = LOG_SCAN_END;
+    if (status == ERR_VERSION && scan->last.batch == 0) {
+        reason = LOG_SCAN_VERSION;
+    } else if (status == OK && record.identity != scan->identity &&
+               record.serial == scan->input->first_serial + segment &&
+               record.batch > scan->last.batch) {
+        reason = LOG_SCAN_FOREIGN;
+    }
+    if (reason != LOG_SCAN_END) {
+        scan->reason = reason;
+        scan->stop_segment = segment;
+        scan->stop = offset;
+    }
+    return OK;
+}
+
+/* Is there a valid record of a batch above @torn behind the last one? */
+static int find_later(struct log_scan *scan, uint64_t torn, bool *ret_is_later)
+{
+    uint64_t from = scan->last.end;
+    bool is_next = false;
+    bool is_later = false;
+    int status = OK;
+
+    for (uint32_t i = scan->segment; i < scan->input->count && status == OK; i++) {
+        turn_to(scan, i);
+        bool is_first = i == scan->segment;
+        status = search(scan, from, is_first ? UINT64_MAX : AHEAD_BYTES, torn, &is_later);
+        is_next = is_next || (is_later && !is_first);
+        if (is_first && is_later) {
+            break;
+        }
+        from = 0;
+    }
+    /* The lost batch was the first of the next segment: that is where to look. */
+    uint64_t serial = scan->input->first_serial + scan->segment;
+    if (is_next && !scan->is_inside && scan->later_after == serial + 1) {
+        scan->stop_segment = scan->segment + 1;
+        scan->stop = 0;
+    }
+    *ret_is_later = is_later;
+    return status;
+}
+
+static void judge_marker(struct log_scan *scan)
+{
+    const struct log_place *marker = &scan->marker;
+    const struct log_place *last = &scan->last;
+
+    if (marker->batch < last->batch ||
+        (marker->batch == last->batch && marker->end <= last->end)) {
+        return;
+    }
+    scan->reason = LOG_SCAN_BELOW_MARKER;
+    if (!scan->is_inside && marker->serial == scan->input->first_serial + scan->segment + 1) {
+        scan->stop_segment = scan->segment + 1;
+        scan->stop = 0;
+    }
 }
 
 /* The walk has stopped: torn tail or damage? */
 static int judge(struct log_scan *scan)
 {
     uint64_t torn = scan->is_inside ? scan->last.batch : scan->last.batch + 1;
-    uint64_t from = scan->last.end;
     bool is_later = false;
-    struct slice bytes;
+    int status = OK;
 
-    scan->stop = scan->is_inside ? from : log_align(from, LOG_SECTOR_BYTES);
-    turn_to(scan, scan->segment);
-    int status = look(scan, scan->stop, LOG_BATCH_BYTES_MAX, &bytes);
-    if (status != OK) {
-        return status;
+    scan->stop_segment = scan->segment;
+    scan->stop = scan->is_inside ? scan->last.end : log_align(scan->last.end, LOG_SECTOR_BYTES);
+    if (scan->segment + 1 < scan->input->count) {
+        status = find_stranger(scan, scan->segment + 1, 0);
     }
-    scan->reason = stranger(scan, bytes);
-    for (uint32_t i = scan->segment; i < scan->input->count && status == OK; i++) {
-        turn_to(scan, i);
-        status =
-            search(scan, from, i == scan->segment ? UINT64_MAX : AHEAD_BYTES, torn, &is_later);
-        from = 0;
+    if (status == OK) {
+        status = find_stranger(scan, scan->segment, scan->stop);
+    }
+    if (status == OK) {
+        status = find_later(scan, torn, &is_later);
     }
     if (status != OK) {
         return status;
     }
     if (is_later) {
         scan->reason = LOG_SCAN_LATER_BATCH;
-    } else if (scan->marker.batch > scan->last.batch ||
-               (scan->marker.batch == scan->last.batch && scan->marker.end > scan->last.end)) {
-        scan->reason = LOG_SCAN_BELOW_MARKER;
+    } else if (scan->reason == LOG_SCAN_END) {
+        judge_marker(scan);
     }
     if (scan->reason == LOG_SCAN_END) {
         return OK;

@@ -44,7 +44,8 @@ struct log_scan {
     uint64_t
         batch_seen;   /* the highest batch number of any valid record, accepted or left over */
     uint64_t records; /* accepted, batch headers included */
-    uint64_t stop;    /* offset of the record that is missing or bad */
+    uint32_t stop_segment; /* index of the segment that misses a record */
+    uint64_t stop;         /* offset in it of the missing or bad record */
     enum log_scan_reason reason;
 
     /* at work */
@@ -53,6 +54,8 @@ struct log_scan {
     struct slice view;    /* a part of it */
     uint64_t view_offset; /* where that begins */
     bool is_view_end;     /* it ends with the segment */
+    uint64_t later_batch; /* the lowest later batch whose header was found, 0: none */
+    uint64_t later_after; /* serial of the segment that held the batch before that one */
     bool is_inside;       /* a record of the last batch is missing */
 };
 
@@ -61,8 +64,8 @@ void log_scan_init(struct log_scan *scan, uint64_t identity);
 
 /* Walk all segments, handing each accepted record (batch headers excepted) to replayed().
  *
- * Errors:  ERR_DAMAGED, ERR_VERSION (reason, segment and stop say why and where); what load()
- * or replayed() returned.
+ * Errors:  ERR_DAMAGED, ERR_VERSION (reason, stop_segment and stop say why and where); what
+ * load() or replayed() returned.
  */
 int log_scan_run(struct log_scan *scan, const struct log_scan_input *input) CHECKED;
 
