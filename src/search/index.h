@@ -1,0 +1,141 @@
+/* search/index.h -- the index itself: rows (documents as they were put), names, and the
+ * lexicon.
+ *
+ * Layer: search (base)     Spec: docs/spec/search.md section 5
+ *
+ * A put gives the document a new row, so that posting lists only grow at their end; the row
+ * before is dead from then on. Dead rows are never found; a sweep that advances a little with
+ * each put takes their postings away. Inside the room only.
+ */
+#ifndef CARILLON_SEARCH_INDEX_H
+#define CARILLON_SEARCH_INDEX_H
+
+#include "base/map.h"
+#include "search/lexicon.h"
+#include "search/search.h"
+
+enum {
+    ROW_PAGE = 1024,
+    CREDITS_UNKNOWN = UINT32_MAX,
+    NAME_NONE = UINT16_MAX,
+};
+
+enum row_state { ROW_DEAD, ROW_HIDDEN, ROW_LIVE };
+
+/* The row's own bytes: how many tokens the title has, the instructors, the description, and how
+ * many day masks (four varints); the day masks; then the tokens in this order, each the varint
+ * of its term (stem), title tokens followed by one byte of the hash of the word as written. */
+struct row {
+    uint8_t *forward;
+    uint32_t forward_bytes;
+    uint32_t doc;
+    uint32_t subject; /* term */
+    uint32_t number;
+    uint32_t credits;    /* hundredths, or CREDITS_UNKNOWN */
+    uint32_t text_bytes; /* of the document */
+    uint16_t institution;
+    uint16_t term;
+    uint8_t level;
+    uint8_t language;
+    uint8_t words; /* words of the title that are not function words, at most 255 */
+    uint8_t pairs; /* pairs of the title, at most 255 */
+    uint8_t state;
+    uint8_t unused[3];
+};
+
+/* An institution or a term. */
+struct name {
+    struct slice text; /* folded */
+    uint32_t rows;     /* not dead */
+    uint32_t row_first;
+    uint32_t row_last;
+    uint32_t languages[LANGUAGE_COUNT]; /* documents told to be in each */
+};
+
+struct names {
+    struct name *items;
+    uint32_t count;
+    uint32_t capacity;
+    struct map map;
+};
+
+/* One token of the document being put. */
+struct occurrence {
+    uint32_t term;
+    uint8_t field; /* enum field */
+    uint8_t hash;  /* of the word as written */
+    bool is_plain;
+    bool is_extra; /* not part of the order of tokens */
+};
+
+enum field { FIELD_TITLE, FIELD_PEOPLE, FIELD_SUBJECT, FIELD_TEXT, FIELD_COUNT };
+
+/* How often a term occurs in the document being put. */
+struct tally {
+    uint32_t term;
+    uint32_t slot; /* its place in the table of slots */
+    uint16_t counts[FIELD_COUNT];
+};
+
+struct intake {
+    struct occurrence *occurrences;
+    uint32_t count;
+    uint32_t capacity;
+    struct tally *tallies; /* in order of first occurrence */
+    uint32_t tallies_count;
+    uint32_t tallies_capacity;
+    uint32_t *slots; /* hash of term to tally + 1 */
+    uint32_t slots_capacity;
+    uint8_t *bytes; /* the forward row being built */
+    uint32_t bytes_capacity;
+};
+
+struct search_index {
+    struct arena *arena;
+    struct lexicon lexicon;
+    struct row **rows;
+    uint32_t *rows_alive; /* per page */
+    uint32_t rows_pages;
+    uint32_t rows_count;
+    uint32_t **docs; /* pages: document to row + 1, 0 none */
+    uint32_t docs_pages;
+    struct names institutions;
+    struct names terms;
+    uint32_t languages[LANGUAGE_COUNT]; /* live documents stemmed in each */
+    uint32_t function_words;            /* the first terms of the lexicon are function words */
+    uint16_t *function_of;              /* and of which languages */
+    uint32_t alive;                     /* rows not dead */
+    uint32_t dead;                      /* rows dead whose postings may still be there */
+    bool is_sweeping;
+    uint32_t sweep_at;   /* term */
+    uint32_t sweep_dead; /* dead rows when the sweep began: gone when it ends */
+    uint64_t version;    /* raised whenever posting lists may have moved */
+    uint64_t text_bytes;
+    uint64_t forward_bytes;
+    struct intake intake;
+};
+
+static inline struct row *index_row(const struct search_index *index, uint32_t row)
+{
+    return &index->rows[row / ROW_PAGE][row % ROW_PAGE];
+}
+
+/* The row of @doc, or POSTING_NO_ROW. */
+uint32_t index_row_of(const struct search_index *index, uint32_t doc);
+
+/* The name with this text (folded as code keys are), or NAME_NONE. */
+uint32_t names_find(const struct names *names, struct slice text);
+uint32_t names_put(struct names *names, struct arena *arena, struct slice text);
+
+/* A new row for @doc, dead until its state is set; the row before it dies. */
+uint32_t index_row_add(struct search_index *index, uint32_t doc);
+
+/* Advance the sweep by about SWEEP_WORK postings, if one is due. */
+void index_sweep(struct search_index *index);
+
+static inline bool index_is_function_word(const struct search_index *index, uint32_t term)
+{
+    return term < index->function_words;
+}
+
+#endif

@@ -1,0 +1,210 @@
+#include "base/assert.h"
+#include "base/hash.h"
+#include "search/code.h"
+#include "search/index.h"
+
+enum {
+    SWEEP_WORK = 4096,     /* postings a put looks at while a sweep runs */
+    SWEEP_DEAD_MIN = 1024, /* rows */
+    SWEEP_DEAD_SHARE = 8,  /* sweep when one in so many rows is dead */
+};
+
+#define PAGE_GONE UINT32_MAX /* a full page whose rows were all dead when the sweep began */
+
+static void **pages_grow(struct arena *arena, void *pages, uint32_t count, uint32_t *capacity)
+{
+    uint32_t wanted = *capacity == 0 ? 16 : *capacity * 2;
+    wanted = wanted < count ? count : wanted;
+    void **grown = arena_grow(arena, pages, sizeof(void *), *capacity, wanted);
+    for (uint32_t i = *capacity; i < wanted; i++) {
+        grown[i] = NULL;
+    }
+    *capacity = wanted;
+    return grown;
+}
+
+uint32_t index_row_of(const struct search_index *index, uint32_t doc)
+{
+    if (doc / ROW_PAGE >= index->docs_pages || index->docs[doc / ROW_PAGE] == NULL) {
+        return POSTING_NO_ROW;
+    }
+    return index->docs[doc / ROW_PAGE][doc % ROW_PAGE] - 1;
+}
+
+static void docs_set(struct search_index *index, uint32_t doc, uint32_t row)
+{
+    ASSERT(doc < SEARCH_DOC_MAX);
+    uint32_t page = doc / ROW_PAGE;
+    if (page >= index->docs_pages) {
+        index->docs =
+            (uint32_t **)pages_grow(index->arena, index->docs, page + 1, &index->docs_pages);
+    }
+    if (index->docs[page] == NULL) {
+        index->docs[page] = arena_alloc_zero(index->arena, ROW_PAGE * sizeof(uint32_t));
+    }
+    index->docs[page][doc % ROW_PAGE] = row + 1;
+}
+
+static void row_kill(struct search_index *index, uint32_t at)
+{
+    struct row *row = index_row(index, at);
+    ASSERT(row->state != ROW_DEAD);
+    row->state = ROW_DEAD;
+    arena_free(index->arena, row->forward, row->forward_bytes);
+    index->forward_bytes -= row->forward_bytes;
+    index->text_bytes -= row->text_bytes;
+    index->institutions.items[row->institution].rows--;
+    index->languages[row->language]--;
+    row->forward = NULL;
+    index->rows_alive[at / ROW_PAGE]--;
+    index->alive--;
+    index->dead++;
+    docs_set(index, row->doc, POSTING_NO_ROW);
+}
+
+uint32_t index_row_add(struct search_index *index, uint32_t doc)
+{
+    uint32_t before = index_row_of(index, doc);
+    if (before != POSTING_NO_ROW) {
+        row_kill(index, before);
+    }
+    uint32_t at = index->rows_count;
+    ASSERT(at < POSTING_NO_ROW - 1);
+    uint32_t page = at / ROW_PAGE;
+    if (at % ROW_PAGE == 0) {
+        if (page >= index->rows_pages) {
+            uint32_t old = index->rows_pages;
+            index->rows = (struct row **)pages_grow(index->arena, index->rows, page + 1,
+                                                    &index->rows_pages);
+            index->rows_alive = arena_grow(index->arena, index->rows_alive, sizeof(uint32_t),
+                                           old, index->rows_pages);
+        }
+        index->rows[page] = arena_alloc(index->arena, ROW_PAGE * sizeof(struct row));
+        index->rows_alive[page] = 0;
+    }
+    index->rows_count++;
+    index->rows_alive[page]++;
+    index->alive++;
+    *index_row(index, at) = (struct row){.doc = doc};
+    docs_set(index, doc, at);
+    return at;
+}
+
+static bool row_is_alive(const void *context, uint32_t row)
+{
+    const struct search_index *index = context;
+    return index->rows[row / ROW_PAGE] != NULL && index_row(index, row)->state != ROW_DEAD;
+}
+
+static void sweep_begin(struct search_index *index)
+{
+    index->is_sweeping = true;
+    index->sweep_at = 0;
+    index->sweep_dead = index->dead;
+    for (uint32_t page = 0; page < index->rows_count / ROW_PAGE; page++) {
+        if (index->rows_alive[page] == 0) {
+            index->rows_alive[page] = PAGE_GONE;
+        }
+    }
+}
+
+/* The sweep is over: pages whose rows all died before it began are in no posting list any more.
+ */
+static void sweep_end(struct search_index *index)
+{
+    index->is_sweeping = false;
+    index->dead -= index->sweep_dead;
+    for (uint32_t page = 0; page < index->rows_count / ROW_PAGE; page++) {
+        if (index->rows[page] != NULL && index->rows_alive[page] == PAGE_GONE) {
+            arena_free(index->arena, index->rows[page], ROW_PAGE * sizeof(struct row));
+            index->rows[page] = NULL;
+        }
+    }
+}
+
+void index_sweep(struct search_index *index)
+{
+    if (!index->is_sweeping) {
+        if (index->dead < SWEEP_DEAD_MIN || index->dead < index->alive / SWEEP_DEAD_SHARE) {
+            return;
+        }
+        sweep_begin(index);
+    }
+    uint32_t work = 0;
+    index->version++;
+    while (index->sweep_at < index->lexicon.count && work < SWEEP_WORK) {
+        work += lexicon_sweep(&index->lexicon, index->sweep_at++, row_is_alive, index);
+    }
+    if (index->sweep_at == index->lexicon.count) {
+        sweep_end(index);
+    }
+}
+
+static bool name_is(const void *context, uint32_t value, const void *key)
+{
+    const struct names *names = context;
+    return slice_is_equal(names->items[value].text, *(const struct slice *)key);
+}
+
+uint32_t names_find(const struct names *names, struct slice text)
+{
+    struct code_key key;
+    if (!code_key_of(text, &key)) {
+        key.len = 0;
+    }
+    struct slice wanted = code_key_slice(&key);
+    uint32_t found = map_find(&names->map, hash_slice(wanted), name_is, names, &wanted);
+    return found == MAP_NONE ? NAME_NONE : found;
+}
+
+uint32_t names_put(struct names *names, struct arena *arena, struct slice text)
+{
+    uint32_t found = names_find(names, text);
+    if (found != NAME_NONE) {
+        return found;
+    }
+    if (names->count == NAME_NONE) {
+        return 0; /* more names than anyone has: the rest is found under none */
+    }
+    if (names->count == names->capacity) {
+        uint32_t wanted = names->capacity == 0 ? 16 : names->capacity * 2;
+        names->items =
+            arena_grow(arena, names->items, sizeof(*names->items), names->capacity, wanted);
+        names->capacity = wanted;
+    }
+    struct code_key key;
+    if (!code_key_of(text, &key)) {
+        key.len = 0;
+    }
+    names->items[names->count] = (struct name){.text = arena_copy(arena, code_key_slice(&key)),
+                                               .row_first = POSTING_NO_ROW};
+    map_put(&names->map, hash_slice(code_key_slice(&key)), names->count);
+    return names->count++;
+}
+
+void search_remove(struct search_index *index, uint32_t doc)
+{
+    uint32_t row = index_row_of(index, doc);
+    if (row != POSTING_NO_ROW) {
+        row_kill(index, row);
+        index_sweep(index);
+    }
+}
+
+static void set_state(struct search_index *index, uint32_t doc, enum row_state state)
+{
+    uint32_t row = index_row_of(index, doc);
+    if (row != POSTING_NO_ROW) {
+        index_row(index, row)->state = (uint8_t)state;
+    }
+}
+
+void search_publish(struct search_index *index, uint32_t doc)
+{
+    set_state(index, doc, ROW_LIVE);
+}
+
+void search_hide(struct search_index *index, uint32_t doc)
+{
+    set_state(index, doc, ROW_HIDDEN);
+}
