@@ -37,6 +37,9 @@ const struct ranking ranking = {
     .title_phrase_percent = 30,
     .title_start_percent = 8,
     .title_exact_percent = 25,
+    /* Written exactly as asked, where the stem alone would have done: "genetic" is not
+       "genetics". */
+    .title_written_percent = 6,
     /* Who types a code wants that course: more than any words can weigh together. */
     .code_whole = 60000,
     .code_part = 50000,

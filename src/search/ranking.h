@@ -35,6 +35,7 @@ struct ranking {
     uint32_t title_phrase_percent;
     uint32_t title_start_percent;
     uint32_t title_exact_percent;
+    uint32_t title_written_percent;
     /* Codes, in units. */
     uint32_t code_whole;
     uint32_t code_part;

@@ -1,0 +1,282 @@
+#include "base/utf8.h"
+#include "search/query.h"
+#include "search/ranking.h"
+
+enum {
+    PREFIX_LETTERS_MIN = 3, /* shorter beginnings say too little */
+    PREFIX_WAYS_MAX = 8,
+    CODE_WAYS_MAX = 8,
+    CODE_PREFIX_MIN = 3,
+    ACTIVE_SHARE = 200, /* a language counts when one in so many documents is in it */
+    COMMONER_FACTOR =
+        4, /* a word is taken as a beginning when longer ones are so much commoner */
+    NUMERALS = 12,
+};
+
+static uint32_t count_of(const struct search_query *query, uint32_t term)
+{
+    return lexicon_term(&query->index->lexicon, term)->count;
+}
+
+bool query_way_add(struct search_query *query, struct slot *slot, uint32_t term,
+                   enum way_kind kind, uint32_t percent)
+{
+    if (term == TERM_NONE || count_of(query, term) == 0 || slot_has(slot, term) ||
+        slot->ways_count == SLOT_WAYS_MAX || query->ways_count == QUERY_WAYS_MAX) {
+        return false;
+    }
+    if (slot->ways == NULL) {
+        slot->ways = arena_alloc(query->scratch, SLOT_WAYS_MAX * sizeof(struct way));
+    }
+    query->ways_count++;
+    slot->ways[slot->ways_count++] =
+        (struct way){.term = term, .kind = (uint8_t)kind, .weight = percent};
+    slot->count += count_of(query, term);
+    return true;
+}
+
+/* The stems of a word in every language the catalogue is written in. */
+static void add_stems(struct search_query *query, struct slot *slot, const struct leaf *leaf,
+                      enum way_kind kind, uint32_t percent)
+{
+    struct search_index *index = query->index;
+    struct slice word = leaf_slice(leaf);
+    uint32_t written = lexicon_find(&index->lexicon, TERM_WORD, word);
+    query_way_add(query, slot, written, kind, percent);
+    if (!leaf->is_plain || (written != TERM_NONE && index_is_function_word(index, written))) {
+        return;
+    }
+    for (uint32_t l = 0; l < LANGUAGE_COUNT; l++) {
+        if (index->languages[l] > index->alive / ACTIVE_SHARE) {
+            struct slice stem = stemmers_stem(&index->lexicon.stemmers, l, word);
+            query_way_add(query, slot, lexicon_find(&index->lexicon, TERM_WORD, stem), kind,
+                          percent);
+        }
+    }
+}
+
+/* 2, II and 二 are one number. */
+static void add_numerals(struct search_query *query, struct slot *slot, struct slice word)
+{
+    static const char *const forms[NUMERALS][3] = {
+        {"1",  "i",    "一"},
+        {"2",  "ii",   "二"},
+        {"3",  "iii",  "三"},
+        {"4",  "iv",   "四"},
+        {"5",  "v",    "五"},
+        {"6",  "vi",   "六"},
+        {"7",  "vii",  "七"},
+        {"8",  "viii", "八"},
+        {"9",  "ix",   "九"},
+        {"10", "x",    "十"},
+        {"11", "xi",   NULL },
+        {"12", "xii",  NULL },
+    };
+    for (uint32_t i = 0; i < NUMERALS; i++) {
+        bool is_one = false;
+        for (uint32_t f = 0; f < 3; f++) {
+            is_one = is_one || slice_is_equal(word, slice_from_text(forms[i][f]));
+        }
+        for (uint32_t f = 0; is_one && f < 3; f++) {
+            uint32_t term =
+                lexicon_find(&query->index->lexicon, TERM_WORD, slice_from_text(forms[i][f]));
+            query_way_add(query, slot, term, WAY_NUMERAL, ranking.numeral_percent);
+        }
+    }
+}
+
+static void add_number(struct search_query *query, struct slot *slot, const struct leaf *leaf)
+{
+    struct slice word = leaf_slice(leaf);
+    while (word.len > 1 && word.data[0] == '0') {
+        word = slice_sub(word, 1, word.len);
+    }
+    if (word.len == 0 || word.data[0] < '0' || word.data[0] > '9') {
+        return;
+    }
+    struct lexicon *lexicon = &query->index->lexicon;
+    uint32_t term = lexicon_find(lexicon, TERM_NUMBER, word);
+    if (query_way_add(query, slot, term, WAY_NUMBER, 100) && word.len >= CODE_PREFIX_MIN) {
+        slot->ways[slot->ways_count - 1].bonus = ranking.code_number;
+    }
+    query_way_add(query, slot, lexicon_find(lexicon, TERM_WORD, word), WAY_NUMERAL, 100);
+}
+
+/* Keep @term among the @max commonest of @best (count in @kept), common ones first, then older
+ * terms. */
+static void keep_best(const struct search_query *query, uint32_t *best, uint32_t *kept,
+                      uint32_t max, uint32_t term)
+{
+    uint32_t listed = lexicon_term(&query->index->lexicon, term)->listed;
+    uint32_t at = *kept;
+    while (at > 0) {
+        uint32_t other = lexicon_term(&query->index->lexicon, best[at - 1])->listed;
+        if (other > listed || (other == listed && best[at - 1] < term)) {
+            break;
+        }
+        at--;
+    }
+    if (at >= max) {
+        return;
+    }
+    uint32_t last = *kept < max ? *kept : max - 1;
+    for (uint32_t i = last; i > at; i--) {
+        best[i] = best[i - 1];
+    }
+    best[at] = term;
+    *kept = last + 1;
+}
+
+/* The commonest terms of @space that begin with @prefix and are longer. Returns: how many. */
+uint32_t query_longer_terms(const struct search_query *query, enum term_space space,
+                            struct slice prefix, uint32_t max, uint32_t *ret_terms)
+{
+    const struct lexicon *lexicon = &query->index->lexicon;
+    const struct bucket *bucket = lexicon_bucket(lexicon, space, prefix);
+    if (bucket == NULL || prefix.len < 2) {
+        return 0;
+    }
+    uint32_t shift = prefix.len >= 6 ? 0 : (uint32_t)(6 - prefix.len) * 8;
+    uint32_t wanted = shift == 32 ? 0 : lexicon_next_bytes(prefix) >> shift;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < bucket->count; i++) {
+        uint32_t next = shift == 32 ? 0 : bucket->entries[i].next >> shift;
+        if (next != wanted) {
+            continue;
+        }
+        uint32_t term = bucket->entries[i].term;
+        struct slice text = lexicon_text(lexicon, term);
+        if (text.len > prefix.len && slice_has_prefix(text, prefix)) {
+            keep_best(query, ret_terms, &kept, max, term);
+        }
+    }
+    return kept;
+}
+
+/* What a word may be the beginning of: for the word still being typed and for words that
+ * nothing else explains; and where longer words are so much commoner that it must be a short
+ * form ("intro"). */
+static void add_prefixes(struct search_query *query, struct slot *slot, const struct leaf *leaf)
+{
+    struct slice word = leaf_slice(leaf);
+    if (!leaf->is_plain || word.len < PREFIX_LETTERS_MIN) {
+        return;
+    }
+    uint32_t terms[PREFIX_WAYS_MAX];
+    uint32_t found = query_longer_terms(query, TERM_WORD, word, PREFIX_WAYS_MAX, terms);
+    uint32_t own = slot->count;
+    for (uint32_t i = 0; i < found; i++) {
+        const struct term *term = lexicon_term(&query->index->lexicon, terms[i]);
+        bool is_meant = own == 0 || (uint64_t)term->listed >=
+                                        (uint64_t)own * (leaf->is_final ? 1 : COMMONER_FACTOR);
+        if (is_meant) {
+            uint32_t stem = term->stem == TERM_NONE ? terms[i] : term->stem;
+            query_way_add(query, slot, stem, WAY_PREFIX, ranking.prefix_percent);
+        }
+    }
+}
+
+static void way_code(struct search_query *query, const struct span *span, uint32_t term,
+                     uint32_t bonus)
+{
+    for (uint32_t leaf = span->first; leaf <= span->last; leaf++) {
+        struct slot *slot = &query->slots[leaf];
+        if (query_way_add(query, slot, term, WAY_CODE, 0) && leaf == span->first) {
+            slot->ways[slot->ways_count - 1].bonus = bonus;
+        }
+    }
+}
+
+/* A code as it stands; and codes that continue it with a letter ("ABC101" finds ABC101T), or
+ * with anything if nothing else is known of it. */
+static void add_codes(struct search_query *query, const struct span *span)
+{
+    const struct lexicon *lexicon = &query->index->lexicon;
+    struct slice key = code_key_slice(&span->key);
+    uint32_t whole = lexicon_find(lexicon, TERM_CODE, key);
+    if (whole != TERM_NONE && count_of(query, whole) > 0) {
+        way_code(query, span, whole, ranking.code_whole);
+    } else {
+        whole = TERM_NONE;
+    }
+    bool is_code = span->key.has_letter || key.len >= CODE_PREFIX_MIN + 1;
+    if (key.len < CODE_PREFIX_MIN || !is_code) {
+        return;
+    }
+    bool is_known = whole != TERM_NONE || query->slots[span->first].ways_count > 0;
+    uint32_t terms[CODE_WAYS_MAX];
+    uint32_t found = query_longer_terms(query, TERM_CODE, key, CODE_WAYS_MAX, terms);
+    for (uint32_t i = 0; i < found; i++) {
+        uint8_t next = lexicon_text(lexicon, terms[i]).data[key.len];
+        bool is_number_longer = (next >= '0' && next <= '9') || next == '.';
+        if (!is_number_longer || !is_known) {
+            way_code(query, span, terms[i], ranking.code_prefix);
+        }
+    }
+}
+
+/* Now that all ways are known: what the word weighs, and each way's share of it. */
+static void weigh(struct search_query *query, struct slot *slot)
+{
+    uint32_t total = query->index->alive;
+    uint32_t words = 0;
+    for (uint32_t i = 0; i < slot->ways_count; i++) {
+        words += slot->ways[i].kind == WAY_CODE ? 0 : count_of(query, slot->ways[i].term);
+    }
+    words = words == 0 ? slot->count : words;
+    slot->weight = ranking_information(words < total ? words : total, total);
+    for (uint32_t i = 0; i < slot->ways_count; i++) {
+        struct way *way = &slot->ways[i];
+        way->weight = way->kind == WAY_CODE ? slot->weight : slot->weight * way->weight / 100;
+        lexicon_open(&query->index->lexicon, way->term, &way->walk);
+    }
+}
+
+/* A word is taken for misspelled when no title and no name has it, under any stem. */
+static bool is_unknown(const struct search_query *query, const struct slot *slot,
+                       struct slice word)
+{
+    uint32_t written = lexicon_find(&query->index->lexicon, TERM_WORD, word);
+    if (written != TERM_NONE && lexicon_term(&query->index->lexicon, written)->listed > 0) {
+        return false;
+    }
+    return slot->count < COMMONER_FACTOR;
+}
+
+static void expand_word(struct search_query *query, uint32_t at)
+{
+    const struct leaf *leaf = &query->plan->leaves[at];
+    struct slot *slot = &query->slots[at];
+    struct slice word = leaf_slice(leaf);
+    add_stems(query, slot, leaf, WAY_STEM, ranking.stem_percent);
+    if (!leaf->is_plain || word.len <= 4 || leaf->is_pair) {
+        add_numerals(query, slot, word);
+        add_number(query, slot, leaf);
+    }
+    add_prefixes(query, slot, leaf);
+    if (leaf->is_plain && is_unknown(query, slot, word)) {
+        query_correct(query, slot, word);
+    }
+}
+
+void query_expand(struct search_query *query)
+{
+    const struct search_plan *plan = query->plan;
+    for (uint32_t i = 0; i < plan->leaves_count; i++) {
+        const struct leaf *leaf = &plan->leaves[i];
+        struct slot *slot = &query->slots[i];
+        *slot =
+            (struct slot){.leaf = (uint8_t)i, .fields = leaf->fields, .is_pair = leaf->is_pair};
+        if (leaf->kind == LEAF_WORD) {
+            expand_word(query, i);
+        }
+    }
+    for (uint32_t i = 0; i < plan->spans_count; i++) {
+        add_codes(query, &plan->spans[i]);
+    }
+    for (uint32_t i = 0; i < plan->leaves_count; i++) {
+        if (plan->leaves[i].kind == LEAF_WORD) {
+            weigh(query, &query->slots[i]);
+        }
+    }
+}

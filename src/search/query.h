@@ -1,0 +1,143 @@
+/* search/query.h -- a running query: per word the terms it may be (slots and ways), the rows it
+ * goes through, the best hits.
+ *
+ * Layer: search (base)     Spec: docs/spec/search.md section 7
+ *
+ * Inside the room only.
+ */
+#ifndef CARILLON_SEARCH_QUERY_H
+#define CARILLON_SEARCH_QUERY_H
+
+#include "search/index.h"
+#include "search/plan.h"
+
+enum {
+    SLOT_WAYS_MAX = 24,
+    QUERY_WAYS_MAX = 512,
+    QUERY_CORRECTED_MAX = 256,
+};
+
+/* How a term came to stand for a word of the query. */
+enum way_kind {
+    WAY_STEM,
+    WAY_PREFIX,
+    WAY_TYPO,
+    WAY_NUMERAL,
+    WAY_NUMBER, /* the number part of a code */
+    WAY_CODE,   /* the whole code, perhaps written in several words */
+};
+
+struct way {
+    struct posting_walk walk;
+    uint32_t term;
+    uint32_t weight; /* units for full strength */
+    uint32_t bonus;  /* units on top: codes */
+    uint8_t kind;
+};
+
+/* One word of the query. */
+struct slot {
+    struct way *ways;
+    uint32_t ways_count;
+    uint32_t count;  /* postings of all ways */
+    uint32_t weight; /* units: the information of the word */
+    uint8_t leaf;
+    uint8_t fields;   /* 0: any */
+    bool is_optional; /* a function word beside others: only looked at in titles */
+    bool is_pair;
+};
+
+/* What probing a slot at a row gave. */
+struct match {
+    uint32_t score;
+    uint32_t bonus;
+    uint8_t fields;
+};
+
+enum run { RUN_STRICT, RUN_RELAXED, RUN_DONE };
+
+struct search_query {
+    struct search_index *index;
+    const struct search_plan *plan;
+    struct search_request request;
+    struct arena *scratch;
+    struct slot slots[PLAN_LEAVES_MAX]; /* of LEAF_WORD leaves, by leaf */
+    uint32_t ways_count;
+    uint32_t leaf_term[PLAN_VALUES_MAX]; /* values of filters as terms or names */
+    /* The soft words that are needed, rarest first: not function words that stand beside
+     * others. */
+    uint8_t needed[PLAN_LEAVES_MAX];
+    uint32_t needed_count;
+    uint64_t scored; /* leaves: the needed words and those of phrases, fields and brackets */
+    uint32_t weight; /* of the needed words together */
+    struct match matches[PLAN_LEAVES_MAX];
+    /* Rows: those of one institution lie between two bounds. */
+    uint32_t institution; /* name, NAME_NONE: any */
+    uint32_t term;
+    bool is_nowhere; /* the institution or term does not exist */
+    uint32_t row_begin;
+    uint32_t row_next;
+    uint32_t row_end;
+    uint64_t drivers; /* slots whose union holds every matching row; 0: go through all rows */
+    /* Progress. */
+    enum run run;
+    uint64_t version; /* of the index when the walks were opened */
+    uint32_t work;
+    uint32_t relax_need; /* units a row must gather in the relaxed run */
+    uint32_t essential;  /* relaxed: the first so many needed words hold every candidate */
+    /* Hits: a heap with the worst on top, sorted at the end. */
+    struct search_hit *hits;
+    uint32_t hits_count;
+    uint32_t hits_max;
+    uint32_t matches_count;
+    bool has_more;
+    bool is_pruned;
+    char corrected[QUERY_CORRECTED_MAX];
+};
+
+/* Fill the slots of the query's words with ways: stems, numerals, codes, prefixes, corrections.
+ */
+void query_expand(struct search_query *query);
+
+/* Add @term as a way of @slot, unless it is there, has no postings, or the slot is full.
+ * Returns: whether it was added. */
+bool query_way_add(struct search_query *query, struct slot *slot, uint32_t term,
+                   enum way_kind kind, uint32_t percent);
+
+/* The commonest terms of @space that begin with @prefix (len >= 2) and are longer, at most @max
+ * into @ret_terms. Returns: how many. */
+uint32_t query_longer_terms(const struct search_query *query, enum term_space space,
+                            struct slice prefix, uint32_t max, uint32_t *ret_terms);
+
+/* Add ways for words one or two letters off @word; says so in query->corrected when there were
+ * none before. */
+void query_correct(struct search_query *query, struct slot *slot, struct slice word);
+
+/* Look names and subjects of the filters up. */
+void query_filters(struct search_query *query);
+
+/* Whether the filter leaf @leaf holds for the row. */
+bool query_filter_holds(const struct search_query *query, uint32_t leaf, uint32_t row);
+
+/* The score of a row that matched, from query->matches. @is_full: all needed words. */
+uint32_t query_score(struct search_query *query, uint32_t row, bool is_full);
+
+/* The weight of words that a relaxed hit of @score has at least. */
+uint32_t query_share_weight(const struct search_query *query, uint32_t score);
+
+/* Whether the words of the LEAF_PHRASE stand side by side in the row. */
+bool query_phrase_holds(const struct search_query *query, const struct leaf *phrase,
+                        uint32_t row);
+
+/* Whether @term is one of the slot's ways (prefixes and corrections included). */
+static inline bool slot_has(const struct slot *slot, uint32_t term)
+{
+    for (uint32_t i = 0; i < slot->ways_count; i++) {
+        if (slot->ways[i].term == term) {
+            return true;
+        }
+    }
+    return false;
+}
+
+#endif
