@@ -221,7 +221,9 @@ struct campus_extra {
     uint32_t first_place;
     uint32_t place_count;
     uint16_t block_count;
+    uint16_t block_cap;
     uint16_t permit_count;
+    uint16_t permit_cap;
 };
 
 struct campus_student {

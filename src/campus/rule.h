@@ -49,6 +49,8 @@ bool rule_is_sound(Carillon__RuleNode *const *nodes, size_t count, const char **
  * count > 0. */
 struct campus_rule *rule_make(struct campus *campus, uint32_t institution,
                               Carillon__RuleNode *const *nodes, size_t count);
+/* A cleared one of @count nodes; for loading. */
+struct campus_rule *rule_alloc(struct campus *campus, size_t count);
 void rule_free(struct campus *campus, struct campus_rule *rule);
 
 /* Judge every node. @rule may be NULL: met. */

@@ -1,0 +1,41 @@
+/* campus/campus_private.h -- what the files of campus share with each other only.
+ *
+ * Layer: campus (base)
+ */
+#ifndef CARILLON_CAMPUS_CAMPUS_PRIVATE_H
+#define CARILLON_CAMPUS_CAMPUS_PRIVATE_H
+
+#include "campus/campus.h"
+#include "campus/import.h"
+
+/* The section's side of a registration. */
+void campus__seat_taken(struct campus *campus, uint32_t section, uint32_t student,
+                        bool is_over);
+void campus__seat_freed(struct campus *campus, uint32_t section, uint32_t student,
+                        bool is_over);
+
+/* Release an import from which everything was taken. */
+void campus__import_close(struct campus *campus, struct campus_import *import);
+
+void campus__item_add(struct campus *campus, struct campus_import *import,
+                      struct campus_staged item);
+void campus__removed_add(struct campus *campus, struct campus_import *import, uint32_t object);
+
+/* Add the course's part to the sums of its catalogue and of the campus, or take it out. */
+void campus__course_count(struct campus *campus, const struct campus_course *course,
+                          bool is_added);
+
+/* Note that the rule of @course names @code. */
+void campus__name_add(struct campus *campus, uint32_t code, uint32_t course);
+
+/* Put a place into its student's list. */
+void campus__place_link(struct campus *campus, uint32_t place);
+
+/* Append to a student's list without touching the section's; for loading too. */
+void campus__registration_append(struct campus *campus, uint32_t student,
+                                 struct campus_registration registration);
+
+struct campus_registration campus__registration_make(uint32_t section, uint64_t index,
+                                                     uint64_t ms, bool is_over);
+
+#endif

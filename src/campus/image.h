@@ -1,0 +1,69 @@
+/* campus/image.h -- one object's bytes in a snapshot: what is state, and nothing that can be
+ * derived.
+ *
+ * Layer: campus (base, wire)
+ *
+ * An image holds ordinals, which are the same wherever the same entries were applied; the hash
+ * of a state is the sum of its images' hashes.
+ */
+#ifndef CARILLON_CAMPUS_IMAGE_H
+#define CARILLON_CAMPUS_IMAGE_H
+
+#include "base/buf.h"
+#include "campus/campus.h"
+#include "campus/import.h"
+#include "wire/pack.h"
+
+/* Append the image to @out, whose bound is the caller's promise. */
+void campus_image_word(const struct campus *campus, uint32_t word, struct buf *out);
+void campus_image_code(const struct campus *campus, uint32_t code, struct buf *out);
+void campus_image_catalogue(const struct campus *campus, uint32_t catalogue, struct buf *out);
+void campus_image_course(const struct campus *campus, uint32_t course, struct buf *out);
+void campus_image_section(const struct campus *campus, uint32_t section, struct buf *out);
+void campus_image_document(const struct campus *campus, uint32_t document, struct buf *out);
+void campus_image_student(const struct campus *campus, uint32_t student, struct buf *out);
+void campus_image_import(const struct campus *campus, uint32_t slot, struct buf *out);
+void campus_image_staged(const struct campus *campus, uint32_t slot, uint32_t item,
+                         struct buf *out);
+void campus_image_removed(const struct campus *campus, uint32_t slot, uint32_t item,
+                          struct buf *out);
+
+/* Read an image back into the tables. Errors: ERR_DAMAGED. */
+int campus_load_word(struct campus *campus, struct unpack *in) CHECKED;
+int campus_load_code(struct campus *campus, struct unpack *in) CHECKED;
+int campus_load_catalogue(struct campus *campus, struct unpack *in) CHECKED;
+int campus_load_course(struct campus *campus, struct unpack *in) CHECKED;
+int campus_load_section(struct campus *campus, struct unpack *in) CHECKED;
+int campus_load_document(struct campus *campus, struct unpack *in) CHECKED;
+int campus_load_student(struct campus *campus, struct unpack *in) CHECKED;
+int campus_load_import(struct campus *campus, struct unpack *in) CHECKED;
+int campus_load_staged(struct campus *campus, struct unpack *in) CHECKED;
+int campus_load_removed(struct campus *campus, struct unpack *in) CHECKED;
+
+/* Packing into a buffer that is large enough: anything else is a programmer's error. */
+void image_u64(struct buf *out, uint64_t value);
+void image_fixed64(struct buf *out, uint64_t value);
+void image_bytes(struct buf *out, struct slice bytes);
+
+/* An ordinal that may be CAMPUS_NONE, as ordinal + 1. */
+static inline void image_ordinal(struct buf *out, uint32_t ordinal)
+{
+    image_u64(out, (uint64_t)(uint32_t)(ordinal + 1));
+}
+
+/* The same back: CAMPUS_NONE, or less than @count; else the reading fails. */
+static inline uint32_t load_ordinal(struct unpack *in, uint32_t count)
+{
+    return (uint32_t)unpack_u64_max(in, count) - 1;
+}
+
+/* One that must be there. */
+static inline uint32_t load_index(struct unpack *in, uint32_t count)
+{
+    uint32_t ordinal = load_ordinal(in, count);
+
+    in->failed = in->failed || ordinal == CAMPUS_NONE;
+    return in->failed ? 0 : ordinal;
+}
+
+#endif
