@@ -1,0 +1,354 @@
+#include "carillon/import_private.h"
+
+#include <stdio.h>
+
+#include "proto/envelope.pb-c.h"
+#include "wire/message.h"
+
+/* Chunks travel pipelined over the client's connection, each with its sequence number. When the
+ * node turns one away for the moment and the library repeats it, chunks behind it arrive out of
+ * order and are refused; such a chunk is sent again, with a new key, as soon as every chunk
+ * before it is acknowledged.
+ */
+enum { AGAIN_MAX = 8, POLL_MS = 200, CHUNK_ROOM = 256 };
+
+struct slot {
+    struct sender *sender;
+    struct buf body;
+    uint32_t sequence;
+    unsigned attempts;
+    enum { SLOT_FREE, SLOT_SENT, SLOT_AGAIN } state;
+    bool was_in_order; /* every chunk before it was acknowledged when it was sent */
+};
+
+struct sender {
+    struct import_run *run;
+    Carillon__ImportChunkRequest chunk; /* being filled; its records are in run->arena */
+    size_t chunk_bytes;
+    struct slot slots[IMPORT_SLOTS];
+    uint32_t sequence; /* of the next chunk */
+    struct carillon_key id;
+    int error; /* the first one of any chunk */
+};
+
+static bool is_acknowledged_before(const struct sender *sender, uint32_t sequence)
+{
+    for (size_t i = 0; i < IMPORT_SLOTS; i++) {
+        const struct slot *slot = &sender->slots[i];
+
+        if (slot->state != SLOT_FREE && slot->sequence < sequence) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void chunk_on_done(void *context, const struct carillon_reply *reply)
+{
+    struct slot *slot = context;
+    struct sender *sender = slot->sender;
+    struct import_summary *summary = sender->run->summary;
+
+    if (reply->status == OK) {
+        slot->state = SLOT_FREE;
+        return;
+    }
+    if (reply->status == ERR_ARGUMENT && !slot->was_in_order && slot->attempts < AGAIN_MAX) {
+        slot->state = SLOT_AGAIN;
+        return;
+    }
+    slot->state = SLOT_FREE;
+    if (sender->error == OK) {
+        sender->error = reply->status;
+        snprintf(summary->error, sizeof summary->error, "%s", reply->text);
+    }
+}
+
+static int send_slot(struct sender *sender, struct slot *slot)
+{
+    struct carillon_key key = carillon_key_make(sender->run->client);
+    struct carillon_call call = {
+        .method = CARILLON__METHOD__METHOD_IMPORT_CHUNK,
+        .key = &key,
+        .body = slot->body.data,
+        .body_bytes = slot->body.len,
+        .done = chunk_on_done,
+        .context = slot,
+    };
+
+    slot->was_in_order = is_acknowledged_before(sender, slot->sequence);
+    slot->state = SLOT_SENT;
+    slot->attempts++;
+    int error = carillon_submit_call(sender->run->client, &call);
+
+    if (error != OK) {
+        slot->state = SLOT_FREE;
+    }
+    return error;
+}
+
+/* Wait for something to happen, and send again what may go again. */
+static int pump(struct sender *sender)
+{
+    int error = carillon_poll(sender->run->client, POLL_MS);
+
+    for (size_t i = 0; i < IMPORT_SLOTS && error == OK && sender->error == OK; i++) {
+        struct slot *slot = &sender->slots[i];
+
+        if (slot->state == SLOT_AGAIN && is_acknowledged_before(sender, slot->sequence)) {
+            error = send_slot(sender, slot);
+        }
+    }
+    if (error == OK && import__is_interrupted(sender->run)) {
+        error = ERR_CANCELLED;
+    }
+    return error != OK ? error : sender->error;
+}
+
+static int find_free_slot(struct sender *sender, struct slot **ret_slot)
+{
+    for (;;) {
+        for (size_t i = 0; i < IMPORT_SLOTS; i++) {
+            if (sender->slots[i].state == SLOT_FREE) {
+                *ret_slot = &sender->slots[i];
+                return OK;
+            }
+        }
+        int error = pump(sender);
+
+        if (error != OK) {
+            return error;
+        }
+    }
+}
+
+/* Send the chunk that was filled, if there is anything in it, and begin the next. */
+static int flush_chunk(struct sender *sender)
+{
+    Carillon__ImportChunkRequest *chunk = &sender->chunk;
+    struct slot *slot = NULL;
+
+    if (chunk->n_courses + chunk->n_students + chunk->n_removed == 0) {
+        return OK;
+    }
+    int error = find_free_slot(sender, &slot);
+
+    if (error != OK) {
+        return error;
+    }
+    chunk->import_id = (ProtobufCBinaryData){sizeof sender->id.bytes, sender->id.bytes};
+    chunk->sequence = sender->sequence;
+    slot->sequence = sender->sequence++;
+    slot->attempts = 0;
+    buf_clear(&slot->body);
+    error = wire_pack(&chunk->base, &slot->body);
+    if (error == OK) {
+        sender->run->summary->bytes_sent += slot->body.len;
+        error = send_slot(sender, slot);
+    }
+    carillon__import_chunk_request__init(chunk);
+    sender->chunk_bytes = 0;
+    arena_reset(&sender->run->arena);
+    return error;
+}
+
+/* Make room in the chunk for @bytes more. */
+static int make_room(struct sender *sender, size_t bytes)
+{
+    if (sender->chunk_bytes > 0 &&
+        sender->chunk_bytes + bytes > IMPORT_CHUNK_BYTES_MAX - CHUNK_ROOM) {
+        return flush_chunk(sender);
+    }
+    return OK;
+}
+
+static int changed(struct sender *sender, const struct import_entry *entry)
+{
+    struct import_report *report = sender->run->report;
+
+    report->line = entry->unit.line;
+    import_find(report, IMPORT_FOUND_FILE_CHANGED, NULL, entry->name);
+    return ERR_MALFORMED;
+}
+
+static int add_record(struct sender *sender, const struct import_entry *entry)
+{
+    struct import_run *run = sender->run;
+    Carillon__ImportChunkRequest *chunk = &sender->chunk;
+    struct import_record record = {.course = NULL};
+    int error = make_room(sender, entry->packed_bytes);
+
+    if (error != OK) {
+        return error;
+    }
+    error = run->source->load(run->source, &run->context, &entry->unit, &record);
+    bool is_course = error == OK && record.course != NULL;
+    uint64_t hash = error != OK ? 0
+                    : is_course ? record.course->content_hash
+                                : record.student->content_hash;
+
+    if (error != OK || hash != entry->content_hash) {
+        return changed(sender, entry);
+    }
+    if (is_course) {
+        chunk->courses =
+            import_append(&run->arena, chunk->courses, &chunk->n_courses, record.course);
+        sender->chunk_bytes += carillon__course__get_packed_size(record.course) + 4;
+    } else {
+        chunk->students =
+            import_append(&run->arena, chunk->students, &chunk->n_students, record.student);
+        sender->chunk_bytes += carillon__student__get_packed_size(record.student) + 4;
+    }
+    return OK;
+}
+
+static int add_removed(struct sender *sender, struct slice name)
+{
+    struct import_run *run = sender->run;
+    Carillon__ImportChunkRequest *chunk = &sender->chunk;
+    int error = make_room(sender, name.len + 4);
+
+    if (error != OK) {
+        return error;
+    }
+    char *copy = arena_alloc(&run->arena, name.len + 1);
+
+    memcpy(copy, name.data, name.len);
+    copy[name.len] = '\0';
+    chunk->removed = import_append(&run->arena, chunk->removed, &chunk->n_removed, copy);
+    sender->chunk_bytes += name.len + 4;
+    return OK;
+}
+
+static int send_all(struct sender *sender)
+{
+    struct import_run *run = sender->run;
+    struct import_summary *summary = run->summary;
+    uint64_t total = summary->fresh + summary->differing;
+    uint64_t sent = 0;
+    int error = OK;
+
+    for (size_t i = 0; i < run->index.count && error == OK; i++) {
+        if (!run->index.entries[i].is_same) {
+            error = add_record(sender, &run->index.entries[i]);
+            import__progress(run, IMPORT_SENDING, ++sent, total);
+        }
+    }
+    for (size_t i = 0; i < run->index.removed_count && error == OK; i++) {
+        error = add_removed(sender, run->index.removed[i]);
+    }
+    if (error == OK) {
+        error = flush_chunk(sender);
+    }
+    while (error == OK && !is_acknowledged_before(sender, UINT32_MAX)) {
+        error = pump(sender);
+    }
+    summary->chunks = sender->sequence;
+    return error != OK ? error : sender->error;
+}
+
+static int begin(struct sender *sender)
+{
+    struct import_run *run = sender->run;
+    Carillon__ImportBeginRequest request = CARILLON__IMPORT_BEGIN_REQUEST__INIT;
+    Carillon__ImportBeginReply *reply = NULL;
+    struct carillon_key key = carillon_key_make(run->client);
+    const char *slash = strrchr(run->source->name, '/');
+
+    request.kind = run->source->is_students ? CARILLON__IMPORT_KIND__IMPORT_STUDENTS
+                                            : CARILLON__IMPORT_KIND__IMPORT_COURSES;
+    request.institution = run->summary->institution;
+    request.term = run->summary->term;
+    request.import_id = (ProtobufCBinaryData){sizeof sender->id.bytes, sender->id.bytes};
+    request.by = wire_text(run->options->by == NULL ? "" : run->options->by);
+    request.source_name = wire_text(slash == NULL ? run->source->name : slash + 1);
+    int error =
+        carillon_call_message(run->client, CARILLON__METHOD__METHOD_IMPORT_BEGIN, &key,
+                              &request.base, &carillon__import_begin_reply__descriptor, &reply);
+
+    carillon_message_free(reply);
+    return error == OK ? OK : import__fail(run, error);
+}
+
+static int commit(struct sender *sender)
+{
+    struct import_run *run = sender->run;
+    struct import_summary *summary = run->summary;
+    Carillon__ImportCommitRequest request = CARILLON__IMPORT_COMMIT_REQUEST__INIT;
+    Carillon__ImportCommitReply *reply = NULL;
+    struct carillon_key key = carillon_key_make(run->client);
+
+    request.import_id = (ProtobufCBinaryData){sizeof sender->id.bytes, sender->id.bytes};
+    request.chunks = sender->sequence;
+    request.force = run->options->force;
+    int error = carillon_call_message(run->client, CARILLON__METHOD__METHOD_IMPORT_COMMIT, &key,
+                                      &request.base, &carillon__import_commit_reply__descriptor,
+                                      &reply);
+
+    if (error == OK) {
+        summary->was_committed = true;
+        summary->added = reply->added;
+        summary->changed = reply->changed;
+        summary->removed = reply->removed;
+        summary->withdrawn = reply->withdrawn;
+        summary->total = reply->total;
+        summary->receipt_index = reply->receipt == NULL ? 0 : reply->receipt->index;
+    }
+    carillon_message_free(reply);
+    return error == OK ? OK : import__fail(run, error);
+}
+
+/* Best effort: the node drops an import that is never committed when it restarts, or when the
+ * next one begins. */
+static void abandon(struct sender *sender)
+{
+    struct import_run *run = sender->run;
+    Carillon__ImportAbortRequest request = CARILLON__IMPORT_ABORT_REQUEST__INIT;
+    Carillon__ImportAbortReply *reply = NULL;
+    struct carillon_key key = carillon_key_make(run->client);
+
+    request.import_id = (ProtobufCBinaryData){sizeof sender->id.bytes, sender->id.bytes};
+    if (carillon_call_message(run->client, CARILLON__METHOD__METHOD_IMPORT_ABORT, &key,
+                              &request.base, &carillon__import_abort_reply__descriptor,
+                              &reply) == OK) {
+        carillon_message_free(reply);
+    }
+}
+
+/* Wait until no callback can refer to the slots any more. */
+static void drain(struct sender *sender)
+{
+    while (carillon_outstanding(sender->run->client) > 0) {
+        if (carillon_poll(sender->run->client, POLL_MS) != OK) {
+            return;
+        }
+    }
+}
+
+int import__send(struct import_run *run)
+{
+    struct sender sender = {.run = run, .id = carillon_key_make(run->client)};
+
+    carillon__import_chunk_request__init(&sender.chunk);
+    for (size_t i = 0; i < IMPORT_SLOTS; i++) {
+        sender.slots[i].sender = &sender;
+        buf_init(&sender.slots[i].body, 2 * IMPORT_CHUNK_BYTES_MAX);
+    }
+    run->report->is_muted = true;
+    arena_reset(&run->arena);
+    int error = begin(&sender);
+
+    if (error == OK) {
+        error = send_all(&sender);
+        drain(&sender);
+        error = error == OK ? commit(&sender) : error;
+        if (error != OK && error != ERR_TIMEOUT) {
+            abandon(&sender);
+        }
+    }
+    run->report->is_muted = false;
+    for (size_t i = 0; i < IMPORT_SLOTS; i++) {
+        buf_fini(&sender.slots[i].body);
+    }
+    return error;
+}
