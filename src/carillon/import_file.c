@@ -20,9 +20,17 @@ static int fail_io(const struct import_report *report, const char *path, const c
     return ERR_IO;
 }
 
+/* The bytes that were read and not consumed. */
+static struct slice unread(const struct import_file *file)
+{
+    return slice_sub(buf_slice(&file->window), file->at, SIZE_MAX);
+}
+
 /* Read more of the file behind the window. Errors: ERR_FULL the window is; ERR_IO. */
 static int fill(struct import_file *file)
 {
+    buf_consume(&file->window, file->at);
+    file->at = 0;
     int error = buf_reserve(&file->window, READ_BYTES);
 
     if (error != OK) {
@@ -42,7 +50,7 @@ static int fill(struct import_file *file)
 static int row_length(struct import_file *file, size_t from, size_t *ret_length)
 {
     for (;;) {
-        struct slice rest = slice_sub(buf_slice(&file->window), from, SIZE_MAX);
+        struct slice rest = slice_sub(unread(file), from, SIZE_MAX);
         size_t length = 0;
 
         if (file->is_csv) {
@@ -68,17 +76,21 @@ static int row_length(struct import_file *file, size_t from, size_t *ret_length)
 
 static void consume(struct import_file *file, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
-        file->line += file->window.data[i] == '\n' ? 1 : 0;
+    struct slice rest = slice_sub(unread(file), 0, length);
+    const uint8_t *end = NULL;
+
+    while (rest.len > 0 && (end = memchr(rest.data, '\n', rest.len)) != NULL) {
+        file->line++;
+        rest = slice_sub(rest, (size_t)(end - rest.data) + 1, SIZE_MAX);
     }
     file->offset += length;
-    buf_consume(&file->window, length);
+    file->at += length;
 }
 
 /* Take rows that belong to the course whose first row is the window's first @length bytes. */
 static int extend_group(struct import_file *file, struct arena *arena, size_t *length)
 {
-    struct slice window = buf_slice(&file->window);
+    struct slice window = unread(file);
     struct slice code =
         arena_copy(arena, import_csv_code(&file->header, slice_sub(window, 0, *length), arena));
     size_t next = 0;
@@ -89,7 +101,7 @@ static int extend_group(struct import_file *file, struct arena *arena, size_t *l
         if (error != OK || next == 0) {
             return error;
         }
-        struct slice row = slice_sub(buf_slice(&file->window), *length, next);
+        struct slice row = slice_sub(unread(file), *length, next);
 
         if (!csv_row_is_blank(row) &&
             !slice_is_equal(code, import_csv_code(&file->header, row, arena))) {
@@ -134,8 +146,7 @@ static int begin(struct import_file *file, struct import_context *context)
     int error = row_length(file, 0, &length);
 
     file->is_begun = true;
-    if (error == OK &&
-        slice_has_prefix(buf_slice(&file->window), SLICE_LITERAL("\xef\xbb\xbf"))) {
+    if (error == OK && slice_has_prefix(unread(file), SLICE_LITERAL("\xef\xbb\xbf"))) {
         consume(file, 3);
         length -= 3;
     }
@@ -143,7 +154,7 @@ static int begin(struct import_file *file, struct import_context *context)
         return error;
     }
     context->report->line = 1;
-    error = import_csv_header(context, slice_sub(buf_slice(&file->window), 0, length),
+    error = import_csv_header(context, slice_sub(unread(file), 0, length),
                               file->source.is_students, &file->header);
     consume(file, length);
     /* Without its columns nothing of the file can be read. */
@@ -161,7 +172,7 @@ static int take_unit(struct import_file *file, struct import_context *context,
         if (error != OK || length == 0) {
             break;
         }
-        if (!csv_row_is_blank(slice_sub(buf_slice(&file->window), 0, length))) {
+        if (!csv_row_is_blank(slice_sub(unread(file), 0, length))) {
             break;
         }
         consume(file, length);
@@ -194,7 +205,7 @@ static int file_next(struct import_source *source, struct import_context *contex
         return error;
     }
     ret_record->unit = (struct import_unit){file->offset, (uint32_t)length, file->line};
-    error = parse(file, context, slice_sub(buf_slice(&file->window), 0, length), ret_record);
+    error = parse(file, context, slice_sub(unread(file), 0, length), ret_record);
     consume(file, length);
     return error;
 }

@@ -54,9 +54,10 @@ struct import_file {
     bool is_csv;
     bool is_ended; /* everything was read into the window */
     bool is_begun;
-    struct buf window; /* bytes from `offset` on */
-    uint64_t offset;   /* of the window's first byte in the file */
-    uint64_t line;     /* of the window's first byte */
+    struct buf window;
+    size_t at;       /* how much of the window is consumed */
+    uint64_t offset; /* of the first byte not consumed, in the file */
+    uint64_t line;   /* of that byte */
     uint64_t bytes;    /* size of the file, for the progress bar */
     struct buf again;  /* bytes of a record read a second time */
     struct csv_header header;
