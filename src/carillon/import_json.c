@@ -142,11 +142,14 @@ bool import_json_credits(struct import_context *context, const char *field,
     }
     /* 0.29 * 100 is not 29 in binary: what is within a millionth of a hundredth was written as
      * one. */
-    if (fabs(hundredths - nearbyint(hundredths)) > 1e-6) {
+    uint32_t rounded = (uint32_t)(hundredths + 0.5);
+    double rest = hundredths - (double)rounded;
+
+    if (rest > 1e-6 || rest < -1e-6) {
         import_context_find(context, IMPORT_FOUND_CREDITS_FRACTION, field, evidence);
         return false;
     }
-    *ret_hundredths = (uint32_t)nearbyint(hundredths);
+    *ret_hundredths = rounded;
     return true;
 }
 

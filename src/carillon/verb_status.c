@@ -1,0 +1,116 @@
+#include <inttypes.h>
+
+#include "base/uuid.h"
+#include "carillon/verbs.h"
+#include "carillon/words.h"
+#include "proto/operator.pb-c.h"
+
+static const struct cli_syntax syntax = {
+    .arguments = "",
+    .about = "Show the node: its state, what it holds, its memory, log and load.\v"
+             "  carillon status",
+};
+
+static void print_fact(struct cli *cli, const char *name, const char *value)
+{
+    fprintf(cli->out, cli->is_terminal ? "%-16s%s\n" : "%s\t%s\n", name, value);
+}
+
+static const char *identity(struct cli *cli, ProtobufCBinaryData data)
+{
+    struct uuid uuid;
+    char text[UUID_TEXT_BYTES + 1];
+
+    if (data.len != sizeof uuid.bytes) {
+        return "?";
+    }
+    memcpy(uuid.bytes, data.data, sizeof uuid.bytes);
+    uuid_format(&uuid, text);
+    return cli_format(cli, "%s", text);
+}
+
+static const char *duration(struct cli *cli, uint64_t ms)
+{
+    uint64_t seconds = ms / 1000;
+
+    if (seconds < 60) {
+        return cli_format(cli, "%" PRIu64 ".%" PRIu64 " s", seconds, ms % 1000 / 100);
+    }
+    return cli_format(cli, "%" PRIu64 " d %02" PRIu64 ":%02" PRIu64 ":%02" PRIu64,
+                      seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+}
+
+static void print_contents(struct cli *cli, const Carillon__StatusReply *reply)
+{
+    print_fact(cli, "courses",
+               cli_format(cli, "%" PRIu64 " with %" PRIu64 " sections", reply->courses,
+                          reply->sections));
+    print_fact(cli, "students", cli_format(cli, "%" PRIu64, reply->students));
+    print_fact(cli, "registrations",
+               cli_format(cli, "%" PRIu64 ", %" PRIu64 " waiting", reply->registrations,
+                          reply->waiting));
+    print_fact(cli, "answers kept", cli_format(cli, "%" PRIu64, reply->answers_kept));
+    print_fact(cli, "memory",
+               cli_format(cli, "%s campus, %s search, of %s",
+                          words_bytes(cli, reply->memory_campus_bytes),
+                          words_bytes(cli, reply->memory_search_bytes),
+                          words_bytes(cli, reply->memory_bytes_max)));
+    print_fact(cli, "a student",
+               cli_format(cli, "%" PRIu64 " bytes", reply->memory_student_bytes));
+    print_fact(cli, "a course",
+               cli_format(cli, "%" PRIu64 " bytes", reply->memory_course_bytes));
+    print_fact(cli, "search index",
+               cli_format(cli, "%s for %s of text", words_bytes(cli, reply->search_index_bytes),
+                          words_bytes(cli, reply->search_text_bytes)));
+}
+
+static void print_work(struct cli *cli, const Carillon__StatusReply *reply)
+{
+    print_fact(cli, "log",
+               cli_format(cli,
+                          "entries %" PRIu64 " to %" PRIu64 ", durable %" PRIu64
+                          ", applied %" PRIu64 ", %s in %" PRIu64 " batches",
+                          reply->log_first_index, reply->log_last_index,
+                          reply->log_durable_index, reply->log_applied_index,
+                          words_bytes(cli, reply->log_bytes), reply->log_batches));
+    print_fact(cli, "snapshot",
+               reply->snapshot_ms == 0
+                   ? "none yet"
+                   : cli_format(cli, "at entry %" PRIu64 ", %s, %s", reply->snapshot_index,
+                                words_bytes(cli, reply->snapshot_bytes),
+                                words_moment(cli, reply->snapshot_ms, "")));
+    print_fact(cli, "connections", cli_format(cli, "%u", reply->connections));
+    print_fact(cli, "requests",
+               cli_format(cli,
+                          "%" PRIu64 ", %" PRIu64 " refused for load, %" PRIu64 " bad frames",
+                          reply->requests, reply->refused_load, reply->bad_frames));
+    print_fact(cli, "searches",
+               cli_format(cli, "%" PRIu64 ", p50 %.3f ms, p99 %.3f ms", reply->search_count,
+                          (double)reply->search_p50_ns / 1e6,
+                          (double)reply->search_p99_ns / 1e6));
+    print_fact(cli, "cpu",
+               cli_format(cli, "%.2f s user, %.2f s system", (double)reply->cpu_user_us / 1e6,
+                          (double)reply->cpu_system_us / 1e6));
+}
+
+int verb_status(struct cli *cli, int argc, char **argv)
+{
+    Carillon__StatusRequest request = CARILLON__STATUS_REQUEST__INIT;
+    Carillon__StatusReply *reply = NULL;
+    int code = EXIT_DONE;
+
+    cli_parse(cli, argc, argv, &syntax, NULL);
+    if (!cli_ask(cli, CARILLON__METHOD__METHOD_STATUS, &request.base, &reply, &code)) {
+        return code;
+    }
+    print_fact(cli, "state", reply->state);
+    print_fact(cli, "writable", reply->writable ? "yes" : "no: the disk is full, reads go on");
+    print_fact(cli, "version", reply->version);
+    print_fact(cli, "up", duration(cli, reply->uptime_ms));
+    print_fact(cli, "node", identity(cli, reply->node_id));
+    print_fact(cli, "cluster", identity(cli, reply->cluster_id));
+    print_fact(cli, "data", reply->data_folder);
+    print_contents(cli, reply);
+    print_work(cli, reply);
+    return code;
+}
