@@ -78,15 +78,20 @@ static void tree_remove(const char *path)
     }
 }
 
+const char *bench_folder_parent(const char *chosen)
+{
+    const char *parent = chosen != NULL ? chosen : getenv("TMPDIR");
+
+    return parent != NULL && parent[0] != '\0' ? parent : "/var/tmp";
+}
+
 int bench_daemon_init(struct bench_daemon *daemon, const char *parent,
                       char ret_text[BENCH_TEXT_BYTES])
 {
-    const char *chosen = parent != NULL ? parent : getenv("TMPDIR");
     char made[BENCH_PATH_BYTES];
 
     *daemon = (struct bench_daemon){0};
-    snprintf(made, sizeof made, "%s/carillon-bench-XXXXXX",
-             chosen != NULL ? chosen : "/var/tmp");
+    snprintf(made, sizeof made, "%s/carillon-bench-XXXXXX", bench_folder_parent(parent));
     if (mkdtemp(made) == NULL) {
         snprintf(ret_text, BENCH_TEXT_BYTES, "cannot make a folder %s: %s", made,
                  strerror(errno));
@@ -137,14 +142,15 @@ static int port_free(uint16_t *ret_port)
 
 static int program_find(char out[BENCH_PATH_BYTES])
 {
-    ssize_t len = readlink("/proc/self/exe", out, BENCH_PATH_BYTES - 16);
+    static const char name[] = "carillond";
+    ssize_t len = readlink("/proc/self/exe", out, BENCH_PATH_BYTES - sizeof name);
 
     if (len <= 0) {
         return ERR_GONE;
     }
     out[len] = '\0';
     char *slash = strrchr(out, '/');
-    strcpy(slash == NULL ? out : slash + 1, "carillond");
+    memcpy(slash == NULL ? out : slash + 1, name, sizeof name);
     return access(out, X_OK) == 0 ? OK : ERR_GONE;
 }
 

@@ -10,6 +10,7 @@
 #ifndef CARILLON_CARILLON_BENCH_DAEMON_H
 #define CARILLON_CARILLON_BENCH_DAEMON_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,7 +26,11 @@ struct bench_daemon {
     pid_t pid; /* 0: not running */
 };
 
-/* Make a new folder below @parent (NULL: $TMPDIR, else /var/tmp). Errors: ERR_IO with
+/* Where temporary folders are made: @chosen, else $TMPDIR, else /var/tmp (which, unlike /tmp,
+ * is on a disk). */
+const char *bench_folder_parent(const char *chosen);
+
+/* Make a new folder below bench_folder_parent(@parent). Errors: ERR_IO with
  * @ret_text. */
 int bench_daemon_init(struct bench_daemon *daemon, const char *parent,
                       char ret_text[BENCH_TEXT_BYTES]) CHECKED;
@@ -51,5 +56,6 @@ void bench_daemon_forget(struct bench_daemon *daemon);
  * second one ends us. */
 void bench_signals_watch(void);
 bool bench_is_interrupted(void);
+const volatile sig_atomic_t *bench_interrupt_flag(void); /* for import */
 
 #endif
