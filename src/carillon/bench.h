@@ -38,12 +38,12 @@ struct bench_options {
     uint32_t runs;
     uint32_t students;
     uint32_t sections;
+    uint32_t registrations; /* start: how many the folder holds */
     uint32_t distinct; /* searches: also so many queries drawn from the catalogues; 0: none */
     uint64_t seed;
 };
 
-/* ---- bench_session.c: a node to work with
- * ---------------------------------------------------------------------- */
+/* ---- bench_session.c: a node to work with ---- */
 
 struct bench_session {
     struct cli *cli;
@@ -64,10 +64,11 @@ int bench_session_open(struct bench_session *session, struct cli *cli,
 /* Stop and remove everything. Takes a zeroed or half-opened one. */
 void bench_session_close(struct bench_session *session);
 
-/* Stop the daemon and start it again on the same data. @ret_ns: from starting the process until
- * it answered a first request. Not with --connect. */
+/* Stop the daemon, by SIGTERM or in mid-air (@is_killed), start it again on the same data, and
+ * connect.
+ * @ret_start_ns: the moment the process was started. Not with --connect. */
 int bench_session_restart(struct bench_session *session, uint32_t connections,
-                          uint32_t outstanding, uint64_t *ret_ns) CHECKED;
+                          uint32_t outstanding, bool is_killed, uint64_t *ret_start_ns) CHECKED;
 
 /* Import one file by the ordinary way. @institution_default may be NULL. @ret_count: records of
  * the file. */
@@ -95,8 +96,7 @@ int bench_session_fail(struct bench_session *session, const char *what, int stat
 int bench_workload_open(struct cli *cli, const struct bench_options *options,
                         struct bench_workload *ret_workload) CHECKED;
 
-/* ---- bench_report.c: figures
- * ----------------------------------------------------------------------------------- */
+/* ---- bench_report.c: figures ---- */
 
 struct json_object;
 
@@ -115,8 +115,7 @@ void bench_report_text(struct bench_report *report, const char *key, const char 
 void bench_report_conditions(struct bench_report *report, const char *folder);
 void bench_report_end(struct bench_report *report);
 
-/* ---- the kinds; each returns an exit code
- * ---------------------------------------------------------------------- */
+/* ---- the kinds; each returns an exit code ---- */
 
 int bench_register(struct cli *cli, const struct bench_options *options);
 int bench_search(struct cli *cli, const struct bench_options *options);

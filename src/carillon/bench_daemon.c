@@ -21,9 +21,7 @@ enum {
     LOG_TAIL_BYTES = 1200
 };
 
-/* ---- signals
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- signals ---- */
 
 static volatile sig_atomic_t interrupted;
 static volatile sig_atomic_t child; /* the running daemon's pid, for the handler */
@@ -51,9 +49,7 @@ bool bench_is_interrupted(void)
     return interrupted != 0;
 }
 
-/* ---- the folder
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the folder ---- */
 
 static void path_join(const struct bench_daemon *daemon, const char *name,
                       char out[BENCH_PATH_BYTES + 32])
@@ -104,17 +100,7 @@ int bench_daemon_init(struct bench_daemon *daemon, const char *parent,
     return OK;
 }
 
-void bench_daemon_forget(struct bench_daemon *daemon)
-{
-    char data[BENCH_PATH_BYTES + 32];
-
-    path_join(daemon, "data", data);
-    tree_remove(data);
-}
-
-/* ---- starting
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- starting ---- */
 
 static int port_find(struct io *io, uint16_t *ret_port)
 {
@@ -215,8 +201,7 @@ int bench_daemon_start(struct bench_daemon *daemon, char ret_text[BENCH_TEXT_BYT
     return OK;
 }
 
-/* ---- watching and ending
- * -------------------------------------------------------------------------------------- */
+/* ---- watching and ending ---- */
 
 static void log_tail(const struct bench_daemon *daemon, char out[BENCH_TEXT_BYTES])
 {
@@ -273,6 +258,21 @@ static bool wait_end(struct bench_daemon *daemon, uint32_t patience_ms, int *ret
     return false;
 }
 
+int bench_daemon_kill(struct bench_daemon *daemon)
+{
+    int status = 0;
+
+    if (daemon->pid == 0) {
+        return OK;
+    }
+    kill(daemon->pid, SIGKILL);
+    if (!wait_end(daemon, STOP_PATIENCE_MS, &status)) {
+        fprintf(stderr, "carillon bench: process %d does not end\n", (int)daemon->pid);
+        return ERR_IO;
+    }
+    return OK;
+}
+
 int bench_daemon_stop(struct bench_daemon *daemon)
 {
     int status = 0;
@@ -284,11 +284,8 @@ int bench_daemon_stop(struct bench_daemon *daemon)
     if (wait_end(daemon, STOP_PATIENCE_MS, &status)) {
         return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? OK : ERR_IO;
     }
-    kill(daemon->pid, SIGKILL);
-    if (!wait_end(daemon, STOP_PATIENCE_MS, &status)) {
-        fprintf(stderr, "carillon bench: process %d does not end\n", (int)daemon->pid);
-    }
-    return ERR_IO;
+    int rc = bench_daemon_kill(daemon);
+    return rc != OK ? rc : ERR_IO; /* ended, but not by itself */
 }
 
 void bench_daemon_fini(struct bench_daemon *daemon)

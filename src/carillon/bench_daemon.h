@@ -46,11 +46,11 @@ bool bench_daemon_is_running(struct bench_daemon *daemon, char ret_text[BENCH_TE
  * Errors: ERR_IO it did not end by itself, or with a failure. */
 int bench_daemon_stop(struct bench_daemon *daemon) CHECKED;
 
+/* End it by SIGKILL, as a power cut would, and wait. Errors: ERR_IO it does not end. */
+int bench_daemon_kill(struct bench_daemon *daemon) CHECKED;
+
 /* Stop it if it runs, and remove the folder. Takes a zeroed one. */
 void bench_daemon_fini(struct bench_daemon *daemon);
-
-/* Empty the data subfolder: the next start is a fresh one. */
-void bench_daemon_forget(struct bench_daemon *daemon);
 
 /* From now on SIGINT and SIGTERM end the daemon and are remembered, instead of ending us; a
  * second one ends us. */

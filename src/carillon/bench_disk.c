@@ -63,9 +63,7 @@ int bench_disk_floor(struct io *io, const char *folder, uint32_t count,
     return rc == OK ? removed : rc;
 }
 
-/* ---- conditions
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- conditions ---- */
 
 static void read_cpu(char out[BENCH_CONDITION_BYTES])
 {

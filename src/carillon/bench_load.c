@@ -15,6 +15,7 @@
 enum {
     FAILURES_MAX = 1000,
     POLL_MS = 20,
+    POLL_BESIDE_MS = 1,
     PROGRESS_MS = 500,
     NS_PER_MS = 1000000,
 };
@@ -48,15 +49,14 @@ struct load {
     uint64_t shown_ns;
     uint64_t drawn; /* requests so far */
     uint32_t idle_count;
+    bool is_over; /* beside() has said so */
     struct bench_cpu cpu_at_start;
     int status; /* the first thing that makes going on pointless */
 };
 
 static void flight_next(struct flight *flight, uint64_t now_ns);
 
-/* ---- processor time
- * -------------------------------------------------------------------------------------------
- */
+/* ---- processor time ---- */
 
 static uint64_t own_cpu_us(void)
 {
@@ -114,8 +114,7 @@ static void status_ask(struct load *load, enum phase phase)
     }
 }
 
-/* ---- one request after another
- * -------------------------------------------------------------------------------- */
+/* ---- one request after another ---- */
 
 static void failure_note(struct load *load, const struct carillon_reply *reply)
 {
@@ -217,9 +216,7 @@ static void flights_retry(struct load *load)
     }
 }
 
-/* ---- the run
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- the run ---- */
 
 static void progress_show(struct load *load, uint64_t now_ns)
 {
@@ -244,8 +241,17 @@ static void phase_advance(struct load *load, uint64_t now_ns)
         now_ns - load->start_ns >= (uint64_t)options->warmup_ms * NS_PER_MS) {
         status_ask(load, PHASE_OPENING);
     } else if (load->phase == PHASE_WINDOW &&
-               now_ns - load->window_start_ns >= (uint64_t)options->window_ms * NS_PER_MS) {
+               (load->is_over ||
+                now_ns - load->window_start_ns >= (uint64_t)options->window_ms * NS_PER_MS)) {
         status_ask(load, PHASE_CLOSING);
+    }
+}
+
+static void beside_call(struct load *load, uint64_t now_ns)
+{
+    if (load->options->beside != NULL &&
+        load->options->beside(load->options->beside_context, now_ns)) {
+        load->is_over = true;
     }
 }
 
@@ -259,7 +265,8 @@ static void load_loop(struct load *load)
      */
     while ((load->phase != PHASE_END && load->status == OK) ||
            carillon_outstanding(load->client) > 0) {
-        if (carillon_poll(load->client, POLL_MS) != OK) {
+        if (carillon_poll(load->client,
+                          load->options->beside == NULL ? POLL_MS : POLL_BESIDE_MS) != OK) {
             load->status = ERR_INTERNAL;
             return;
         }
@@ -270,6 +277,7 @@ static void load_loop(struct load *load)
         }
         if (load->status == OK && load->phase != PHASE_END) {
             flights_retry(load);
+            beside_call(load, now_ns);
             phase_advance(load, now_ns);
         }
         progress_show(load, now_ns);

@@ -37,9 +37,14 @@ struct bench_cpu {
 struct bench_load_options {
     uint32_t outstanding;
     uint32_t warmup_ms;
-    uint32_t window_ms; /* 0: until bench_load_end */
+    uint32_t window_ms; /* UINT32_MAX: until beside() ends it */
     uint64_t seed;
     const char *title; /* of the progress line; NULL: none */
+
+    /* Called every millisecond or so, for work beside the load; true ends the window. May be
+     * NULL. */
+    bool (*beside)(void *context, uint64_t now_ns);
+    void *beside_context;
 };
 
 struct bench_load_result {

@@ -46,9 +46,7 @@ static const void *reply_unpack(struct reading *reading, const struct carillon_r
     return wire_unpack(type, slice_from(reply->body, reply->body_bytes), &reading->scratch);
 }
 
-/* ---- the export
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the export ---- */
 
 static int page_take(struct reading *reading, const Carillon__ExportReply *page)
 {
@@ -88,9 +86,7 @@ static int read_export(struct reading *reading, struct carillon_client *client)
     return rc;
 }
 
-/* ---- rosters
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- rosters ---- */
 
 static size_t roster_write(void *context, uint32_t index, uint8_t out[], size_t out_bytes)
 {
@@ -135,9 +131,7 @@ static int roster_take(void *context, uint32_t index, const struct carillon_repl
     return rc;
 }
 
-/* ---- schedules
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- schedules ---- */
 
 static size_t schedule_write(void *context, uint32_t index, uint8_t out[], size_t out_bytes)
 {
@@ -176,9 +170,7 @@ static int schedule_take(void *context, uint32_t index, const struct carillon_re
     return rc;
 }
 
-/* ---- outcomes
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- outcomes ---- */
 
 static size_t outcome_write(void *context, uint32_t index, uint8_t out[], size_t out_bytes)
 {
@@ -212,9 +204,7 @@ static int outcome_take(void *context, uint32_t index, const struct carillon_rep
     return OK;
 }
 
-/* ---- all of it
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- all of it ---- */
 
 static int ask_node(struct carillon_client *client, struct bench_answers_check *check)
 {

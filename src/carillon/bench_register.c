@@ -36,9 +36,7 @@ static double to_ms(uint64_t ns)
     return (double)ns / 1e6;
 }
 
-/* ---- one run
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- one run ---- */
 
 static int status_read(struct bench_session *session, Carillon__StatusReply **ret_status)
 {
@@ -139,9 +137,7 @@ static int run_once(struct cli *cli, const struct bench_options *options,
     return rc;
 }
 
-/* ---- the report
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the report ---- */
 
 static bool run_is_sound(const struct run *run)
 {

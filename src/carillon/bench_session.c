@@ -18,9 +18,7 @@ int bench_session_fail(struct bench_session *session, const char *what, int stat
     return status;
 }
 
-/* ---- connecting
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- connecting ---- */
 
 static int client_open(struct bench_session *session, uint32_t connections,
                        uint32_t outstanding)
@@ -126,32 +124,28 @@ void bench_session_close(struct bench_session *session)
     *session = (struct bench_session){0};
 }
 
-/* ---- restarting
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- restarting ---- */
 
 int bench_session_restart(struct bench_session *session, uint32_t connections,
-                          uint32_t outstanding, uint64_t *ret_ns)
+                          uint32_t outstanding, bool is_killed, uint64_t *ret_start_ns)
 {
     client_close(session);
-    int rc = bench_daemon_stop(&session->daemon);
+    int rc =
+        is_killed ? bench_daemon_kill(&session->daemon) : bench_daemon_stop(&session->daemon);
     if (rc != OK) {
         return bench_session_fail(session, "carillond did not end cleanly", rc);
     }
-    uint64_t start_ns = io_now_exact_ns(session->io);
+    *ret_start_ns = io_now_exact_ns(session->io);
     rc = daemon_start(session);
     if (rc == OK) {
         rc = client_wait(session, connections, outstanding);
     }
-    *ret_ns = io_now_exact_ns(session->io) - start_ns;
     return rc == OK
                ? OK
                : bench_session_fail(session, "cannot reach the node after its restart", rc);
 }
 
-/* ---- importing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- importing ---- */
 
 static int import_say(struct bench_session *session, const char *path, int status,
                       const struct import_report *report, const struct import_summary *summary)
@@ -273,9 +267,7 @@ int bench_session_import_catalogues(struct bench_session *session, uint64_t *ret
     return rc;
 }
 
-/* ---- the workload
- * ---------------------------------------------------------------------------------------------
- */
+/* ---- the workload ---- */
 
 int bench_workload_open(struct cli *cli, const struct bench_options *options,
                         struct bench_workload *ret_workload)

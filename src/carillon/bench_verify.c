@@ -2,9 +2,7 @@
 
 #include <stdlib.h>
 
-/* ---- lists
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- lists ---- */
 
 int bench_pairs_add(struct bench_pairs *pairs, struct bench_pair pair)
 {
@@ -54,9 +52,7 @@ static bool pairs_has(const struct bench_pairs *pairs, const struct bench_pair *
            bsearch(pair, pairs->at, pairs->count, sizeof *pairs->at, pair_order_void) != NULL;
 }
 
-/* ---- faults
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- faults ---- */
 
 static const char *const fault_texts[BENCH_FAULT_NR] = {
     [BENCH_FAULT_STRANGER] =
@@ -97,8 +93,7 @@ bool bench_verdict_is_clean(const struct bench_verdict *verdict)
     return true;
 }
 
-/* ---- acknowledged against there
- * ------------------------------------------------------------------------------- */
+/* ---- acknowledged against there ---- */
 
 /* A sorted list must not hold a pair twice: nothing is ever dropped by the load, so a second
  * registration of the same student in the same section can only be the first one counted again.
@@ -155,9 +150,7 @@ static void check_same(const struct bench_pairs *exported, const struct bench_pa
     }
 }
 
-/* ---- the rules
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the rules ---- */
 
 static bool has_taken(const struct bench_workload *workload, uint32_t student, uint32_t course)
 {

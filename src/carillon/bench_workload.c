@@ -7,9 +7,7 @@
 
 enum { DRAWN_INTERVALS_MAX = 3, DRAWN_TAKEN_MAX = 32, DRAWN_TAKEN_DRAWS = 20, DAY_MIN = 1440 };
 
-/* ---- names
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 void bench_code(uint32_t course, char ret_code[BENCH_NAME_BYTES])
 {
@@ -82,8 +80,7 @@ uint32_t bench_section_find(const struct bench_workload *workload, const char *c
     return UINT32_MAX;
 }
 
-/* ---- what is derived
- * ------------------------------------------------------------------------------------------ */
+/* ---- what is derived ---- */
 
 static int u32_order(const void *a, const void *b)
 {
@@ -183,8 +180,7 @@ void bench_workload_fini(struct bench_workload *workload)
     *workload = (struct bench_workload){0};
 }
 
-/* ---- a population from a seed
- * --------------------------------------------------------------------------------- */
+/* ---- a population from a seed ---- */
 
 /* Monday, Wednesday and Friday for 50 minutes; Tuesday and Thursday for 80; or one long
  * meeting: what most weeks in published schedules are made of. */
@@ -329,9 +325,7 @@ int bench_workload_draw(uint64_t seed, uint32_t students, uint32_t sections,
     return OK;
 }
 
-/* ---- the stream
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the stream ---- */
 
 void bench_stream_init(struct bench_stream *stream, uint64_t seed)
 {

@@ -95,8 +95,7 @@ uint32_t bench_student_find(const struct bench_workload *workload, const char *t
 uint32_t bench_section_find(const struct bench_workload *workload, const char *code,
                             const char *section);
 
-/* ---- the stream of requests
- * ----------------------------------------------------------------------------------- */
+/* ---- the stream of requests ---- */
 
 /* xorshift64, as the load generator of the peers draws: a uniformly drawn student; a tenth for
  * the hot sections, the rest by rank with density rank^-1/2. */

@@ -249,9 +249,7 @@ int bench_workload_read(const char *folder, struct bench_workload *ret_workload,
     return OK;
 }
 
-/* ---- as JSON Lines
- * --------------------------------------------------------------------------------------------
- */
+/* ---- as JSON Lines ---- */
 
 static void write_time(FILE *out, const char *name, uint32_t minutes)
 {

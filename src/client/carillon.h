@@ -95,9 +95,7 @@ struct carillon_node {
     uint32_t outstanding_max; /* a connection */
 };
 
-/* ---- a client
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- a client ---- */
 
 /* Make a client. Nothing is sent yet.
  *
@@ -127,9 +125,7 @@ const struct carillon_node *carillon_node(const struct carillon_client *client);
 /* A new key from the wall clock and random bits. */
 struct carillon_key carillon_key_make(struct carillon_client *client);
 
-/* ---- asynchronous
- * -------------------------------------------------------------------------------------------
- */
+/* ---- asynchronous ---- */
 
 /* Send one request; call->done follows exactly once, never from inside this call.
  *
@@ -168,9 +164,7 @@ struct carillon_counters {
 };
 struct carillon_counters carillon_counters(const struct carillon_client *client);
 
-/* ---- blocking
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- blocking ---- */
 
 /* Send one request and wait for its end.
  *

@@ -122,9 +122,7 @@ int carillon_create(const struct carillon_options *options, struct carillon_clie
     return OK;
 }
 
-/* ---- the end
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- the end ---- */
 
 void client__destroy_finish(struct carillon_client *client)
 {
@@ -171,9 +169,7 @@ void carillon_destroy(struct carillon_client *client)
     }
 }
 
-/* ---- small things
- * ---------------------------------------------------------------------------------------------
- */
+/* ---- small things ---- */
 
 const struct carillon_node *carillon_node(const struct carillon_client *client)
 {

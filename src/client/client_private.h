@@ -128,8 +128,7 @@ struct carillon_client {
     size_t held_cap;
 };
 
-/* ---- link.c: connections
- * -------------------------------------------------------------------------------------- */
+/* ---- link.c: connections ---- */
 
 void client__link_init(struct carillon_client *client, struct client_link *link);
 
@@ -155,8 +154,7 @@ void client__link_fail(struct client_link *link, int status, const char *text);
 /* Close @link for good; client->closing_count falls when it is done. */
 void client__link_close(struct client_link *link);
 
-/* ---- slot.c: requests
- * ----------------------------------------------------------------------------------------- */
+/* ---- slot.c: requests ---- */
 
 /* Send what waits, as far as links have room. */
 void client__slots_dispatch(struct carillon_client *client);
@@ -176,15 +174,12 @@ void client__slots_cancel(struct carillon_client *client);
 /* client->timer fired. */
 void client__slots_tick(struct carillon_client *client);
 
-/* ---- client.c
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- client.c ---- */
 
 /* All links are closed: free the client. */
 void client__destroy_finish(struct carillon_client *client);
 
-/* ---- address.c
- * ---------------------------------------------------------------------------------------- */
+/* ---- address.c ---- */
 
 /* Take an address of carillon_options apart. Errors: ERR_ADDRESS. */
 int client__address_parse(const char *text, char ret_host[CLIENT_ADDRESS_BYTES_MAX + 1],

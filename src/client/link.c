@@ -105,9 +105,7 @@ static void link_on_timer(struct io_timer *timer)
                           : "nothing answers at that address in time");
 }
 
-/* ---- the greeting
- * ---------------------------------------------------------------------------------------------
- */
+/* ---- the greeting ---- */
 
 static int hello_send(struct client_link *link)
 {
@@ -199,9 +197,7 @@ static int welcome_receive(struct client_link *link, struct slice payload)
     return OK;
 }
 
-/* ---- bytes
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- bytes ---- */
 
 static int link_receive_frame(struct client_link *link, struct slice payload)
 {
@@ -256,8 +252,7 @@ static void link_on_ended(struct io_stream *stream, int status)
                       "the node has closed the connection");
 }
 
-/* ---- for the other files
- * -------------------------------------------------------------------------------------- */
+/* ---- for the other files ---- */
 
 void client__link_init(struct carillon_client *client, struct client_link *link)
 {

@@ -66,9 +66,7 @@ static void slot_end_failed(struct carillon_client *client, struct slot *slot, i
     slot_end(client, slot, &reply);
 }
 
-/* ---- the timer
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the timer ---- */
 
 static void tick_on_timer(struct io_timer *timer)
 {
@@ -92,9 +90,7 @@ static void tick_by(struct carillon_client *client, uint64_t at_ns)
                    tick_on_timer);
 }
 
-/* ---- again
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- again ---- */
 
 uint32_t client__pause_ms(struct carillon_client *client, uint32_t failures)
 {
@@ -135,9 +131,7 @@ static void budget_earn(struct carillon_client *client)
     }
 }
 
-/* ---- sending
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- sending ---- */
 
 /* Append the slot's request to @link. Errors: ERR_FULL. */
 static int slot_send(struct slot *slot, struct client_link *link)
@@ -252,9 +246,7 @@ int carillon_submit_call(struct carillon_client *client, const struct carillon_c
     return OK;
 }
 
-/* ---- answers
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 /* The slot on @link that @id names, or NULL. */
 static struct slot *slot_get(struct client_link *link, uint64_t id)
@@ -322,9 +314,7 @@ int client__slots_reply(struct client_link *link, struct slice payload)
     return OK;
 }
 
-/* ---- failures
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- failures ---- */
 
 void client__slots_lost(struct client_link *link, int status, const char *text)
 {

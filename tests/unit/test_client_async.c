@@ -177,9 +177,7 @@ static void run_for(struct bed *bed, uint64_t ms)
     }
 }
 
-/* ---- scripts
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- scripts ---- */
 
 static void node_echo(struct fake_conn *conn, const Carillon__Request *request)
 {
@@ -271,9 +269,7 @@ static void node_refuse(struct fake_conn *conn, const Carillon__Request *request
     fake_reply(conn, request->id, ERR_REFUSED, wire_bytes(request->body));
 }
 
-/* ---- pipelining
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- pipelining ---- */
 
 static void submit_call__many_at_once__each_is_answered_with_its_own_reply(void **state)
 {
@@ -407,8 +403,7 @@ static void submit_call__body_beyond_a_frame__is_too_large(void **state)
     free(body);
 }
 
-/* ---- again, with the same key
- * --------------------------------------------------------------------------------- */
+/* ---- again, with the same key ---- */
 
 static void retry__connection_lost_twice__same_key_until_answered(void **state)
 {
@@ -546,9 +541,7 @@ static void retry__ten_successes__earn_one_more(void **state)
     assert_int_equal(carillon_counters(bed->client).retries, 11);
 }
 
-/* ---- deadlines
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- deadlines ---- */
 
 static void deadline__no_answer__write_is_unknown_and_a_late_reply_is_nobodys(void **state)
 {
@@ -606,8 +599,7 @@ static void deadline__given_up_requests__still_count_for_the_node(void **state)
     assert_int_equal(bed->answers.status[1], OK);
 }
 
-/* ---- bad answers and bad greetings
- * ---------------------------------------------------------------------------- */
+/* ---- bad answers and bad greetings ---- */
 
 static void reply__malformed__ends_write_as_unknown_and_connects_anew(void **state)
 {
@@ -741,9 +733,7 @@ static void connect__node_is_gone_for_a_while__requests_wait_for_it(void **state
     assert_int_equal(bed->answers.number[1], 6);
 }
 
-/* ---- the end
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- the end ---- */
 
 static void destroy__unanswered_requests__writes_are_unknown_reads_cancelled(void **state)
 {
