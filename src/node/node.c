@@ -346,6 +346,7 @@ static int open_engine(struct node *node, struct buf *text)
     };
     struct engine_options options;
 
+    node->engine = &node->single.engine;
     engine_options_default(&options);
     options.folder = node->config.data_folder;
     options.shards = NODE_SHARDS;
