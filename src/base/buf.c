@@ -72,7 +72,7 @@ int buf_append_byte(struct buf *buf, uint8_t byte)
 }
 
 /* vsnprintf writes a terminator, which has to fit for a moment even where it is not kept:
- * output that fills the buffer to its bound is made elsewhere and copied. */
+ * so it is made elsewhere and copied. */
 __attribute__((format(printf, 3, 0))) static int
 append_formatted(struct buf *buf, size_t len, const char *format, va_list arguments)
 {

@@ -206,8 +206,8 @@ static void check_words(const struct source_file *file, struct findings *finding
 
 static void check_white_space(const struct source_file *file, struct findings *findings)
 {
-    if (strlen(file->text) != file->len) {
-        return; /* not text */
+    if (strlen(file->text) != file->len || source_file_ends(file, ".patch")) {
+        return; /* not text, or with a column of its own at the start of lines */
     }
     for (size_t i = 0; i < file->len; i++) {
         char c = file->text[i];
