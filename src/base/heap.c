@@ -10,11 +10,9 @@ void heap_init(struct heap *heap)
     *heap = (struct heap){0};
 }
 
+/* Nodes that are still in it are not touched: their owners may have freed them already. */
 void heap_fini(struct heap *heap)
 {
-    for (size_t i = 0; i < heap->count; i++) {
-        heap->nodes[i]->position = 0;
-    }
     base__release(heap->nodes);
     *heap = (struct heap){0};
 }
