@@ -19,6 +19,7 @@ enum {
     BIG = 6 << 20,
     JOBS_NR = 12,
     LIMIT_MS = 20000,
+    QUIET_ROUNDS = 10,
     MS = 1000000
 };
 
@@ -32,6 +33,7 @@ struct world {
     char trace[256];
     size_t trace_len;
     int calling; /* > 0: inside a call, no callback may come */
+    int events;  /* callbacks so far */
 };
 
 static struct world *w;
@@ -41,6 +43,7 @@ static void note(char letter)
     assert_int_equal(w->calling, 0);
     assert_true(w->trace_len + 1 < sizeof(w->trace));
     w->trace[w->trace_len++] = letter;
+    w->events++;
 }
 
 /* Make a call during which nothing may call back. */
@@ -64,21 +67,31 @@ static void run_until(bool (*is_done)(void *context), void *context)
     }
 }
 
-static bool never(void *context)
-{
-    uint64_t *until_ns = context;
-    return io_now_exact_ns(w->io) >= *until_ns;
-}
-
-/* Let whatever still comes come. */
+/* Let whatever still comes come: until nothing has for a while. */
 static void settle(void)
 {
     if (w->sim != NULL) {
         assert_true(io_sim_run_idle(w->sim, LIMIT_MS));
         return;
     }
-    uint64_t until_ns = io_now_exact_ns(w->io) + 20 * MS;
-    run_until(never, &until_ns);
+    for (int quiet = 0; quiet < QUIET_ROUNDS;) {
+        int before = w->events;
+        io_uv_run_once(w->uv, 2);
+        quiet = w->events == before ? quiet + 1 : 0;
+    }
+}
+
+static bool has_noted(void *context)
+{
+    const size_t *letters = context;
+    return w->trace_len >= *letters;
+}
+
+/* Wait for that many letters, and for those that should not come. */
+static void settle_at(size_t letters)
+{
+    run_until(has_noted, &letters);
+    settle();
 }
 
 static const char *in(const char *name)
@@ -162,6 +175,7 @@ static void on_received(struct io_stream *stream, struct slice bytes)
     struct peer *peer = CONTAINER_OF(stream, struct peer, stream);
     assert_int_equal(w->calling, 0);
     assert_int_equal(buf_append_slice(&peer->in, bytes), OK);
+    w->events++;
     if (peer->must_echo) {
         assert_int_equal(buf_append_slice(&stream->out, bytes), OK);
         QUIETLY(io_stream_flush(w->io, stream));
@@ -515,7 +529,7 @@ static void lanes_and_timers__everything__comes_once_in_order(void **state)
         jobs[i] = (struct io_job){.run = job_run, .done = on_job_done};
         QUIETLY(io_lane_submit(w->io, IO_LANE_LOG, &jobs[i]));
     }
-    settle();
+    settle_at(JOBS_NR);
     assert_string_equal(w->trace, "abcdefghijkl");
     assert_int_equal(io_folder_list(w->io, w->folder, note_name, NULL), OK);
     assert_string_equal(w->trace, "abcdefghijklabcdefghijkl");
@@ -527,7 +541,7 @@ static void lanes_and_timers__everything__comes_once_in_order(void **state)
     QUIETLY(io_timer_start(w->io, &timers[1], 0, on_fired));
     QUIETLY(io_timer_start(w->io, &timers[2], 1, on_fired));
     QUIETLY(io_timer_start(w->io, &timers[2], 6, on_fired));
-    settle();
+    settle_at(3);
     assert_string_equal(w->trace, "102");
 }
 
@@ -547,7 +561,7 @@ static void turn__again__until_it_has_enough(void **state)
     memset(timers, 0, sizeof(timers));
     QUIETLY(io_turn_add(w->io, &turn, on_turn));
     QUIETLY(io_timer_start(w->io, &timers[0], 1, on_fired));
-    settle();
+    settle_at(5);
     assert_string_equal(w->trace, "0tttt");
     io_turn_remove(w->io, &turn);
 }
