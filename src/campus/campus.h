@@ -34,6 +34,7 @@ enum {
     CAMPUS_MEETINGS_MAX = 64,       /* a section */
     CAMPUS_TAKEN_MAX = 512,         /* a student */
     CAMPUS_REGISTRATIONS_MAX = 128, /* a student, over all terms */
+    CAMPUS_CAPACITY_MAX = 1000000,
     CAMPUS_PLACES_MAX = 64,         /* a student, on waitlists */
     CAMPUS_BLOCKS_MAX = 16,         /* a student */
     CAMPUS_PERMITS_MAX = 64,        /* a student */
@@ -129,6 +130,7 @@ struct campus_meeting {
 
 struct campus_section {
     uint32_t course;
+    uint32_t catalogue;     /* the course's */
     uint32_t capacity;      /* CAMPUS_NONE: no limit */
     uint32_t capacity_file; /* what the last import said */
     uint32_t enrolled;

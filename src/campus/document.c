@@ -18,7 +18,6 @@ enum {
     LOCATION_BYTES_MAX = 256,
     CREDITS_MAX = 100000, /* hundredths */
     LEVEL_MAX = 60000,
-    CAPACITY_MAX = 1000000,
     DAY_MINUTES = 1440,
     DAYS_ALL = 0x7f,
 };
@@ -59,7 +58,7 @@ static const char *section_fault(const Carillon__Section *section)
     if (!text_is_name(section->id, CAMPUS_SECTION_BYTES_MAX)) {
         return "a section has no proper id";
     }
-    if (section->capacity_known && section->capacity > CAPACITY_MAX) {
+    if (section->capacity_known && section->capacity > CAMPUS_CAPACITY_MAX) {
         return "a section's capacity is absurd";
     }
     if (section->n_meetings > CAMPUS_MEETINGS_MAX) {

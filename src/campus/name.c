@@ -272,6 +272,7 @@ void campus_section_link(struct campus *campus, uint32_t section)
     struct campus_section *added = campus_section(campus, section);
     struct campus_course *course = campus_course(campus, added->course);
 
+    added->catalogue = course->catalogue;
     if (course->section_count == course->section_cap) {
         uint32_t cap = course->section_cap == 0 ? 2 : course->section_cap * 2;
 

@@ -35,7 +35,8 @@ enum campus_record {
 /* Errors: ERR_BUSY one is running. */
 int campus_snapshot_begin(struct campus *campus) CHECKED;
 /* Append about @bytes of records to @out (an object is never cut, so it may be more).
- * Returns: SM_PENDING (base/sm.h), or OK when everything is written and the snapshot has ended. */
+ * Returns: SM_PENDING (base/sm.h), or OK when everything is written and the snapshot has ended.
+ */
 int campus_snapshot_step(struct campus *campus, size_t bytes, struct buf *out) CHECKED;
 void campus_snapshot_abort(struct campus *campus);
 

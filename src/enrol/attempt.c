@@ -1,0 +1,263 @@
+/* One request of one student: from its names to a verdict with every refusal. The numbers in
+ * comments are those of the table in docs/spec/registration.md section 3. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "campus/section.h"
+#include "campus/student.h"
+#include "enrol/enrol_private.h"
+
+static struct campus_name op_name(const Carillon__Op *op)
+{
+    return (struct campus_name){slice_from_text(op->institution), slice_from_text(op->code),
+                                slice_from_text(op->section), slice_from_text(op->term)};
+}
+
+static int op_shape(const Carillon__Op *op, size_t at, struct buf *text)
+{
+    if (op->kind != CARILLON__OP_KIND__OP_ADD && op->kind != CARILLON__OP_KIND__OP_DROP) {
+        return enrol__say(text, ERR_ARGUMENT, "op %zu is neither an add nor a drop", at + 1);
+    }
+    if (op->kind == CARILLON__OP_KIND__OP_DROP && op->waitlist) {
+        return enrol__say(text, ERR_ARGUMENT, "op %zu: a drop has no waitlist", at + 1);
+    }
+    if (op->n_promotion_drops > (op->waitlist ? CAMPUS_DROPS_MAX : 0)) {
+        return enrol__say(text, ERR_ARGUMENT,
+                          "op %zu: drops on promotion go with a waitlist, at most 16", at + 1);
+    }
+    return OK;
+}
+
+static int op_make(struct enrol *enrol, const Carillon__Op *from, struct enrol_op *op,
+                   struct buf *text)
+{
+    struct campus_name name = op_name(from);
+    int rc = enrol__find_section(enrol, &name, &op->section, text);
+
+    op->kind = from->kind;
+    op->waitlist = from->waitlist != 0;
+    op->is_wait = false;
+    op->is_void = false;
+    op->place = 0;
+    op->change = 0;
+    op->drop_count = 0;
+    for (size_t i = 0; rc == OK && i < from->n_promotion_drops; i++) {
+        name = enrol__name(from->promotion_drops[i]);
+        rc = enrol__find_section(enrol, &name, &op->drops[op->drop_count++], text);
+    }
+    return rc;
+}
+
+int enrol__attempt_make(struct enrol *enrol, const Carillon__SubmitRequest *request,
+                        struct enrol_attempt *attempt, struct buf *text)
+{
+    if (request->n_ops == 0 || request->n_ops > ENROL_OPS_MAX) {
+        return enrol__say(text, ERR_ARGUMENT, "a request has 1 to 16 ops, not %zu",
+                          request->n_ops);
+    }
+    for (size_t i = 0; i < request->n_ops; i++) {
+        int rc = op_shape(request->ops[i], i, text);
+
+        if (rc != OK) {
+            return rc;
+        }
+    }
+    attempt->enrol = enrol;
+    attempt->is_promotion = false;
+    attempt->is_settled = false;
+    attempt->has_add = false;
+    attempt->op_count = 0;
+    attempt->refusal_count = 0;
+    int rc = enrol__find_student(enrol, request->student, &attempt->student, text);
+
+    for (size_t i = 0; rc == OK && i < request->n_ops; i++) {
+        rc = op_make(enrol, request->ops[i], &attempt->ops[attempt->op_count++], text);
+        attempt->has_add =
+            attempt->has_add || request->ops[i]->kind == CARILLON__OP_KIND__OP_ADD;
+    }
+    return rc;
+}
+
+/* ---- refusals */
+
+void enrol__refuse(struct enrol_attempt *attempt, uint32_t kind, uint32_t op,
+                   struct slice evidence)
+{
+    if (attempt->refusal_count < ENROL_REFUSALS_MAX) {
+        attempt->refusals[attempt->refusal_count++] =
+            (struct enrol_refusal){.kind = kind, .op = op, .evidence = evidence};
+    }
+}
+
+struct slice enrol__evidence_format(struct enrol *enrol, const char *format, ...)
+{
+    char line[CAMPUS_REASON_BYTES_MAX + 64];
+    va_list arguments;
+
+    va_start(arguments, format);
+    int len = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    size_t kept = len < 0 ? 0 : (size_t)len;
+
+    return arena_copy(&enrol->scratch,
+                      slice_from(line, kept < sizeof line ? kept : sizeof line - 1));
+}
+
+struct slice enrol__evidence_section(struct enrol_attempt *attempt, uint32_t section)
+{
+    struct campus_name name;
+    struct buf line;
+
+    campus_section_name(&attempt->enrol->campus, section, &name);
+    buf_init(&line, ENROL_TEXT_BYTES_MAX);
+    int rc = campus_name_format(&name, &line);
+
+    ASSERT(rc == OK); /* the bounds of names are far below */
+    struct slice evidence = arena_copy(&attempt->enrol->scratch, buf_slice(&line));
+
+    buf_fini(&line);
+    return evidence;
+}
+
+bool enrol__has_permit(const struct enrol *enrol, uint32_t student, uint32_t section,
+                       uint32_t kind)
+{
+    const struct campus_permit *permit =
+        campus_permit_find(campus_student(&enrol->campus, student), section);
+
+    return permit != NULL && (permit->kinds & kind) != 0;
+}
+
+uint32_t enrol__term_of(const struct campus *campus, uint32_t section)
+{
+    return campus_catalogue(campus, campus_section(campus, section)->catalogue)->term;
+}
+
+/* ---- judging */
+
+/* 3: the later of two ops that name the same section is void. */
+static void void_duplicates(struct enrol_attempt *attempt)
+{
+    for (uint32_t i = 1; i < attempt->op_count; i++) {
+        for (uint32_t j = 0; j < i && !attempt->ops[i].is_void; j++) {
+            attempt->ops[i].is_void = attempt->ops[i].section == attempt->ops[j].section;
+        }
+    }
+}
+
+/* A free seat that somebody waiting could take is not free. An entry has settled its sections
+ * before it judges. */
+bool enrol__is_taken(const struct enrol_attempt *attempt, uint32_t section)
+{
+    const struct campus_section *of = campus_section(&attempt->enrol->campus, section);
+
+    if (campus_section_is_full(of)) {
+        return true;
+    }
+    return of->waiting > 0 && !attempt->is_settled &&
+           enrol__is_spoken_for(attempt->enrol, section, attempt->wall_ms);
+}
+
+static void choose_modes(struct enrol_attempt *attempt)
+{
+    const struct enrol *enrol = attempt->enrol;
+
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        struct enrol_op *op = &attempt->ops[i];
+
+        op->is_wait = op->kind == CARILLON__OP_KIND__OP_ADD && op->waitlist &&
+                      enrol__is_taken(attempt, op->section) &&
+                      !enrol__has_permit(enrol, attempt->student, op->section,
+                                         CARILLON__PERMIT_KIND__PERMIT_CAPACITY);
+    }
+}
+
+static bool is_dropped(const struct enrol_attempt *attempt, uint32_t section)
+{
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        const struct enrol_op *op = &attempt->ops[i];
+
+        if (op->section == section && op->kind == CARILLON__OP_KIND__OP_DROP && !op->is_void) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void make_after_state(struct enrol_attempt *attempt)
+{
+    const struct campus_student *student =
+        campus_student(&attempt->enrol->campus, attempt->student);
+
+    attempt->kept_count = 0;
+    for (uint32_t i = 0; i < student->registration_count; i++) {
+        uint32_t section = campus_registration(student, i)->section;
+
+        if (!is_dropped(attempt, section)) {
+            attempt->after[attempt->kept_count++] = section;
+        }
+    }
+    attempt->after_count = attempt->kept_count;
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        const struct enrol_op *op = &attempt->ops[i];
+
+        if (op->kind == CARILLON__OP_KIND__OP_ADD && !op->is_void && !op->is_wait) {
+            attempt->after_op[attempt->after_count] = (uint8_t)i;
+            attempt->after[attempt->after_count++] = op->section;
+        }
+    }
+}
+
+/* 4 and 5. A drop of a place on a waitlist needs nothing but the place. */
+static void judge_drop(struct enrol_attempt *attempt, uint32_t op)
+{
+    const struct campus *campus = &attempt->enrol->campus;
+    uint32_t section = attempt->ops[op].section;
+
+    if (campus_registration_find(campus_student(campus, attempt->student), section) == NULL) {
+        if (campus_place_find(campus, attempt->student, section) == CAMPUS_NONE) {
+            enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_NOT_REGISTERED, op,
+                          enrol__evidence_section(attempt, section));
+        }
+        return;
+    }
+    const struct campus_catalogue *in =
+        campus_catalogue(campus, campus_section(campus, section)->catalogue);
+
+    if (in->opens_ms != 0 && attempt->wall_ms < in->opens_ms) {
+        enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_WINDOW_NOT_OPEN, op, SLICE_NONE);
+    } else if (in->closes_ms != 0 && attempt->wall_ms >= in->closes_ms) {
+        enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_WINDOW_CLOSED, op, SLICE_NONE);
+    }
+}
+
+void enrol__attempt_judge(struct enrol_attempt *attempt)
+{
+    attempt->refusal_count = 0;
+    void_duplicates(attempt);
+    if (!attempt->is_promotion) {
+        choose_modes(attempt);
+    }
+    make_after_state(attempt);
+    enrol__decide_student(attempt);
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        const struct enrol_op *op = &attempt->ops[i];
+
+        if (op->is_void) {
+            enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_DUPLICATE_OP, i,
+                          enrol__evidence_section(attempt, op->section));
+        } else if (op->kind == CARILLON__OP_KIND__OP_DROP) {
+            judge_drop(attempt, i);
+        } else {
+            enrol__reserve_course(attempt, i);
+            if (!op->is_wait) {
+                enrol__decide_times(attempt, i);
+            }
+            if (!attempt->is_promotion) {
+                enrol__reserve_seat(attempt, i);
+            }
+        }
+    }
+    enrol__decide_load(attempt);
+}

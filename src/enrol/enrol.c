@@ -1,0 +1,411 @@
+#include "enrol/enrol.h"
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "campus/snapshot.h"
+#include "enrol/enrol_private.h"
+#include "wire/message.h"
+#include "wire/method.h"
+
+enum {
+    SCRATCH_BYTES_MAX = 64 << 20, /* one request or reply with all its parts */
+    RESULT_BYTES_MAX = 4 << 20,
+    EFFECTS_BYTES_MAX = 256 << 20,
+    EXPIRED_PER_ENTRY = 8,
+    MARGIN_EVERY = 1024,    /* entries */
+    MARGIN_BYTES = 4 << 20, /* chunks of tables, lists and other small growth */
+    ANSWER_BYTES = 128,     /* a slot, and its share of the tables */
+    HOUR_MS = 3600 * 1000,
+    KEY_HOURS = 24,
+    ANSWER_HOURS = 25,
+};
+
+struct enrol *enrol_create(const struct enrol_config *config)
+{
+    struct arena own;
+
+    arena_init(&own, sizeof(struct enrol));
+    struct enrol *enrol = arena_alloc_zero(&own, sizeof *enrol);
+
+    enrol->own = own;
+    enrol->config = *config;
+    campus_init(&enrol->campus, config->memory_bytes_max);
+    arena_init(&enrol->scratch, SCRATCH_BYTES_MAX);
+    answers_init(&enrol->answers, &enrol->campus.arena);
+    buf_init(&enrol->stream, INT32_MAX);
+    return enrol;
+}
+
+void enrol_destroy(struct enrol *enrol)
+{
+    if (enrol == NULL) {
+        return;
+    }
+    struct arena own = enrol->own;
+
+    campus_fini(&enrol->campus);
+    buf_fini(&enrol->stream);
+    arena_fini(&enrol->scratch);
+    arena_fini(&own);
+}
+
+void enrol_result_init(struct enrol_result *result)
+{
+    *result = (struct enrol_result){.student = CAMPUS_NONE};
+    buf_init(&result->text, ENROL_TEXT_BYTES_MAX);
+    buf_init(&result->reply, RESULT_BYTES_MAX);
+    buf_init(&result->effects, EFFECTS_BYTES_MAX);
+    buf_init(&result->notes, EFFECTS_BYTES_MAX);
+    buf_init(&result->note_text, EFFECTS_BYTES_MAX);
+}
+
+void enrol_result_fini(struct enrol_result *result)
+{
+    buf_fini(&result->text);
+    buf_fini(&result->reply);
+    buf_fini(&result->effects);
+    buf_fini(&result->notes);
+    buf_fini(&result->note_text);
+}
+
+static void result_clear(struct enrol_result *result)
+{
+    result->status = OK;
+    result->is_repeated = false;
+    result->student = CAMPUS_NONE;
+    buf_clear(&result->text);
+    buf_clear(&result->reply);
+    buf_clear(&result->effects);
+    buf_clear(&result->notes);
+    buf_clear(&result->note_text);
+}
+
+/* ---- the rows: a method that changes state, what it does, how much memory it may need */
+
+static uint64_t growth_small(const struct enrol *enrol, struct slice body)
+{
+    (void)enrol;
+    return 2048 + 2 * (uint64_t)body.len;
+}
+
+/* Registering touches a roster, which may double. */
+static uint64_t growth_submit(const struct enrol *enrol, struct slice body)
+{
+    (void)enrol;
+    return 16384 + 4 * (uint64_t)body.len;
+}
+
+/* A record in a chunk becomes at most a handful of objects, each with a share of its table. */
+static uint64_t growth_chunk(const struct enrol *enrol, struct slice body)
+{
+    (void)enrol;
+    return 65536 + 48 * (uint64_t)body.len;
+}
+
+#define ROW(name, growth)                                                                      \
+    {                                                                                          \
+        enrol__##name##_check, enrol__##name##_apply, growth                                   \
+    }
+
+static const struct enrol_method rows[] = {
+    [CARILLON__METHOD__METHOD_SUBMIT] = ROW(submit, growth_submit),
+    [CARILLON__METHOD__METHOD_IMPORT_BEGIN] = ROW(begin, growth_small),
+    [CARILLON__METHOD__METHOD_IMPORT_CHUNK] = ROW(chunk, growth_chunk),
+    [CARILLON__METHOD__METHOD_IMPORT_COMMIT] = ROW(commit, growth_small),
+    [CARILLON__METHOD__METHOD_IMPORT_ABORT] = {NULL, enrol__abort_apply, growth_small},
+    [CARILLON__METHOD__METHOD_WINDOW] = ROW(window, growth_small),
+    [CARILLON__METHOD__METHOD_BLOCK] = ROW(block, growth_small),
+    [CARILLON__METHOD__METHOD_PERMIT] = ROW(permit, growth_small),
+    [CARILLON__METHOD__METHOD_CAP] = ROW(cap, growth_small),
+    [CARILLON__METHOD__METHOD_LIMITS] = ROW(limits, growth_small),
+};
+
+const struct enrol_method *enrol__method(uint32_t method)
+{
+    return method < sizeof rows / sizeof rows[0] && rows[method].apply != NULL ? &rows[method]
+                                                                               : NULL;
+}
+
+/* ---- keys */
+
+/* 1 and 2 of the specification's section 2. */
+static int key_check(struct slice key, uint64_t wall_ms, struct buf *text)
+{
+    struct uuid uuid;
+
+    if (key.len != UUID_BYTES) {
+        return enrol__say(text, ERR_ARGUMENT, "the idempotency key is not 16 bytes");
+    }
+    memcpy(uuid.bytes, key.data, UUID_BYTES);
+    uint64_t made_ms = uuid_unix_ms(&uuid);
+
+    if (!uuid_is_v7(&uuid)) {
+        return enrol__say(text, ERR_ARGUMENT, "the idempotency key is not a UUID of version 7");
+    }
+    if (made_ms + (uint64_t)KEY_HOURS * HOUR_MS < wall_ms) {
+        return enrol__say(text, ERR_KEY_EXPIRED, "%s", error_text(ERR_KEY_EXPIRED));
+    }
+    if (made_ms > wall_ms + HOUR_MS) {
+        return enrol__say(text, ERR_ARGUMENT,
+                          "the idempotency key is more than an hour ahead of the node's clock");
+    }
+    return OK;
+}
+
+static uint64_t request_hash(uint32_t method, struct slice body)
+{
+    return hash_bytes_seeded(method, body.data, body.len);
+}
+
+/* ---- admit */
+
+static uint64_t growth_of(const struct enrol *enrol, const struct enrol_method *row,
+                          struct slice body)
+{
+    return row->growth(enrol, body) + ANSWER_BYTES;
+}
+
+int enrol_admit(struct enrol *enrol, uint32_t method, struct slice key, struct slice body,
+                uint64_t wall_ms, struct buf *text)
+{
+    const struct enrol_method *row = enrol__method(method);
+
+    if (row == NULL) {
+        return enrol__say(text, ERR_METHOD, "method %u changes nothing", method);
+    }
+    int rc = key_check(key, wall_ms, text);
+
+    if (rc != OK) {
+        return rc;
+    }
+    /* An answered request is answered again by its entry, whatever has become of its names. */
+    if (answers_find(&enrol->answers, key) == NULL) {
+        arena_reset(&enrol->scratch);
+        const void *request = wire_unpack(method_get(method)->request, body, &enrol->scratch);
+
+        if (request == NULL) {
+            return enrol__say(text, ERR_MALFORMED, "the request's body is malformed");
+        }
+        rc = row->check == NULL ? OK : row->check(enrol, request, text);
+        if (rc != OK) {
+            return rc;
+        }
+    }
+    uint64_t growth = growth_of(enrol, row, body);
+
+    if (!arena_has_room(&enrol->campus.arena,
+                        enrol->reserved + growth + enrol->map_margin + MARGIN_BYTES)) {
+        return enrol__say(text, ERR_FULL,
+                          "the node's memory for courses and students is used up");
+    }
+    enrol->reserved += growth;
+    return OK;
+}
+
+void enrol_forget(struct enrol *enrol, uint32_t method, struct slice body)
+{
+    const struct enrol_method *row = enrol__method(method);
+
+    if (row != NULL) {
+        uint64_t growth = growth_of(enrol, row, body);
+
+        enrol->reserved -= growth < enrol->reserved ? growth : enrol->reserved;
+    }
+}
+
+/* ---- apply */
+
+static uint64_t map_bytes(const struct map *map)
+{
+    return map->now.slots == NULL ? 0 : (map->now.mask + 1) * sizeof(struct map_slot);
+}
+
+/* Every table may double before this is looked at again. */
+void enrol__margin_update(struct enrol *enrol)
+{
+    uint64_t bytes = map_bytes(&enrol->campus.word_map) + map_bytes(&enrol->campus.student_map);
+
+    for (uint32_t i = 0; i < ANSWER_MAPS; i++) {
+        bytes += map_bytes(&enrol->answers.maps[i]);
+    }
+    enrol->map_margin = 2 * bytes;
+}
+
+/* The answer that was stored, again. */
+static void answer_repeat(struct enrol *enrol, const struct enrol_answer *answer,
+                          struct enrol_result *result)
+{
+    result->is_repeated = true;
+    result->index = answer->index;
+    result->student = answer->student;
+    result->status = answer->status == 0 ? OK : error_from_wire(answer->status);
+    int rc = enrol__answer_reply(enrol, answer, &result->reply);
+
+    rc = rc == OK ? buf_append_slice(&result->text, answer_text(answer)) : rc;
+    ASSERT(rc == OK); /* it fitted the first time */
+}
+
+int enrol__answer_reply(struct enrol *enrol, const struct enrol_answer *answer,
+                        struct buf *reply)
+{
+    if (answer->change == 0) {
+        return buf_append_slice(reply, answer_reply(answer)) == OK ? OK : ERR_NOSPACE_REPLY;
+    }
+    struct enrol_op op = {
+        .section = answer->section, .change = answer->change, .place = answer->more.place};
+    Carillon__SubmitReply message = CARILLON__SUBMIT_REPLY__INIT;
+
+    message.receipt = enrol__receipt(enrol, answer->term, answer->index);
+    message.n_changes = 1;
+    message.changes = enrol__change_messages(enrol, &op, 1);
+    return enrol__pack(&message.base, reply);
+}
+
+static void answer_store(struct enrol_work *work, uint64_t hash)
+{
+    const struct enrol_entry *entry = work->entry;
+    const struct enrol_result *result = work->result;
+    struct enrol_answer answer = {
+        .request_hash = hash,
+        .index = entry->index,
+        .wall_ms = entry->wall_ms,
+        .student = result->student,
+        .term = (uint32_t)entry->term,
+        .method = (uint8_t)entry->method,
+        .status = (uint8_t)-result->status,
+        .change = (uint8_t)work->change,
+        .section = work->section,
+    };
+
+    memcpy(answer.key, entry->key.data, ANSWER_KEY_BYTES);
+    if (work->change != 0) {
+        answer.more.place = work->place;
+    } else {
+        answer.more.blob = answer_blob_make(&work->enrol->answers, buf_slice(&result->reply),
+                                            buf_slice(&result->text));
+    }
+    answers_add(&work->enrol->answers, &answer);
+}
+
+static void answers_expire(struct enrol *enrol, uint64_t wall_ms)
+{
+    for (uint32_t i = 0; i < EXPIRED_PER_ENTRY && answers_count(&enrol->answers) > 0; i++) {
+        const struct enrol_answer *oldest = answers_at(&enrol->answers, enrol->answers.first);
+
+        if (oldest->wall_ms + (uint64_t)ANSWER_HOURS * HOUR_MS >= wall_ms) {
+            return;
+        }
+        enrol__save_oldest_answer(enrol);
+        answers_remove_first(&enrol->answers);
+    }
+}
+
+static int perform(struct enrol_work *work, const struct enrol_method *row)
+{
+    arena_reset(&work->enrol->scratch);
+    const void *request = wire_unpack(method_get(work->entry->method)->request,
+                                      work->entry->body, &work->enrol->scratch);
+
+    return request == NULL ? enrol__say(&work->result->text, ERR_MALFORMED,
+                                        "the request's body is malformed")
+                           : row->apply(work, request);
+}
+
+static void apply_method(struct enrol_work *work)
+{
+    struct enrol *enrol = work->enrol;
+    const struct enrol_entry *entry = work->entry;
+    struct enrol_result *result = work->result;
+    const struct enrol_method *row = enrol__method(entry->method);
+
+    if (row == NULL) {
+        result->status =
+            enrol__say(&result->text, ERR_METHOD, "method %u changes nothing", entry->method);
+        return;
+    }
+    enrol_forget(enrol, entry->method, entry->body);
+    result->status = key_check(entry->key, entry->wall_ms, &result->text);
+    if (result->status != OK) {
+        return;
+    }
+    uint64_t hash = request_hash(entry->method, entry->body);
+    const struct enrol_answer *answer = answers_find(&enrol->answers, entry->key);
+
+    if (answer != NULL && answer->request_hash == hash) {
+        arena_reset(&enrol->scratch);
+        answer_repeat(enrol, answer, result);
+    } else if (answer != NULL) {
+        result->status =
+            enrol__say(&result->text, ERR_KEY_REUSED, "%s", error_text(ERR_KEY_REUSED));
+    } else {
+        result->status = perform(work, row);
+        ASSERT(enrol->queue_count == 0);
+        answer_store(work, hash);
+    }
+}
+
+void enrol_apply(struct enrol *enrol, const struct enrol_entry *entry,
+                 struct enrol_result *ret_result)
+{
+    struct enrol_work work = {.enrol = enrol, .entry = entry, .result = ret_result};
+
+    ASSERT(entry->index > enrol->index);
+    result_clear(ret_result);
+    ret_result->index = entry->index;
+    answers_expire(enrol, entry->wall_ms);
+    if (entry->method == CARILLON__METHOD__METHOD_NONE) {
+        enrol__queue_all(enrol);
+        arena_reset(&enrol->scratch);
+        (void)enrol__queue_work(&work);
+    } else {
+        apply_method(&work);
+    }
+    enrol->index = entry->index;
+    enrol->term = entry->term;
+    enrol->wall_ms = entry->wall_ms;
+    if (entry->index % MARGIN_EVERY == 0) {
+        enrol__margin_update(enrol);
+    }
+}
+
+uint64_t enrol_index(const struct enrol *enrol)
+{
+    return enrol->index;
+}
+
+const struct campus *enrol_campus(const struct enrol *enrol)
+{
+    return &enrol->campus;
+}
+
+bool enrol_open_import(const struct enrol *enrol, size_t n, struct uuid *ret_id)
+{
+    for (uint32_t slot = 0; slot < CAMPUS_IMPORTS_MAX; slot++) {
+        if (enrol->campus.imports[slot] != NULL && n-- == 0) {
+            *ret_id = enrol->campus.imports[slot]->id;
+            return true;
+        }
+    }
+    return false;
+}
+
+void enrol_count(const struct enrol *enrol, struct enrol_counters *ret_counters)
+{
+    const struct campus *campus = &enrol->campus;
+
+    *ret_counters = (struct enrol_counters){
+        .courses = campus->course_count,
+        .sections = campus->section_count,
+        .students = campus->student_count,
+        .registrations = campus->registration_count,
+        .waiting = campus->waiting_count,
+        .answers = answers_count(&enrol->answers),
+        .bytes = campus->arena.used,
+        .reserved = enrol->reserved,
+        .bytes_max = campus->arena.budget,
+        .student_bytes =
+            campus->students.count == 0 ? 0 : campus->student_bytes / campus->students.count,
+        .course_bytes =
+            campus->courses.count == 0 ? 0 : campus->course_bytes / campus->courses.count,
+    };
+}

@@ -1,0 +1,249 @@
+/* enrol/enrol_private.h -- what the files of enrol share with each other only.
+ *
+ * Layer: enrol (base, wire, campus)
+ */
+#ifndef CARILLON_ENROL_ENROL_PRIVATE_H
+#define CARILLON_ENROL_ENROL_PRIVATE_H
+
+#include "campus/campus.h"
+#include "campus/import.h"
+#include "campus/name.h"
+#include "campus/student.h"
+#include "enrol/answer.h"
+#include "enrol/enrol.h"
+#include "proto/operator.pb-c.h"
+#include "proto/registrar.pb-c.h"
+#include "proto/registration.pb-c.h"
+#include "proto/search.pb-c.h"
+
+enum {
+    ENROL_OPS_MAX = 16,
+    ENROL_REFUSALS_MAX = 64,
+    ENROL_BY_BYTES_MAX = 128,
+    ENROL_TEXT_BYTES_MAX = 512,
+    ENROL_AFTER_MAX = CAMPUS_REGISTRATIONS_MAX + ENROL_OPS_MAX,
+};
+
+#define ENROL_WHOLE UINT32_MAX /* a refusal of the request as a whole */
+
+struct enrol_restore;
+
+struct enrol {
+    struct arena own; /* this struct itself */
+    struct campus campus;
+    struct arena scratch; /* of the request being worked on */
+    struct enrol_answers answers;
+    struct enrol_config config;
+    uint64_t index; /* of the entry applied last */
+    uint64_t term;
+    uint64_t wall_ms;
+    uint64_t reserved; /* bytes that entries in flight may need */
+    uint32_t *queue;   /* sections to be settled: a ring */
+    uint32_t queue_first;
+    uint32_t queue_count;
+    uint32_t queue_cap;          /* a power of two, or 0 */
+    uint32_t saved_answers_from; /* what a running snapshot still has to write */
+    uint32_t saved_answers_to;
+    int snapshot_phase;
+    struct buf stream; /* of a running snapshot: written, not yet handed out; of a restore: not
+                          yet read */
+    size_t stream_at;
+    int restore_phase;
+    uint64_t map_margin; /* bytes that the tables may take at their next growth */
+};
+
+/* ---- attempts: one request of one student, from ops to verdict */
+
+struct enrol_op {
+    uint32_t kind; /* enum OpKind */
+    uint32_t section;
+    bool waitlist;
+    bool is_wait;    /* an add that takes a place instead of a seat */
+    bool is_void;    /* names what an earlier op names */
+    uint32_t place;  /* what came of a wait add: its number */
+    uint32_t change; /* enum ChangeKind, once confirmed */
+    uint32_t drop_count;
+    uint32_t drops[CAMPUS_DROPS_MAX];
+};
+
+struct enrol_refusal {
+    uint32_t kind; /* enum RefusalKind */
+    uint32_t op;
+    uint32_t rule_node;
+    struct slice evidence; /* in scratch */
+};
+
+struct enrol_attempt {
+    struct enrol *enrol;
+    uint32_t student;
+    uint64_t wall_ms;
+    bool is_settled;   /* nobody who waits for a section named here is eligible */
+    bool is_promotion; /* the seat is there, and the place is the student's own */
+    bool has_add;
+    uint32_t op_count;
+    uint32_t kept_count;  /* the first ones of `after` are registrations that stay */
+    uint32_t after_count; /* the others are seat adds */
+    uint32_t refusal_count;
+    uint32_t after[ENROL_AFTER_MAX];
+    uint8_t after_op[ENROL_AFTER_MAX]; /* of a seat add: its op */
+    struct enrol_op ops[ENROL_OPS_MAX];
+    struct enrol_refusal refusals[ENROL_REFUSALS_MAX];
+};
+
+/* Fill the attempt's student and ops from a request. Errors: ERR_ARGUMENT, ERR_UNKNOWN_*,
+ * ERR_AMBIGUOUS with @text. */
+int enrol__attempt_make(struct enrol *enrol, const Carillon__SubmitRequest *request,
+                        struct enrol_attempt *attempt, struct buf *text) CHECKED;
+
+/* Fill modes, after-state and refusals (section 3 of the specification). Changes nothing. */
+void enrol__attempt_judge(struct enrol_attempt *attempt);
+void enrol__refuse(struct enrol_attempt *attempt, uint32_t kind, uint32_t op,
+                   struct slice evidence);
+
+/* The parts of judging, in their own files. */
+void enrol__reserve_course(struct enrol_attempt *attempt,
+                           uint32_t op); /* the section's side: 6 to 11 */
+void enrol__reserve_seat(struct enrol_attempt *attempt, uint32_t op); /* 13 and 14 */
+void enrol__decide_student(struct enrol_attempt *attempt); /* the student's side: 1 and 2 */
+void enrol__decide_times(struct enrol_attempt *attempt, uint32_t op); /* 12 */
+void enrol__decide_load(struct enrol_attempt *attempt);               /* 15 to 17 */
+struct slice enrol__evidence_section(struct enrol_attempt *attempt, uint32_t section);
+struct slice enrol__evidence_format(struct enrol *enrol, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+bool enrol__is_taken(const struct enrol_attempt *attempt,
+                     uint32_t section); /* no seat left for it */
+bool enrol__has_permit(const struct enrol *enrol, uint32_t student, uint32_t section,
+                       uint32_t kind);
+uint32_t enrol__term_of(const struct campus *campus, uint32_t section);
+
+/* ---- one entry being applied */
+
+struct enrol_work {
+    struct enrol *enrol;
+    const struct enrol_entry *entry;
+    struct enrol_result *result;
+    uint32_t change; /* enum ChangeKind of a submit's only op, for the short answer; else 0 */
+    uint32_t section;
+    uint32_t place;
+};
+
+static inline struct campus_since enrol__since(const struct enrol_work *work)
+{
+    return (struct campus_since){work->entry->index, work->entry->wall_ms, false};
+}
+
+/* Perform an accepted attempt: drops, then adds; each op's change is noted in it. */
+void enrol__confirm(struct enrol_work *work, struct enrol_attempt *attempt);
+
+/* Section 5: settle one section; put candidates into the queue; work it off. */
+uint32_t enrol__settle(struct enrol_work *work,
+                       uint32_t section); /* returns how many were promoted */
+void enrol__queue_section(struct enrol *enrol, uint32_t section);
+void enrol__queue_student(struct enrol *enrol, uint32_t student);
+void enrol__queue_all(struct enrol *enrol);
+uint32_t enrol__queue_work(struct enrol_work *work);
+/* Whether as many eligible students wait as there are free seats; for reads, which settle
+ * nothing. */
+bool enrol__is_spoken_for(struct enrol *enrol, uint32_t section, uint64_t wall_ms);
+
+void enrol__note(struct enrol_work *work, uint32_t kind, uint32_t student, uint32_t section,
+                 const struct enrol_refusal *refusal);
+
+/* ---- methods: a row each in method_rows.c */
+
+struct enrol_method {
+    /* Shape and names, against the newest state; for admit only. NULL: nothing beyond the
+     * schema. */
+    int (*check)(struct enrol *enrol, const void *request, struct buf *text);
+    /* Perform; fills result->reply and result->text, returns the status. */
+    int (*apply)(struct enrol_work *work, const void *request);
+    /* Bytes of state the request may need at most, beyond those of its answer. */
+    uint64_t (*growth)(const struct enrol *enrol, struct slice body);
+};
+
+/* The row of a method that changes state, or NULL. */
+const struct enrol_method *enrol__method(uint32_t method);
+
+int enrol__submit_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
+int enrol__submit_apply(struct enrol_work *work, const void *request) CHECKED;
+int enrol__window_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
+int enrol__window_apply(struct enrol_work *work, const void *request) CHECKED;
+int enrol__limits_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
+int enrol__limits_apply(struct enrol_work *work, const void *request) CHECKED;
+int enrol__block_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
+int enrol__block_apply(struct enrol_work *work, const void *request) CHECKED;
+int enrol__permit_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
+int enrol__permit_apply(struct enrol_work *work, const void *request) CHECKED;
+int enrol__cap_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
+int enrol__cap_apply(struct enrol_work *work, const void *request) CHECKED;
+int enrol__begin_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
+int enrol__begin_apply(struct enrol_work *work, const void *request) CHECKED;
+int enrol__chunk_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
+int enrol__chunk_apply(struct enrol_work *work, const void *request) CHECKED;
+int enrol__commit_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
+int enrol__commit_apply(struct enrol_work *work, const void *request) CHECKED;
+int enrol__abort_apply(struct enrol_work *work, const void *request) CHECKED;
+
+/* ---- answers to reads: a row each in read.c */
+
+struct enrol_reading {
+    struct enrol *enrol;
+    uint64_t wall_ms;
+    struct buf *reply;
+    struct buf *text;
+};
+
+int enrol__read_check(struct enrol_reading *reading, const void *request) CHECKED;
+int enrol__read_schedule(struct enrol_reading *reading, const void *request) CHECKED;
+int enrol__read_roster(struct enrol_reading *reading, const void *request) CHECKED;
+int enrol__read_outcome(struct enrol_reading *reading, const void *request) CHECKED;
+int enrol__read_hashes(struct enrol_reading *reading, const void *request) CHECKED;
+int enrol__read_catalogues(struct enrol_reading *reading, const void *request) CHECKED;
+int enrol__read_export(struct enrol_reading *reading, const void *request) CHECKED;
+int enrol__read_show(struct enrol_reading *reading, const void *request) CHECKED;
+
+/* ---- messages */
+
+/* A terminated copy in scratch, for packing. */
+char *enrol__text(struct enrol *enrol, struct slice s);
+void *enrol__scratch(struct enrol *enrol, size_t bytes); /* cleared */
+Carillon__SectionName *enrol__section_message(struct enrol *enrol, uint32_t section);
+/* The receipt of an entry; of the entry applied last. */
+Carillon__Receipt *enrol__receipt(struct enrol *enrol, uint64_t term, uint64_t index);
+Carillon__Receipt *enrol__as_of(struct enrol *enrol);
+/* Pack a reply. Errors: ERR_NOSPACE_REPLY. */
+int enrol__pack(const ProtobufCMessage *message, struct buf *out) CHECKED;
+/* The lists of a reply to submit or check. */
+Carillon__Change **enrol__change_messages(struct enrol *enrol, const struct enrol_op *ops,
+                                          uint32_t count);
+Carillon__Refusal **enrol__refusal_messages(struct enrol_attempt *attempt);
+
+/* What is shown of a course, unpacked; NULL when nothing is. */
+const Carillon__Course *enrol__course_message(struct enrol *enrol, uint32_t course);
+
+/* The packed reply that an answer keeps. Errors: ERR_NOSPACE_REPLY. */
+int enrol__answer_reply(struct enrol *enrol, const struct enrol_answer *answer,
+                        struct buf *reply) CHECKED;
+
+/* Look anew at how much the tables may grow. */
+void enrol__margin_update(struct enrol *enrol);
+/* The oldest answer is about to be forgotten: a running snapshot may still want it. */
+void enrol__save_oldest_answer(struct enrol *enrol);
+/* The hash of one answer, for the state's. */
+uint64_t enrol__answer_hash(const struct enrol *enrol, uint32_t number);
+
+/* Say what is wrong; returns @error. Texts that do not fit are cut. */
+int enrol__say(struct buf *text, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Resolve with a text when it fails. */
+int enrol__find_student(const struct enrol *enrol, const char *token, uint32_t *ret_student,
+                        struct buf *text) CHECKED;
+int enrol__find_section(const struct enrol *enrol, const struct campus_name *name,
+                        uint32_t *ret_section, struct buf *text) CHECKED;
+int enrol__find_course(const struct enrol *enrol, const struct campus_name *name,
+                       uint32_t *ret_course, struct buf *text) CHECKED;
+/* The name in a request; NULL gives the empty one. */
+struct campus_name enrol__name(const Carillon__SectionName *name);
+
+#endif

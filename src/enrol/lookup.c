@@ -1,0 +1,92 @@
+/* Names in requests, with a text for people when they lead nowhere. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "enrol/enrol_private.h"
+
+int enrol__say(struct buf *text, int error, const char *format, ...)
+{
+    char line[ENROL_TEXT_BYTES_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    int len = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (len > 0) {
+        size_t kept = (size_t)len < sizeof line ? (size_t)len : sizeof line - 1;
+        int rc = buf_append(text, line, kept);
+        (void)rc; /* no room for a text is no reason to fail otherwise */
+    }
+    return error;
+}
+
+static struct slice field(const char *text)
+{
+    return slice_from_text(text);
+}
+
+struct campus_name enrol__name(const Carillon__SectionName *name)
+{
+    if (name == NULL) {
+        return (struct campus_name){SLICE_NONE, SLICE_NONE, SLICE_NONE, SLICE_NONE};
+    }
+    return (struct campus_name){field(name->institution), field(name->code),
+                                field(name->section), field(name->term)};
+}
+
+int enrol__find_student(const struct enrol *enrol, const char *token, uint32_t *ret_student,
+                        struct buf *text)
+{
+    int rc = enrol_student_find(enrol, slice_from_text(token), ret_student);
+
+    return rc == OK ? OK : enrol__say(text, rc, "no student \"%.64s\"", token);
+}
+
+int enrol_student_find(const struct enrol *enrol, struct slice token, uint32_t *ret_student)
+{
+    uint32_t student = campus_student_find(&enrol->campus, token);
+
+    if (student == CAMPUS_NONE ||
+        campus_student(&enrol->campus, student)->state == CAMPUS_HIDDEN) {
+        return ERR_UNKNOWN_STUDENT;
+    }
+    *ret_student = student;
+    return OK;
+}
+
+/* What is wrong with a name, in words. */
+static int say_name(const struct campus_name *name, int error, struct buf *text)
+{
+    const char *what = error == ERR_UNKNOWN_COURSE    ? "no course"
+                       : error == ERR_UNKNOWN_SECTION ? "no section"
+                                                      : "more than one course or section";
+    int rc = buf_append_format(text, "%s \"", what);
+
+    rc = rc == OK ? campus_name_format(name, text) : rc;
+    if (rc == OK && name->term.len > 0) {
+        rc = buf_append_format(text, "\" in term \"%.*s\"", (int)name->term.len,
+                               name->term.data);
+    } else if (rc == OK) {
+        rc = buf_append_text(text, "\"");
+    }
+    if (rc == OK && error == ERR_AMBIGUOUS) {
+        rc = buf_append_text(text, "; name the institution, term or section");
+    }
+    return error;
+}
+
+int enrol__find_section(const struct enrol *enrol, const struct campus_name *name,
+                        uint32_t *ret_section, struct buf *text)
+{
+    int rc = campus_resolve_section(&enrol->campus, name, ret_section);
+
+    return rc == OK ? OK : say_name(name, rc, text);
+}
+
+int enrol__find_course(const struct enrol *enrol, const struct campus_name *name,
+                       uint32_t *ret_course, struct buf *text)
+{
+    int rc = campus_resolve_course(&enrol->campus, name, ret_course);
+
+    return rc == OK ? OK : say_name(name, rc, text);
+}

@@ -1,0 +1,117 @@
+/* Answers from state: the rows, CHECK and OUTCOME. */
+#include "campus/section.h"
+#include "campus/student.h"
+#include "enrol/enrol_private.h"
+#include "wire/message.h"
+#include "wire/method.h"
+
+typedef int (*read_answer)(struct enrol_reading *reading, const void *request);
+
+static const read_answer rows[] = {
+    [CARILLON__METHOD__METHOD_SHOW] = enrol__read_show,
+    [CARILLON__METHOD__METHOD_CHECK] = enrol__read_check,
+    [CARILLON__METHOD__METHOD_SCHEDULE] = enrol__read_schedule,
+    [CARILLON__METHOD__METHOD_ROSTER] = enrol__read_roster,
+    [CARILLON__METHOD__METHOD_OUTCOME] = enrol__read_outcome,
+    [CARILLON__METHOD__METHOD_IMPORT_HASHES] = enrol__read_hashes,
+    [CARILLON__METHOD__METHOD_EXPORT] = enrol__read_export,
+    [CARILLON__METHOD__METHOD_CATALOGUES] = enrol__read_catalogues,
+};
+
+int enrol_read(struct enrol *enrol, uint32_t method, struct slice body, uint64_t wall_ms,
+               struct buf *reply, struct buf *text)
+{
+    struct enrol_reading reading = {
+        .enrol = enrol, .wall_ms = wall_ms, .reply = reply, .text = text};
+
+    if (method >= sizeof rows / sizeof rows[0] || rows[method] == NULL) {
+        return enrol__say(text, ERR_METHOD, "method %u is not answered from state", method);
+    }
+    arena_reset(&enrol->scratch);
+    const void *request = wire_unpack(method_get(method)->request, body, &enrol->scratch);
+
+    if (request == NULL) {
+        return enrol__say(text, ERR_MALFORMED, "the request's body is malformed");
+    }
+    return rows[method](&reading, request);
+}
+
+/* What the ops would come to; nothing is confirmed. */
+static void foresee(struct enrol_attempt *attempt)
+{
+    const struct campus *campus = &attempt->enrol->campus;
+    const struct campus_student *student = campus_student(campus, attempt->student);
+
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        struct enrol_op *op = &attempt->ops[i];
+
+        if (op->kind == CARILLON__OP_KIND__OP_ADD) {
+            op->change = op->is_wait ? CARILLON__CHANGE_KIND__CHANGE_WAITLISTED
+                                     : CARILLON__CHANGE_KIND__CHANGE_REGISTERED;
+            op->place = op->is_wait ? campus_section(campus, op->section)->waiting + 1 : 0;
+        } else {
+            op->change = campus_registration_find(student, op->section) != NULL
+                             ? CARILLON__CHANGE_KIND__CHANGE_DROPPED
+                             : CARILLON__CHANGE_KIND__CHANGE_WAITLIST_LEFT;
+        }
+    }
+}
+
+int enrol__read_check(struct enrol_reading *reading, const void *request)
+{
+    struct enrol *enrol = reading->enrol;
+    Carillon__CheckReply reply = CARILLON__CHECK_REPLY__INIT;
+    struct enrol_attempt attempt;
+    int rc = enrol__attempt_make(enrol, request, &attempt, reading->text);
+
+    if (rc != OK) {
+        return rc;
+    }
+    attempt.wall_ms = reading->wall_ms;
+    enrol__attempt_judge(&attempt);
+    if (attempt.refusal_count > 0) {
+        reply.n_refusals = attempt.refusal_count;
+        reply.refusals = enrol__refusal_messages(&attempt);
+    } else {
+        foresee(&attempt);
+        reply.n_changes = attempt.op_count;
+        reply.changes = enrol__change_messages(enrol, attempt.ops, attempt.op_count);
+    }
+    reply.as_of = enrol__as_of(enrol);
+    rc = enrol__pack(&reply.base, reading->reply);
+    if (rc == OK && attempt.refusal_count > 0) {
+        rc = enrol__say(reading->text, ERR_REFUSED, "would be refused by %u rule%s",
+                        attempt.refusal_count, attempt.refusal_count == 1 ? "" : "s");
+    }
+    return rc;
+}
+
+/* A key of another student or method is not this student's to know. */
+int enrol__read_outcome(struct enrol_reading *reading, const void *body)
+{
+    const Carillon__OutcomeRequest *request = body;
+    struct enrol *enrol = reading->enrol;
+    Carillon__OutcomeReply reply = CARILLON__OUTCOME_REPLY__INIT;
+    uint32_t student = CAMPUS_NONE;
+    struct buf packed;
+    int rc = enrol__find_student(enrol, request->student, &student, reading->text);
+
+    if (rc != OK) {
+        return rc;
+    }
+    const struct enrol_answer *answer = answers_find(&enrol->answers, wire_bytes(request->key));
+
+    buf_init(&packed, ENROL_SNAPSHOT_STEP_BYTES);
+    if (answer != NULL && answer->student == student &&
+        answer->method == CARILLON__METHOD__METHOD_SUBMIT) {
+        reply.known = true;
+        reply.status = answer->status;
+        rc = enrol__answer_reply(enrol, answer, &packed);
+        reply.outcome = rc == OK ? wire_unpack(&carillon__submit_reply__descriptor,
+                                               buf_slice(&packed), &enrol->scratch)
+                                 : NULL;
+    }
+    rc = rc == OK ? enrol__pack(&reply.base, reading->reply) : rc;
+    buf_fini(&packed);
+    return rc;
+}

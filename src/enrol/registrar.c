@@ -1,0 +1,318 @@
+/* Windows, limits, blocks, permits and capacities. Each check is what admit and apply share. */
+#include "campus/section.h"
+#include "campus/snapshot.h"
+#include "campus/student.h"
+#include "campus/text.h"
+#include "enrol/enrol_private.h"
+
+static int by_check(const char *by, struct buf *text)
+{
+    return text_is_plain(by, ENROL_BY_BYTES_MAX)
+               ? OK
+               : enrol__say(text, ERR_ARGUMENT, "who does it: more than %d bytes, or not UTF-8",
+                            ENROL_BY_BYTES_MAX);
+}
+
+static int find_catalogue(const struct enrol *enrol, const char *institution, const char *term,
+                          uint32_t *ret_catalogue, struct buf *text)
+{
+    uint32_t catalogue = campus_catalogue_find(&enrol->campus, slice_from_text(institution),
+                                               slice_from_text(term));
+
+    if (catalogue == CAMPUS_NONE) {
+        return enrol__say(text, ERR_GONE, "no catalogue of \"%.64s\" for term \"%.64s\"",
+                          institution, term);
+    }
+    *ret_catalogue = catalogue;
+    return OK;
+}
+
+/* ---- windows */
+
+static int window_find(struct enrol *enrol, const Carillon__WindowRequest *request,
+                       uint32_t *ret_catalogue, struct buf *text)
+{
+    int rc = by_check(request->by, text);
+
+    if (rc == OK && request->closes_ms > 0 && request->closes_ms < request->opens_ms) {
+        rc = enrol__say(text, ERR_ARGUMENT, "the window closes before it opens");
+    }
+    return rc == OK
+               ? find_catalogue(enrol, request->institution, request->term, ret_catalogue, text)
+               : rc;
+}
+
+int enrol__window_check(struct enrol *enrol, const void *request, struct buf *text)
+{
+    uint32_t catalogue;
+
+    return window_find(enrol, request, &catalogue, text);
+}
+
+int enrol__window_apply(struct enrol_work *work, const void *body)
+{
+    const Carillon__WindowRequest *request = body;
+    Carillon__WindowReply reply = CARILLON__WINDOW_REPLY__INIT;
+    uint32_t catalogue = CAMPUS_NONE;
+    int rc = window_find(work->enrol, request, &catalogue, &work->result->text);
+
+    if (rc != OK) {
+        return rc;
+    }
+    struct campus_catalogue *of = campus_catalogue(&work->enrol->campus, catalogue);
+
+    of->opens_ms = request->opens_ms;
+    of->closes_ms = request->closes_ms;
+    of->level_min = request->level_min;
+    enrol__queue_all(work->enrol);
+    (void)enrol__queue_work(work);
+    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    return enrol__pack(&reply.base, &work->result->reply);
+}
+
+/* ---- limits */
+
+static int limits_find(struct enrol *enrol, const Carillon__LimitsRequest *request,
+                       uint32_t *ret_catalogue, struct buf *text)
+{
+    int rc = by_check(request->by, text);
+
+    if (rc == OK && (request->courses_max < 1 || request->courses_max > 16)) {
+        rc = enrol__say(text, ERR_ARGUMENT, "at most 1 to 16 courses a term, not %u",
+                        request->courses_max);
+    }
+    if (rc == OK && request->waitlist_max > CAMPUS_WAITLIST_MAX) {
+        rc = enrol__say(text, ERR_ARGUMENT, "a waitlist has at most %d places",
+                        CAMPUS_WAITLIST_MAX);
+    }
+    return rc == OK
+               ? find_catalogue(enrol, request->institution, request->term, ret_catalogue, text)
+               : rc;
+}
+
+int enrol__limits_check(struct enrol *enrol, const void *request, struct buf *text)
+{
+    uint32_t catalogue;
+
+    return limits_find(enrol, request, &catalogue, text);
+}
+
+int enrol__limits_apply(struct enrol_work *work, const void *body)
+{
+    const Carillon__LimitsRequest *request = body;
+    Carillon__LimitsReply reply = CARILLON__LIMITS_REPLY__INIT;
+    uint32_t catalogue = CAMPUS_NONE;
+    int rc = limits_find(work->enrol, request, &catalogue, &work->result->text);
+
+    if (rc != OK) {
+        return rc;
+    }
+    struct campus_catalogue *of = campus_catalogue(&work->enrol->campus, catalogue);
+
+    of->courses_max = request->courses_max;
+    of->courses_max_peak =
+        of->courses_max > of->courses_max_peak ? of->courses_max : of->courses_max_peak;
+    of->credits_max = request->credits_max_hundredths;
+    of->waitlist_max =
+        request->waitlist_max == 0 ? CAMPUS_WAITLIST_MAX_DEFAULT : request->waitlist_max;
+    enrol__queue_all(work->enrol);
+    (void)enrol__queue_work(work);
+    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    return enrol__pack(&reply.base, &work->result->reply);
+}
+
+/* ---- blocks */
+
+static int block_find(struct enrol *enrol, const Carillon__BlockRequest *request,
+                      uint32_t *ret_student, struct buf *text)
+{
+    bool is_named = text_is_name(request->reason, CAMPUS_REASON_BYTES_MAX);
+    int rc = by_check(request->by, text);
+
+    if (rc == OK && !is_named && !(request->remove && request->reason[0] == '\0')) {
+        rc = enrol__say(text, ERR_ARGUMENT, "a block has a reason of 1 to %d bytes",
+                        CAMPUS_REASON_BYTES_MAX);
+    }
+    return rc == OK ? enrol__find_student(enrol, request->student, ret_student, text) : rc;
+}
+
+int enrol__block_check(struct enrol *enrol, const void *request, struct buf *text)
+{
+    uint32_t student;
+
+    return block_find(enrol, request, &student, text);
+}
+
+static int block_set(struct enrol_work *work, const Carillon__BlockRequest *request,
+                     uint32_t student)
+{
+    const struct campus_extra *extra = campus_extra(&work->enrol->campus, student);
+    struct campus_block block = {
+        .reason = slice_from_text(request->reason),
+        .by = slice_from_text(request->by),
+        .since_ms = work->entry->wall_ms,
+    };
+
+    for (uint32_t i = 0; i < extra->block_count; i++) {
+        if (slice_is_equal(extra->blocks[i].reason, block.reason)) {
+            return OK;
+        }
+    }
+    if (extra->block_count == CAMPUS_BLOCKS_MAX) {
+        return enrol__say(&work->result->text, ERR_FULL, "a student has at most %d blocks",
+                          CAMPUS_BLOCKS_MAX);
+    }
+    campus_block_add(&work->enrol->campus, student, &block);
+    return OK;
+}
+
+static int block_lift(struct enrol_work *work, const Carillon__BlockRequest *request,
+                      uint32_t student)
+{
+    struct campus *campus = &work->enrol->campus;
+    const struct campus_extra *extra = campus_extra(campus, student);
+    struct slice reason = slice_from_text(request->reason);
+    uint32_t lifted = 0;
+
+    for (uint32_t i = extra->block_count; i-- > 0;) {
+        if (reason.len == 0 || slice_is_equal(extra->blocks[i].reason, reason)) {
+            campus_block_remove(campus, student, i);
+            lifted++;
+        }
+    }
+    if (lifted == 0 && reason.len > 0) {
+        return enrol__say(&work->result->text, ERR_GONE, "\"%.64s\" has no such block",
+                          request->student);
+    }
+    enrol__queue_student(work->enrol, student);
+    (void)enrol__queue_work(work);
+    return OK;
+}
+
+int enrol__block_apply(struct enrol_work *work, const void *body)
+{
+    const Carillon__BlockRequest *request = body;
+    Carillon__BlockReply reply = CARILLON__BLOCK_REPLY__INIT;
+    uint32_t student = CAMPUS_NONE;
+    int rc = block_find(work->enrol, request, &student, &work->result->text);
+
+    if (rc != OK) {
+        return rc;
+    }
+    work->result->student = student;
+    rc = request->remove ? block_lift(work, request, student)
+                         : block_set(work, request, student);
+    if (rc != OK) {
+        return rc;
+    }
+    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    reply.blocks = campus_extra(&work->enrol->campus, student)->block_count;
+    return enrol__pack(&reply.base, &work->result->reply);
+}
+
+/* ---- permits */
+
+static int permit_find(struct enrol *enrol, const Carillon__PermitRequest *request,
+                       uint32_t *ret_student, uint32_t *ret_section, struct buf *text)
+{
+    const uint32_t all = CARILLON__PERMIT_KIND__PERMIT_CAPACITY |
+                         CARILLON__PERMIT_KIND__PERMIT_RULE |
+                         CARILLON__PERMIT_KIND__PERMIT_TIME;
+    struct campus_name name = enrol__name(request->section);
+    int rc = by_check(request->by, text);
+
+    if (rc == OK && (request->kinds & ~all) != 0) {
+        rc = enrol__say(text, ERR_ARGUMENT, "unknown kinds of permit: %u", request->kinds);
+    }
+    if (rc == OK && !text_is_plain(request->reason, CAMPUS_REASON_BYTES_MAX)) {
+        rc = enrol__say(text, ERR_ARGUMENT, "a reason has at most %d bytes",
+                        CAMPUS_REASON_BYTES_MAX);
+    }
+    rc = rc == OK ? enrol__find_student(enrol, request->student, ret_student, text) : rc;
+    return rc == OK ? enrol__find_section(enrol, &name, ret_section, text) : rc;
+}
+
+int enrol__permit_check(struct enrol *enrol, const void *request, struct buf *text)
+{
+    uint32_t student;
+    uint32_t section;
+
+    return permit_find(enrol, request, &student, &section, text);
+}
+
+int enrol__permit_apply(struct enrol_work *work, const void *body)
+{
+    const Carillon__PermitRequest *request = body;
+    struct campus *campus = &work->enrol->campus;
+    Carillon__PermitReply reply = CARILLON__PERMIT_REPLY__INIT;
+    uint32_t student = CAMPUS_NONE;
+    struct campus_permit permit = {
+        .kinds = request->kinds,
+        .reason = slice_from_text(request->reason),
+        .by = slice_from_text(request->by),
+        .since_ms = work->entry->wall_ms,
+    };
+    int rc = permit_find(work->enrol, request, &student, &permit.section, &work->result->text);
+
+    if (rc != OK) {
+        return rc;
+    }
+    work->result->student = student;
+    const struct campus_student *of = campus_student(campus, student);
+    bool is_there = campus_permit_find(of, permit.section) != NULL;
+
+    if (!is_there && permit.kinds == 0) {
+        return enrol__say(&work->result->text, ERR_GONE,
+                          "\"%.64s\" has no permit for this section", request->student);
+    }
+    if (!is_there && of->extra != NULL && of->extra->permit_count == CAMPUS_PERMITS_MAX) {
+        return enrol__say(&work->result->text, ERR_FULL, "a student has at most %d permits",
+                          CAMPUS_PERMITS_MAX);
+    }
+    campus_permit_set(campus, student, &permit);
+    enrol__queue_student(work->enrol, student);
+    (void)enrol__queue_work(work);
+    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    return enrol__pack(&reply.base, &work->result->reply);
+}
+
+/* ---- capacities */
+
+static int cap_find(struct enrol *enrol, const Carillon__CapRequest *request,
+                    uint32_t *ret_section, struct buf *text)
+{
+    struct campus_name name = enrol__name(request->section);
+    int rc = by_check(request->by, text);
+
+    if (rc == OK && request->capacity_known && request->capacity > CAMPUS_CAPACITY_MAX) {
+        rc = enrol__say(text, ERR_ARGUMENT, "a capacity is at most %d", CAMPUS_CAPACITY_MAX);
+    }
+    return rc == OK ? enrol__find_section(enrol, &name, ret_section, text) : rc;
+}
+
+int enrol__cap_check(struct enrol *enrol, const void *request, struct buf *text)
+{
+    uint32_t section;
+
+    return cap_find(enrol, request, &section, text);
+}
+
+int enrol__cap_apply(struct enrol_work *work, const void *body)
+{
+    const Carillon__CapRequest *request = body;
+    struct campus *campus = &work->enrol->campus;
+    Carillon__CapReply reply = CARILLON__CAP_REPLY__INIT;
+    uint32_t section = CAMPUS_NONE;
+    int rc = cap_find(work->enrol, request, &section, &work->result->text);
+
+    if (rc != OK) {
+        return rc;
+    }
+    campus_section_set_capacity(campus, section,
+                                request->capacity_known ? request->capacity : CAMPUS_NONE);
+    enrol__queue_section(work->enrol, section);
+    reply.promoted = enrol__queue_work(work);
+    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    reply.enrolled = campus_section(campus, section)->enrolled;
+    return enrol__pack(&reply.base, &work->result->reply);
+}

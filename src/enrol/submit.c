@@ -1,0 +1,128 @@
+/* METHOD_SUBMIT: reserve, decide and confirm in one entry, because everything lies in one
+ * shard. */
+#include "base/assert.h"
+#include "campus/student.h"
+#include "enrol/enrol_private.h"
+
+int enrol__submit_check(struct enrol *enrol, const void *request, struct buf *text)
+{
+    struct enrol_attempt attempt;
+
+    return enrol__attempt_make(enrol, request, &attempt, text);
+}
+
+static void confirm_drop(struct enrol_work *work, uint32_t student, struct enrol_op *op)
+{
+    struct campus *campus = &work->enrol->campus;
+
+    if (campus_registration_find(campus_student(campus, student), op->section) != NULL) {
+        campus_unregister(campus, student, op->section);
+        op->change = CARILLON__CHANGE_KIND__CHANGE_DROPPED;
+    } else {
+        campus_place_remove(campus, campus_place_find(campus, student, op->section));
+        op->change = CARILLON__CHANGE_KIND__CHANGE_WAITLIST_LEFT;
+    }
+}
+
+static void confirm_add(struct enrol_work *work, uint32_t student, struct enrol_op *op)
+{
+    struct campus *campus = &work->enrol->campus;
+    struct campus_since since = enrol__since(work);
+    uint32_t place = campus_place_find(campus, student, op->section);
+
+    if (op->is_wait) {
+        place = campus_place_add(campus, student, op->section, &since);
+        campus_place_set_drops(campus, place, op->drops, op->drop_count);
+        op->place = campus_section(campus, op->section)->waiting;
+        op->change = CARILLON__CHANGE_KIND__CHANGE_WAITLISTED;
+        return;
+    }
+    if (place != CAMPUS_NONE) {
+        campus_place_remove(campus, place);
+    }
+    since.is_over = campus_section_is_full(campus_section(campus, op->section));
+    campus_register(campus, student, op->section, since);
+    op->change = CARILLON__CHANGE_KIND__CHANGE_REGISTERED;
+}
+
+void enrol__confirm(struct enrol_work *work, struct enrol_attempt *attempt)
+{
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        if (attempt->ops[i].kind == CARILLON__OP_KIND__OP_DROP) {
+            confirm_drop(work, attempt->student, &attempt->ops[i]);
+        }
+    }
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        if (attempt->ops[i].kind == CARILLON__OP_KIND__OP_ADD) {
+            confirm_add(work, attempt->student, &attempt->ops[i]);
+        }
+    }
+}
+
+static void queue_after(struct enrol *enrol, const struct enrol_attempt *attempt)
+{
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        if (attempt->ops[i].change == CARILLON__CHANGE_KIND__CHANGE_DROPPED) {
+            enrol__queue_section(enrol, attempt->ops[i].section);
+        }
+    }
+    enrol__queue_student(enrol, attempt->student);
+}
+
+/* Pack the reply, and give the one-op answer its short form. */
+static int reply(struct enrol_work *work, struct enrol_attempt *attempt)
+{
+    struct enrol *enrol = work->enrol;
+    Carillon__SubmitReply message = CARILLON__SUBMIT_REPLY__INIT;
+
+    message.receipt = enrol__receipt(enrol, work->entry->term, work->entry->index);
+    if (attempt->refusal_count > 0) {
+        message.n_refusals = attempt->refusal_count;
+        message.refusals = enrol__refusal_messages(attempt);
+    } else {
+        message.n_changes = attempt->op_count;
+        message.changes = enrol__change_messages(enrol, attempt->ops, attempt->op_count);
+    }
+    int rc = enrol__pack(&message.base, &work->result->reply);
+
+    if (rc != OK) {
+        return rc;
+    }
+    return attempt->refusal_count > 0 ? ERR_REFUSED : OK;
+}
+
+int enrol__submit_apply(struct enrol_work *work, const void *request)
+{
+    struct enrol *enrol = work->enrol;
+    struct enrol_attempt attempt;
+    int rc = enrol__attempt_make(enrol, request, &attempt, &work->result->text);
+
+    if (rc != OK) {
+        return rc;
+    }
+    work->result->student = attempt.student;
+    attempt.wall_ms = work->entry->wall_ms;
+    for (uint32_t i = 0; i < attempt.op_count; i++) {
+        if (attempt.ops[i].kind == CARILLON__OP_KIND__OP_ADD) {
+            (void)enrol__settle(work, attempt.ops[i].section);
+        }
+    }
+    attempt.is_settled = true;
+    enrol__attempt_judge(&attempt);
+    if (attempt.refusal_count == 0) {
+        enrol__confirm(work, &attempt);
+        queue_after(enrol, &attempt);
+        if (attempt.op_count == 1) {
+            work->change = attempt.ops[0].change;
+            work->section = attempt.ops[0].section;
+            work->place = attempt.ops[0].place;
+        }
+    }
+    rc = reply(work, &attempt);
+    if (rc == ERR_REFUSED) {
+        rc = enrol__say(&work->result->text, ERR_REFUSED, "refused by %u rule%s",
+                        attempt.refusal_count, attempt.refusal_count == 1 ? "" : "s");
+    }
+    (void)enrol__queue_work(work);
+    return rc;
+}
