@@ -85,15 +85,14 @@ struct campus_catalogue {
     uint64_t closes_ms;
     uint32_t level_min;
     uint32_t courses_max;
-    uint32_t courses_max_peak; /* the highest since the beginning */
-    uint32_t credits_max;      /* hundredths; 0: no cap */
-    uint32_t credits_max_peak; /* the highest since the beginning; 0: there was none at times */
+    uint32_t credits_max; /* hundredths; 0: no cap */
     uint32_t waitlist_max;
-    uint64_t updated_ms; /* last commit */
-    uint32_t offered;    /* courses or students */
-    uint32_t sections;   /* these four count what is offered */
-    uint32_t bare;       /* courses without sections in the file */
-    uint32_t unlimited;  /* sections without a limit */
+    uint64_t limits_index; /* the entry that last set the limits */
+    uint64_t updated_ms;   /* last commit */
+    uint32_t offered;      /* courses or students */
+    uint32_t sections;     /* these four count what is offered */
+    uint32_t bare;         /* courses without sections in the file */
+    uint32_t unlimited;    /* sections without a limit */
     uint64_t seats;
     uint32_t *members; /* courses or students ever, in order of their ordinals */
     uint32_t member_count;
@@ -193,11 +192,12 @@ struct campus_profile {
     struct campus_taken taken[]; /* ascending by code, each once */
 };
 
-/* A registration in 16 bytes: index 48 bits, wall time 44 bits. */
+/* A registration in 16 bytes: index 48 bits, wall time 44 bits, and which permits (bits of enum
+ * PermitKind) were in force when it was made; that of capacity only when it was needed. */
 struct campus_registration {
     uint32_t section;
     uint32_t ms_low;
-    uint64_t rest; /* index << 16 | ms high 12 bits << 4 | flags */
+    uint64_t rest; /* index << 16 | ms high 12 bits << 4 | exemptions */
 };
 
 struct campus_block {
@@ -375,6 +375,12 @@ static inline uint64_t campus_registration_index(const struct campus_registratio
 static inline uint64_t campus_registration_ms(const struct campus_registration *registration)
 {
     return (registration->rest >> 4 & 0xfff) << 32 | registration->ms_low;
+}
+
+static inline uint32_t
+campus_registration_permits(const struct campus_registration *registration)
+{
+    return (uint32_t)(registration->rest & 15);
 }
 
 static inline bool campus_registration_is_over(const struct campus_registration *registration)

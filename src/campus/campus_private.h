@@ -35,7 +35,4 @@ void campus__place_link(struct campus *campus, uint32_t place);
 void campus__registration_append(struct campus *campus, uint32_t student,
                                  struct campus_registration registration);
 
-struct campus_registration campus__registration_make(uint32_t section, uint64_t index,
-                                                     uint64_t ms, bool is_over);
-
 #endif

@@ -60,9 +60,8 @@ void campus_image_catalogue(const struct campus *campus, uint32_t catalogue, str
     image_u64(out, of->closes_ms);
     image_u64(out, of->level_min);
     image_u64(out, of->courses_max);
-    image_u64(out, of->courses_max_peak);
     image_u64(out, of->credits_max);
-    image_u64(out, of->credits_max_peak);
+    image_u64(out, of->limits_index);
     image_u64(out, of->waitlist_max);
     image_u64(out, of->updated_ms);
 }

@@ -198,7 +198,6 @@ static uint32_t catalogue_intern(struct campus *campus, uint32_t institution, ui
         added->institution = institution;
         added->term = term;
         added->courses_max = CAMPUS_COURSES_MAX_DEFAULT;
-        added->courses_max_peak = CAMPUS_COURSES_MAX_DEFAULT;
         added->waitlist_max = CAMPUS_WAITLIST_MAX_DEFAULT;
         campus_catalogue_link(campus, catalogue);
     }

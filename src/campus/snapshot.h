@@ -45,10 +45,8 @@ int campus_restore_record(struct campus *campus, uint64_t kind, struct slice byt
 /* Tie everything together and check that it is whole. Errors: ERR_DAMAGED. */
 int campus_restore_end(struct campus *campus) CHECKED;
 
-/* The sum of the hashes of all objects' images. */
-uint64_t campus_hash(const struct campus *campus);
-/* The part of @count objects from @*cursor on; the cursor counts over all kinds. Returns: false
- * at the end. */
+/* Add the hashes of the images of @count objects from @*cursor on, which begins with 0 and
+ * counts over all kinds; the sum over all is the state's hash. Returns: false at the end. */
 bool campus_hash_step(const struct campus *campus, uint64_t *cursor, uint32_t count,
                       uint64_t *hash);
 

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "campus/campus_private.h"
 #include "campus/snapshot.h"
+#include "proto/registrar.pb-c.h"
 
 struct campus_extra *campus_extra(struct campus *campus, uint32_t student)
 {
@@ -31,13 +32,12 @@ const struct campus_registration *campus_registration_find(const struct campus_s
     return NULL;
 }
 
-struct campus_registration campus__registration_make(uint32_t section, uint64_t index,
-                                                     uint64_t ms, bool is_over)
+static struct campus_registration registration_make(uint32_t section, struct campus_since since)
 {
     return (struct campus_registration){
         .section = section,
-        .ms_low = (uint32_t)ms,
-        .rest = index << 16 | (ms >> 32 & 0xfff) << 4 | (is_over ? 1 : 0),
+        .ms_low = (uint32_t)since.ms,
+        .rest = since.index << 16 | (since.ms >> 32 & 0xfff) << 4 | (since.permits & 15),
     };
 }
 
@@ -71,10 +71,9 @@ void campus_register(struct campus *campus, uint32_t student, uint32_t section,
                      struct campus_since since)
 {
     campus_touch_student(campus, student);
-    campus__registration_append(
-        campus, student,
-        campus__registration_make(section, since.index, since.ms, since.is_over));
-    campus__seat_taken(campus, section, student, since.is_over);
+    campus__registration_append(campus, student, registration_make(section, since));
+    campus__seat_taken(campus, section, student,
+                       (since.permits & CARILLON__PERMIT_KIND__PERMIT_CAPACITY) != 0);
 }
 
 /* The same place as campus_registration(), to be written. */

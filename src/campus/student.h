@@ -52,7 +52,8 @@ const struct campus_registration *campus_registration_find(const struct campus_s
 struct campus_since {
     uint64_t index;
     uint64_t ms;
-    bool is_over; /* over capacity */
+    uint32_t permits; /* bits of enum PermitKind that were in force; CAPACITY: seated over the
+                         limit */
 };
 
 /* Seat a student who is not registered there; end a registration. */

@@ -129,7 +129,7 @@ struct enrol_work {
 
 static inline struct campus_since enrol__since(const struct enrol_work *work)
 {
-    return (struct campus_since){work->entry->index, work->entry->wall_ms, false};
+    return (struct campus_since){work->entry->index, work->entry->wall_ms, 0};
 }
 
 /* Perform an accepted attempt: drops, then adds; each op's change is noted in it. */
@@ -145,6 +145,9 @@ uint32_t enrol__queue_work(struct enrol_work *work);
 /* Whether as many eligible students wait as there are free seats; for reads, which settle
  * nothing. */
 bool enrol__is_spoken_for(struct enrol *enrol, uint32_t section, uint64_t wall_ms);
+
+/* Whether anyone who waits for the section could be promoted. */
+bool enrol__has_eligible(struct enrol *enrol, uint32_t section, uint64_t wall_ms);
 
 void enrol__note(struct enrol_work *work, uint32_t kind, uint32_t student, uint32_t section,
                  const struct enrol_refusal *refusal);

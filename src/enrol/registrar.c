@@ -110,8 +110,7 @@ int enrol__limits_apply(struct enrol_work *work, const void *body)
     struct campus_catalogue *of = campus_catalogue(&work->enrol->campus, catalogue);
 
     of->courses_max = request->courses_max;
-    of->courses_max_peak =
-        of->courses_max > of->courses_max_peak ? of->courses_max : of->courses_max_peak;
+    of->limits_index = work->entry->index;
     of->credits_max = request->credits_max_hundredths;
     of->waitlist_max =
         request->waitlist_max == 0 ? CAMPUS_WAITLIST_MAX_DEFAULT : request->waitlist_max;

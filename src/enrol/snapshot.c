@@ -333,8 +333,11 @@ uint64_t enrol__answer_hash(const struct enrol *enrol, uint32_t number)
 
 uint64_t enrol_hash(struct enrol *enrol)
 {
-    uint64_t hash = campus_hash(&enrol->campus) + hash_u64(enrol->index);
+    uint64_t hash = hash_u64(enrol->index);
+    uint64_t cursor = 0;
 
+    while (campus_hash_step(&enrol->campus, &cursor, UINT32_MAX, &hash)) {
+    }
     for (uint32_t i = 0; i < answers_count(&enrol->answers); i++) {
         hash += enrol__answer_hash(enrol, enrol->answers.first + i);
     }

@@ -24,6 +24,26 @@ static void confirm_drop(struct enrol_work *work, uint32_t student, struct enrol
     }
 }
 
+/* A time permit may be for either of two sections that meet at once: any counts. */
+static uint32_t permits_in_force(const struct campus *campus, uint32_t student,
+                                 uint32_t section)
+{
+    const struct campus_extra *extra = campus_student(campus, student)->extra;
+    uint32_t permits = campus_section_is_full(campus_section(campus, section))
+                           ? CARILLON__PERMIT_KIND__PERMIT_CAPACITY
+                           : 0;
+
+    for (uint32_t i = 0; extra != NULL && i < extra->permit_count; i++) {
+        uint32_t counts = CARILLON__PERMIT_KIND__PERMIT_TIME;
+
+        if (extra->permits[i].section == section) {
+            counts |= CARILLON__PERMIT_KIND__PERMIT_RULE;
+        }
+        permits |= extra->permits[i].kinds & counts;
+    }
+    return permits;
+}
+
 static void confirm_add(struct enrol_work *work, uint32_t student, struct enrol_op *op)
 {
     struct campus *campus = &work->enrol->campus;
@@ -40,7 +60,7 @@ static void confirm_add(struct enrol_work *work, uint32_t student, struct enrol_
     if (place != CAMPUS_NONE) {
         campus_place_remove(campus, place);
     }
-    since.is_over = campus_section_is_full(campus_section(campus, op->section));
+    since.permits = permits_in_force(campus, student, op->section);
     campus_register(campus, student, op->section, since);
     op->change = CARILLON__CHANGE_KIND__CHANGE_REGISTERED;
 }

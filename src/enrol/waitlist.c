@@ -97,6 +97,19 @@ bool enrol__is_spoken_for(struct enrol *enrol, uint32_t section, uint64_t wall_m
     return left == 0;
 }
 
+bool enrol__has_eligible(struct enrol *enrol, uint32_t section, uint64_t wall_ms)
+{
+    struct enrol_attempt attempt;
+
+    for (uint32_t at = campus_section(&enrol->campus, section)->wait_first; at != CAMPUS_NONE;
+         at = campus_place(&enrol->campus, at)->next) {
+        if (is_eligible(enrol, campus_place(&enrol->campus, at), wall_ms, &attempt)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void promote(struct enrol_work *work, uint32_t section, struct enrol_attempt *attempt)
 {
     struct enrol *enrol = work->enrol;

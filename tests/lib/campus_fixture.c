@@ -1,8 +1,8 @@
 #include "tests/lib/campus_fixture.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -173,7 +173,8 @@ static int import(struct campus_fixture *f, uint32_t kind, Carillon__ImportChunk
     commit.import_id = begin.import_id;
     commit.chunks = 1;
     commit.force = force;
-    return rc == OK ? fixture_write(f, CARILLON__METHOD__METHOD_IMPORT_COMMIT, &commit.base) : rc;
+    return rc == OK ? fixture_write(f, CARILLON__METHOD__METHOD_IMPORT_COMMIT, &commit.base)
+                    : rc;
 }
 
 static void parse_rule_node(const char *text, Carillon__RuleNode *node)
@@ -214,8 +215,8 @@ static void parse_rule_node(const char *text, Carillon__RuleNode *node)
     }
 }
 
-static void parse_section(const char *text, Carillon__Section *section, Carillon__Meeting *meetings,
-                          Carillon__Meeting **list)
+static void parse_section(const char *text, Carillon__Section *section,
+                          Carillon__Meeting *meetings, Carillon__Meeting **list)
 {
     char copy[PART_BYTES];
     char *rest = copy;
@@ -231,7 +232,8 @@ static void parse_section(const char *text, Carillon__Section *section, Carillon
         section->capacity = (uint32_t)strtoul(capacity, NULL, 10);
     }
     section->meetings = list;
-    for (const char *at = strsep(&rest, ","); at != NULL && at[0] != '\0'; at = strsep(&rest, ",")) {
+    for (const char *at = strsep(&rest, ","); at != NULL && at[0] != '\0';
+         at = strsep(&rest, ",")) {
         Carillon__Meeting *meeting = &meetings[section->n_meetings];
         char *end;
 
@@ -289,7 +291,8 @@ int fixture_simple(struct campus_fixture *f, const char *code, const char *secti
     return fixture_course(f, code, 300, NULL, sections);
 }
 
-int fixture_student(struct campus_fixture *f, const char *token, uint32_t level, const char *taken)
+int fixture_student(struct campus_fixture *f, const char *token, uint32_t level,
+                    const char *taken)
 {
     Carillon__ImportChunkRequest chunk = CARILLON__IMPORT_CHUNK_REQUEST__INIT;
     Carillon__Student student = CARILLON__STUDENT__INIT;
@@ -437,8 +440,10 @@ static void say_outcome(struct campus_fixture *f, const Carillon__SubmitReply *r
     }
 }
 
-/* SubmitReply and CheckReply have changes and refusals under the same numbers; a check's receipt differs. */
-static const char *summarise(struct campus_fixture *f, int status, struct slice packed, bool is_check)
+/* SubmitReply and CheckReply have changes and refusals under the same numbers; a check's
+ * receipt differs. */
+static const char *summarise(struct campus_fixture *f, int status, struct slice packed,
+                             bool is_check)
 {
     buf_clear(&f->summary);
     if (status != OK && status != ERR_REFUSED) {
@@ -531,7 +536,8 @@ const char *fixture_roster(struct campus_fixture *f, const char *section)
     if (rc != OK) {
         return error_name(rc);
     }
-    Carillon__RosterReply *reply = carillon__roster_reply__unpack(NULL, f->reply.len, f->reply.data);
+    Carillon__RosterReply *reply =
+        carillon__roster_reply__unpack(NULL, f->reply.len, f->reply.data);
 
     assert_non_null(reply);
     for (size_t i = 0; i < reply->n_students; i++) {
@@ -554,10 +560,11 @@ const char *fixture_notes(struct campus_fixture *f)
     buf_clear(&f->summary);
     for (size_t i = 0; i < enrol_note_count(&f->result); i++) {
         struct enrol_note note = enrol_note_at(&f->result, i);
-        struct slice token = campus_profile_token(campus_student(campus, note.student)->profile);
+        struct slice token =
+            campus_profile_token(campus_student(campus, note.student)->profile);
 
-        say(f, "%s%s %.*s %.*s", i == 0 ? "" : ", ", kinds[note.kind], (int)token.len, token.data,
-            (int)campus_section_id(campus_section(campus, note.section)).len,
+        say(f, "%s%s %.*s %.*s", i == 0 ? "" : ", ", kinds[note.kind], (int)token.len,
+            token.data, (int)campus_section_id(campus_section(campus, note.section)).len,
             campus_section_id(campus_section(campus, note.section)).data);
         if (note.refusal != 0) {
             say(f, " %s[%.*s]",
@@ -576,7 +583,8 @@ const char *fixture_verify(struct campus_fixture *f)
     }
     buf_clear(&f->reply);
     assert_int_equal(enrol_verify_end(verify, &f->reply), OK);
-    Carillon__VerifyReply *reply = carillon__verify_reply__unpack(NULL, f->reply.len, f->reply.data);
+    Carillon__VerifyReply *reply =
+        carillon__verify_reply__unpack(NULL, f->reply.len, f->reply.data);
 
     assert_non_null(reply);
     buf_clear(&f->summary);
@@ -591,7 +599,8 @@ const char *fixture_verify(struct campus_fixture *f)
 
 /* ---- the registrar */
 
-int fixture_block(struct campus_fixture *f, const char *student, const char *reason, bool remove)
+int fixture_block(struct campus_fixture *f, const char *student, const char *reason,
+                  bool remove)
 {
     Carillon__BlockRequest request = CARILLON__BLOCK_REQUEST__INIT;
 
@@ -637,7 +646,8 @@ int fixture_window(struct campus_fixture *f, uint64_t opens_ms, uint64_t closes_
     return fixture_write(f, CARILLON__METHOD__METHOD_WINDOW, &request.base);
 }
 
-int fixture_limits(struct campus_fixture *f, uint32_t courses, uint32_t credits, uint32_t waitlist)
+int fixture_limits(struct campus_fixture *f, uint32_t courses, uint32_t credits,
+                   uint32_t waitlist)
 {
     Carillon__LimitsRequest request = CARILLON__LIMITS_REQUEST__INIT;
 
