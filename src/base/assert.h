@@ -2,8 +2,8 @@
  *
  * Layer: base
  *
- * ASSERT is for what only a programmer's error can break. Bytes from a peer, a user or a disk never reach one:
- * they end in an error code.
+ * ASSERT is for what only a programmer's error can break. Bytes from a peer, a user or a disk
+ * never reach one: they end in an error code.
  */
 #ifndef CARILLON_BASE_ASSERT_H
 #define CARILLON_BASE_ASSERT_H

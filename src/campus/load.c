@@ -40,20 +40,18 @@ int campus_load_code(struct campus *campus, struct unpack *in)
 int campus_load_catalogue(struct campus *campus, struct unpack *in)
 {
     uint32_t ordinal = load_index(in, campus->catalogues.count);
-    struct campus_catalogue loaded = {
-        .institution = load_index(in, campus->words.count),
-        .term = load_ordinal(in, campus->words.count),
-        .opens_ms = unpack_u64(in),
-        .closes_ms = unpack_u64(in),
-        .level_min = (uint32_t)unpack_u64_max(in, UINT32_MAX),
-        .courses_max = (uint32_t)unpack_u64_max(in, UINT32_MAX),
-        .credits_max = (uint32_t)unpack_u64_max(in, UINT32_MAX),
-        .limits_index = unpack_u64(in),
-        .waitlist_max = (uint32_t)unpack_u64_max(in, UINT32_MAX),
-        .updated_ms = unpack_u64(in),
-        .import = CAMPUS_NONE,
-    };
+    struct campus_catalogue loaded = {.import = CAMPUS_NONE};
 
+    loaded.institution = load_index(in, campus->words.count);
+    loaded.term = load_ordinal(in, campus->words.count);
+    loaded.opens_ms = unpack_u64(in);
+    loaded.closes_ms = unpack_u64(in);
+    loaded.level_min = (uint32_t)unpack_u64_max(in, UINT32_MAX);
+    loaded.courses_max = (uint32_t)unpack_u64_max(in, UINT32_MAX);
+    loaded.credits_max = (uint32_t)unpack_u64_max(in, UINT32_MAX);
+    loaded.limits_index = unpack_u64(in);
+    loaded.waitlist_max = (uint32_t)unpack_u64_max(in, UINT32_MAX);
+    loaded.updated_ms = unpack_u64(in);
     if (unpack_is_done(in)) {
         *campus_catalogue(campus, ordinal) = loaded;
     }
@@ -115,10 +113,18 @@ static void load_roster(struct campus *campus, struct unpack *in, struct campus_
     campus->registration_count += count;
 }
 
+static struct campus_since load_since(struct unpack *in)
+{
+    struct campus_since since = {.index = unpack_u64(in)};
+
+    since.ms = unpack_u64(in);
+    return since;
+}
+
 static void load_place(struct campus *campus, struct unpack *in, uint32_t section)
 {
     uint32_t student = load_index(in, campus->students.count);
-    struct campus_since since = {.index = unpack_u64(in), .ms = unpack_u64(in)};
+    struct campus_since since = load_since(in);
     uint32_t drops[CAMPUS_DROPS_MAX];
     uint32_t drop_count = (uint32_t)unpack_u64_max(in, CAMPUS_DROPS_MAX);
 
@@ -136,7 +142,7 @@ static void load_place(struct campus *campus, struct unpack *in, uint32_t sectio
     campus_place_set_drops(campus, place, drops, drop_count);
     if (skips > 0) {
         uint32_t kind = (uint32_t)unpack_u64_max(in, UINT32_MAX);
-        struct campus_since when = {.index = unpack_u64(in), .ms = unpack_u64(in)};
+        struct campus_since when = load_since(in);
 
         campus_place_skip(campus, place, &when, kind, unpack_bytes(in));
         campus_place(campus, place)->skips = skips;
@@ -212,17 +218,18 @@ static void load_extra(struct campus *campus, struct unpack *in, uint32_t studen
     uint64_t blocks = unpack_u64_max(in, CAMPUS_BLOCKS_MAX);
 
     for (uint64_t i = 0; i < blocks && !in->failed; i++) {
-        struct campus_block block = {.reason = unpack_bytes(in), .by = unpack_bytes(in)};
+        struct campus_block block = {.reason = unpack_bytes(in)};
 
+        block.by = unpack_bytes(in);
         block.since_ms = unpack_u64(in);
         campus_block_add(campus, student, &block);
     }
     uint64_t permits = unpack_u64_max(in, CAMPUS_PERMITS_MAX);
 
     for (uint64_t i = 0; i < permits && !in->failed; i++) {
-        struct campus_permit permit = {.section = load_index(in, campus->sections.count),
-                                       .kinds = (uint32_t)unpack_u64_max(in, UINT32_MAX)};
+        struct campus_permit permit = {.section = load_index(in, campus->sections.count)};
 
+        permit.kinds = (uint32_t)unpack_u64_max(in, UINT32_MAX);
         permit.reason = unpack_bytes(in);
         permit.by = unpack_bytes(in);
         permit.since_ms = unpack_u64(in);
@@ -298,10 +305,9 @@ int campus_load_staged(struct campus *campus, struct unpack *in)
     }
     bool is_courses = import->kind == CARILLON__IMPORT_KIND__IMPORT_COURSES;
     struct campus_staged staged = {
-        .object = load_index(in, is_courses ? campus->courses.count : campus->students.count),
-        .document = load_ordinal(in, campus->documents.count),
-    };
+        .object = load_index(in, is_courses ? campus->courses.count : campus->students.count)};
 
+    staged.document = load_ordinal(in, campus->documents.count);
     if (is_courses != (staged.document != CAMPUS_NONE)) {
         return ERR_DAMAGED;
     }
