@@ -232,15 +232,11 @@ static void weigh(struct search_query *query, struct slot *slot)
     }
 }
 
-/* A word is taken for misspelled when no title and no name has it, under any stem. */
-static bool is_unknown(const struct search_query *query, const struct slot *slot,
-                       struct slice word)
+/* A word is taken for misspelled when no title and no name has it as written. */
+static bool is_unknown(const struct search_query *query, struct slice word)
 {
     uint32_t written = lexicon_find(&query->index->lexicon, TERM_WORD, word);
-    if (written != TERM_NONE && lexicon_term(&query->index->lexicon, written)->listed > 0) {
-        return false;
-    }
-    return slot->count < COMMONER_FACTOR;
+    return written == TERM_NONE || lexicon_term(&query->index->lexicon, written)->listed == 0;
 }
 
 static void expand_word(struct search_query *query, uint32_t at)
@@ -254,7 +250,7 @@ static void expand_word(struct search_query *query, uint32_t at)
         add_number(query, slot, leaf);
     }
     add_prefixes(query, slot, leaf);
-    if (leaf->is_plain && is_unknown(query, slot, word)) {
+    if (leaf->is_plain && is_unknown(query, word)) {
         query_correct(query, slot, word);
     }
 }

@@ -119,7 +119,9 @@ void query_filters(struct search_query *query);
 /* Whether the filter leaf @leaf holds for the row. */
 bool query_filter_holds(const struct search_query *query, uint32_t leaf, uint32_t row);
 
-/* The score of a row that matched, from query->matches. @is_full: all needed words. */
+/* The score of a row that matched, from query->matches; 0 when it is below the worst of a full
+ * page anyway.
+ * @is_full: all needed words. */
 uint32_t query_score(struct search_query *query, uint32_t row, bool is_full);
 
 /* The weight of words that a relaxed hit of @score has at least. */

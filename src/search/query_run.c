@@ -276,6 +276,10 @@ static void hit_add(struct search_query *query, struct search_hit hit)
     if (query->request.has_after && !is_before(after, hit)) {
         return;
     }
+    if (hit.score == 0) {
+        query->has_more = true;
+        return;
+    }
     struct search_hit *hits = query->hits;
     if (query->hits_count < query->hits_max) {
         uint32_t at = query->hits_count++;

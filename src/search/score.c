@@ -93,6 +93,14 @@ static uint32_t title_percent(const struct search_query *query, const struct row
     return percent;
 }
 
+/* The most that any title can add, in percent of the query's weight. */
+static uint32_t title_percent_max(void)
+{
+    return ranking.title_all_percent + ranking.title_cover_percent +
+           ranking.title_phrase_percent + ranking.title_start_percent +
+           ranking.title_exact_percent + ranking.title_written_percent;
+}
+
 uint32_t query_score(struct search_query *query, uint32_t row_at, bool is_full)
 {
     const struct row *row = index_row(query->index, row_at);
@@ -113,7 +121,14 @@ uint32_t query_score(struct search_query *query, uint32_t row_at, bool is_full)
         titled |= (match->fields & POSTING_TITLE) != 0 ? 1ULL << leaf : 0;
         is_code = is_code || match->bonus > 0;
     }
-    if (is_full && titled == found && found != 0 && !is_code) {
+    bool is_titled = is_full && titled == found && found != 0 && !is_code;
+    uint64_t most = score + (uint64_t)ranking.level_step * LEVELS +
+                    (is_titled ? (uint64_t)weight * title_percent_max() / 100 : 0);
+    if (is_full && query->hits_count == query->hits_max &&
+        (FULL_BIT | most) < query->hits[0].score) {
+        return 0; /* too little even with the best of titles: spare the look at it */
+    }
+    if (is_titled) {
         score += (uint64_t)weight * title_percent(query, row, titled) / 100;
     }
     uint32_t level = row->level >= 1 && row->level < LEVELS ? row->level : LEVELS / 2;

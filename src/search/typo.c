@@ -7,6 +7,7 @@ enum {
     LETTERS_TWO_MIN = 8, /* two letters may be off from here on */
     LETTERS_MAX = 24,
     CANDIDATES_MAX = 4,
+    COMMONER_FACTOR = 4, /* a word that some text has is corrected to one so much commoner only */
 };
 
 /* What the candidates so far are worth: the commonest title words win, those of equal letters
@@ -172,12 +173,16 @@ void query_correct(struct search_query *query, struct slot *slot, struct slice w
         two_off(&candidates, word);
     }
     uint32_t first = slot->ways_count;
+    uint64_t slot_count = slot->count;
     for (uint32_t i = 0; i < candidates.count; i++) {
         const struct term *term = lexicon_term(&query->index->lexicon, candidates.terms[i]);
+        if (term->listed < slot_count * COMMONER_FACTOR) {
+            break;
+        }
         uint32_t stem = term->stem == TERM_NONE ? candidates.terms[i] : term->stem;
         query_way_add(query, slot, stem, WAY_TYPO, ranking.typo_percent);
     }
-    if (first == 0 && slot->ways_count > 0) {
+    if (slot->ways_count > first) {
         note_correction(query, word, candidates.terms[0]);
     }
 }
