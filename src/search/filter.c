@@ -86,13 +86,14 @@ bool query_filter_holds(const struct search_query *query, uint32_t at, uint32_t 
 {
     const struct leaf *leaf = &query->plan->leaves[at];
     const struct row *row = index_row(query->index, row_at);
+    const struct row_head *head = index_head(query->index, row_at);
     switch (leaf->kind) {
     case LEAF_AT:
-        return list_has(query, leaf, row->institution);
+        return list_has(query, leaf, head->institution);
     case LEAF_TERM:
-        return list_has(query, leaf, row->term);
+        return list_has(query, leaf, head->term);
     case LEAF_LEVEL:
-        return row->level != 0 && row->level >= leaf->low && row->level <= leaf->high;
+        return head->level != 0 && head->level >= leaf->low && head->level <= leaf->high;
     case LEAF_NUMBER:
         return row->number != 0 && row->number >= leaf->low && row->number <= leaf->high;
     case LEAF_CREDITS:

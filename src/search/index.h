@@ -29,18 +29,21 @@ struct row {
     uint8_t *forward;
     uint32_t forward_bytes;
     uint32_t doc;
-    uint32_t subject; /* term */
     uint32_t number;
     uint32_t credits;    /* hundredths, or CREDITS_UNKNOWN */
     uint32_t text_bytes; /* of the document */
+    uint32_t language;
+};
+
+/* What nearly every look at a row needs: eight bytes, so that the heads of all rows stay in the
+ * cache. */
+struct row_head {
     uint16_t institution;
     uint16_t term;
+    uint8_t state; /* enum row_state */
     uint8_t level;
-    uint8_t language;
     uint8_t words; /* words of the title that are not function words, at most 255 */
     uint8_t pairs; /* pairs of the title, at most 255 */
-    uint8_t state;
-    uint8_t unused[3];
 };
 
 /* An institution or a term. */
@@ -94,7 +97,8 @@ struct search_index {
     struct arena *arena;
     struct lexicon lexicon;
     struct row **rows;
-    uint32_t *rows_alive; /* per page */
+    struct row_head **heads; /* pages as of rows */
+    uint32_t *rows_alive;    /* per page */
     uint32_t rows_pages;
     uint32_t rows_count;
     uint32_t **docs; /* pages: document to row + 1, 0 none */
@@ -118,6 +122,11 @@ struct search_index {
 static inline struct row *index_row(const struct search_index *index, uint32_t row)
 {
     return &index->rows[row / ROW_PAGE][row % ROW_PAGE];
+}
+
+static inline struct row_head *index_head(const struct search_index *index, uint32_t row)
+{
+    return &index->heads[row / ROW_PAGE][row % ROW_PAGE];
 }
 
 /* The row of @doc, or POSTING_NO_ROW. */

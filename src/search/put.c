@@ -242,10 +242,8 @@ static void post_code(struct search_index *index, const struct search_document *
             post_key(index, TERM_NUMBER, digits, row, POSTING_STRENGTH);
         }
     }
-    index_row(index, row)->subject = TERM_NONE;
     if (code_key_of(document->subject, &keys[0])) {
         struct slice subject = code_key_slice(&keys[0]);
-        index_row(index, row)->subject = lexicon_put(&index->lexicon, TERM_SUBJECT, subject);
         post_key(index, TERM_SUBJECT, subject, row, POSTING_STRENGTH);
     }
 }
@@ -262,10 +260,12 @@ static uint32_t varint_put(uint8_t *out, uint32_t value)
 }
 
 /* Build the row's own bytes (see struct row) and count what of the title a query can cover. */
-static void store_forward(struct search_index *index, struct row *row,
+static void store_forward(struct search_index *index, uint32_t at,
                           const struct search_document *document)
 {
     struct intake *intake = &index->intake;
+    struct row *row = index_row(index, at);
+    struct row_head *head = index_head(index, at);
     uint32_t wanted =
         (intake->count + FIELD_COUNT) * (VARINT_BYTES_MAX + 1) + document->days_count;
     if (wanted > intake->bytes_capacity) {
@@ -302,8 +302,8 @@ static void store_forward(struct search_index *index, struct row *row,
         pairs += is_pair ? 1 : 0;
         words += !is_pair && !index_is_function_word(index, occurrence->term) ? 1 : 0;
     }
-    row->words = (uint8_t)(words > UINT8_MAX ? UINT8_MAX : words);
-    row->pairs = (uint8_t)(pairs > UINT8_MAX ? UINT8_MAX : pairs);
+    head->words = (uint8_t)(words > UINT8_MAX ? UINT8_MAX : words);
+    head->pairs = (uint8_t)(pairs > UINT8_MAX ? UINT8_MAX : pairs);
     row->forward = arena_alloc(index->arena, len);
     row->forward_bytes = len;
     memcpy(row->forward, intake->bytes, len);
@@ -337,28 +337,29 @@ void search_put(struct search_index *index, uint32_t doc,
     index->version++;
     uint32_t at = index_row_add(index, doc);
     struct row *row = index_row(index, at);
-    row->institution =
+    struct row_head *head = index_head(index, at);
+    head->institution =
         (uint16_t)names_put(&index->institutions, index->arena, document->institution);
-    row->term = (uint16_t)names_put(&index->terms, index->arena, document->term);
-    struct name *institution = &index->institutions.items[row->institution];
+    head->term = (uint16_t)names_put(&index->terms, index->arena, document->term);
+    struct name *institution = &index->institutions.items[head->institution];
     institution->rows++;
     institution->row_last = at;
     institution->row_first =
         institution->row_first == POSTING_NO_ROW ? at : institution->row_first;
 
     take_fields(index, document);
-    row->language = (uint8_t)take_language(index, institution);
+    row->language = take_language(index, institution);
     index->languages[row->language]++;
     take_tallies(index, row->language);
     post_words(index, at);
     post_code(index, document, at);
-    store_forward(index, row, document);
+    store_forward(index, at, document);
 
     row->number = code_number(document->number);
     row->credits = document->credits_known ? document->credits_hundredths : CREDITS_UNKNOWN;
-    row->level = (uint8_t)(document->level > UINT8_MAX ? 0 : document->level);
+    head->level = (uint8_t)(document->level > UINT8_MAX ? 0 : document->level);
     row->text_bytes = text_bytes_of(document);
     index->text_bytes += row->text_bytes;
-    row->state = hidden ? ROW_HIDDEN : ROW_LIVE;
+    head->state = hidden ? ROW_HIDDEN : ROW_LIVE;
     index_sweep(index);
 }

@@ -233,7 +233,7 @@ static bool stretch_holds(struct search_query *query, struct stretch stretch, ui
 /* Everything but the bare words: alive, institution, term, filters, phrases, brackets. */
 static bool hard_holds(struct search_query *query, uint32_t at)
 {
-    const struct row *row = index_row(query->index, at);
+    const struct row_head *row = index_head(query->index, at);
     if (row->state != ROW_LIVE ||
         (query->institution != NAME_NONE && row->institution != query->institution) ||
         (query->term != NAME_NONE && row->term != query->term)) {
@@ -276,10 +276,6 @@ static void hit_add(struct search_query *query, struct search_hit hit)
     if (query->request.has_after && !is_before(after, hit)) {
         return;
     }
-    if (hit.score == 0) {
-        query->has_more = true;
-        return;
-    }
     struct search_hit *hits = query->hits;
     if (query->hits_count < query->hits_max) {
         uint32_t at = query->hits_count++;
@@ -300,10 +296,14 @@ static void hit_add(struct search_query *query, struct search_hit hit)
 static void take(struct search_query *query, uint32_t row, bool is_full)
 {
     query->matches_count++;
-    struct search_hit hit = {.doc = index_row(query->index, row)->doc,
-                             .score = query_score(query, row, is_full)};
-    hit_add(query, hit);
     query->work += 4;
+    uint32_t score = query_score(query, row, is_full);
+    if (query->hits_count == query->hits_max && score < query->hits[0].score) {
+        query->has_more = true;
+        return;
+    }
+    hit_add(query,
+            (struct search_hit){.doc = index_row(query->index, row)->doc, .score = score});
 }
 
 /* The first row from @row on that a driver has. */

@@ -56,7 +56,7 @@ static int title_find(const struct search_query *query, const struct title *titl
 
 /* How much of the title the query says, in percent: of its words, of its pairs, or of both when
  * it has both. */
-static uint32_t title_cover(const struct search_query *query, const struct row *row,
+static uint32_t title_cover(const struct search_query *query, const struct row_head *row,
                             uint64_t said_leaves)
 {
     uint32_t pairs = 0;
@@ -71,76 +71,86 @@ static uint32_t title_cover(const struct search_query *query, const struct row *
     return length <= said ? 100 : said * 100 / length;
 }
 
-/* What the title adds when it has all the words, in percent of the query's weight. */
-static uint32_t title_percent(const struct search_query *query, const struct row *row,
-                              uint64_t leaves)
+/* What the title adds beyond having all the words, in percent of the query's weight. */
+static uint32_t title_order_percent(const struct search_query *query, const struct row *row,
+                                    uint32_t cover)
 {
-    uint32_t cover = title_cover(query, row, leaves);
-    uint32_t percent = ranking.title_all_percent + ranking.title_cover_percent * cover / 100;
-    if (query->plan->soft == 0) {
-        return percent;
-    }
     struct title title;
     title_read(row, &title);
     bool is_written = false;
     int from = title_find(query, &title, &is_written);
-    if (from >= 0) {
-        percent += ranking.title_phrase_percent;
-        percent += from == 0 ? ranking.title_start_percent : 0;
-        percent += cover == 100 ? ranking.title_exact_percent : 0;
-        percent += is_written ? ranking.title_written_percent : 0;
+    if (from < 0) {
+        return 0;
     }
-    return percent;
+    return ranking.title_phrase_percent + (from == 0 ? ranking.title_start_percent : 0) +
+           (cover == 100 ? ranking.title_exact_percent : 0) +
+           (is_written ? ranking.title_written_percent : 0);
 }
 
-/* The most that any title can add, in percent of the query's weight. */
-static uint32_t title_percent_max(void)
+/* The most that title_order_percent() can give. */
+static uint32_t title_order_most(uint32_t cover)
 {
-    return ranking.title_all_percent + ranking.title_cover_percent +
-           ranking.title_phrase_percent + ranking.title_start_percent +
-           ranking.title_exact_percent + ranking.title_written_percent;
+    return ranking.title_phrase_percent + ranking.title_start_percent +
+           (cover == 100 ? ranking.title_exact_percent : 0) + ranking.title_written_percent;
 }
 
-uint32_t query_score(struct search_query *query, uint32_t row_at, bool is_full)
+/* What the words found in the row weigh, and where they were found. */
+struct sum {
+    uint64_t score;
+    uint32_t weight;
+    uint64_t found;  /* leaves */
+    uint64_t titled; /* of which: in the title */
+    bool is_code;
+};
+
+static struct sum sum_matches(const struct search_query *query)
 {
-    const struct row *row = index_row(query->index, row_at);
-    uint64_t score = 0;
-    uint64_t found = 0;  /* leaves */
-    uint64_t titled = 0; /* of which: in the title */
-    uint32_t weight = 0; /* of the words found */
-    bool is_code = false;
+    struct sum sum = {0};
     for (uint64_t rest = query->scored; rest != 0; rest &= rest - 1) {
         uint32_t leaf = (uint32_t)__builtin_ctzll(rest);
         const struct match *match = &query->matches[leaf];
         if (match->score == 0) {
             continue;
         }
-        score += match->score + match->bonus;
-        weight += query->slots[leaf].weight;
-        found |= 1ULL << leaf;
-        titled |= (match->fields & POSTING_TITLE) != 0 ? 1ULL << leaf : 0;
-        is_code = is_code || match->bonus > 0;
+        sum.score += match->score + match->bonus;
+        sum.weight += query->slots[leaf].weight;
+        sum.found |= 1ULL << leaf;
+        sum.titled |= (match->fields & POSTING_TITLE) != 0 ? 1ULL << leaf : 0;
+        sum.is_code = sum.is_code || match->bonus > 0;
     }
-    bool is_titled = is_full && titled == found && found != 0 && !is_code;
-    uint64_t most = score + (uint64_t)ranking.level_step * LEVELS +
-                    (is_titled ? (uint64_t)weight * title_percent_max() / 100 : 0);
-    if (is_full && query->hits_count == query->hits_max &&
-        (FULL_BIT | most) < query->hits[0].score) {
-        return 0; /* too little even with the best of titles: spare the look at it */
-    }
-    if (is_titled) {
-        score += (uint64_t)weight * title_percent(query, row, titled) / 100;
-    }
-    uint32_t level = row->level >= 1 && row->level < LEVELS ? row->level : LEVELS / 2;
+    return sum;
+}
+
+uint32_t query_score(struct search_query *query, uint32_t row_at, bool is_full)
+{
+    const struct row_head *head = index_head(query->index, row_at);
+    struct sum sum = sum_matches(query);
+    uint64_t score = sum.score;
+    uint32_t level = head->level >= 1 && head->level < LEVELS ? head->level : LEVELS / 2;
     score += (uint64_t)ranking.level_step * (LEVELS - level);
-    score = score > FINE_MAX ? FINE_MAX : score;
-    if (is_full) {
-        return FULL_BIT | (uint32_t)score;
+    if (!is_full) {
+        uint32_t share = query->weight == 0
+                             ? 0
+                             : (uint32_t)((uint64_t)sum.weight * SHARE_MAX / query->weight);
+        share = share > SHARE_MAX ? SHARE_MAX : share;
+        return share << SHARE_SHIFT | (uint32_t)(score > FINE_MAX ? FINE_MAX : score);
     }
-    uint32_t share =
-        query->weight == 0 ? 0 : (uint32_t)((uint64_t)weight * SHARE_MAX / query->weight);
-    share = share > SHARE_MAX ? SHARE_MAX : share;
-    return share << SHARE_SHIFT | (uint32_t)score;
+    if (sum.titled == sum.found && sum.found != 0 && !sum.is_code) {
+        uint32_t cover = title_cover(query, head, sum.titled);
+        score += (uint64_t)sum.weight *
+                 (ranking.title_all_percent + ranking.title_cover_percent * cover / 100) / 100;
+        uint64_t most = score + (uint64_t)sum.weight * title_order_most(cover) / 100;
+        bool is_full_page = query->hits_count == query->hits_max;
+        if (is_full_page && (FULL_BIT | most) < query->hits[0].score) {
+            return 0; /* too little even with the best of titles: spare the look at it */
+        }
+        if (query->plan->soft != 0) {
+            uint32_t percent =
+                title_order_percent(query, index_row(query->index, row_at), cover);
+            score += (uint64_t)sum.weight * percent / 100;
+        }
+    }
+    return FULL_BIT | (uint32_t)(score > FINE_MAX ? FINE_MAX : score);
 }
 
 uint32_t query_share_weight(const struct search_query *query, uint32_t score)
