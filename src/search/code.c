@@ -47,6 +47,7 @@ bool code_key_of(struct slice text, struct code_key *key)
         size_t next = at + folded.len;
         if (folded.kind == FOLD_OTHER && is_dot_inside(text, at)) {
             folded.kind = FOLD_WORD;
+            key->has_dot = true;
         } else if (folded.kind == FOLD_DIGIT) {
             key->has_digit = true;
         } else if (folded.kind == FOLD_WORD || folded.kind == FOLD_GRAM) {

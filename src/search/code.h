@@ -20,6 +20,7 @@ struct code_key {
     uint8_t len;
     bool has_digit;
     bool has_letter;
+    bool has_dot;
     uint8_t data[CODE_KEY_BYTES_MAX];
 };
 

@@ -24,7 +24,8 @@ enum row_state { ROW_DEAD, ROW_HIDDEN, ROW_LIVE };
 
 /* The row's own bytes: how many tokens the title has, the instructors, the description, and how
  * many day masks (four varints); the day masks; then the tokens in this order, each the varint
- * of its term (stem), title tokens followed by one byte of the hash of the word as written. */
+ * of its term (stem), title tokens followed by one byte of the hash of the word as written.
+ * Pairs of the description are left out. */
 struct row {
     uint8_t *forward;
     uint32_t forward_bytes;
@@ -69,6 +70,7 @@ struct occurrence {
     uint8_t hash;  /* of the word as written */
     bool is_plain;
     bool is_extra; /* not part of the order of tokens */
+    bool is_pair;
 };
 
 enum field { FIELD_TITLE, FIELD_PEOPLE, FIELD_SUBJECT, FIELD_TEXT, FIELD_COUNT };

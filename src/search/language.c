@@ -14,8 +14,8 @@ const struct language languages[LANGUAGE_COUNT] = {
                "vor bis kann unter wir"},
     {"french", "le la les de des du et en un une dans pour par sur au aux que qui est avec ce ces cette à ou son "
                "sa ses leur leurs se sont ne pas plus il elle nous vous comme entre être d l"},
-    {"turkish", "ve bir bu ile için olarak olan da de gibi daha çok en veya ya her ne kadar sonra göre ders "
-                "dersi üzerine üzerinde ait hakkında ilgili olup ancak ise mi"},
+    {"turkish", "ve bir bu ile için olarak olan da de gibi daha çok en veya ya her ne kadar sonra göre "
+                "üzerine üzerinde ait hakkında ilgili olup ancak ise mi"},
     {"spanish", "el la los las de del y en un una para por con que se es al lo como más o su sus sobre entre este "
                 "esta estos estas son ser no sin desde hasta también e"},
     {"italian", "il lo la i gli le di del della dei delle e in un una per con che si è al alla dal dalla nel nella "
@@ -31,13 +31,13 @@ const struct language languages[LANGUAGE_COUNT] = {
     {"danish", "og i at det er som en på af for med til den har de ikke om et fra skal kan eller ved samt også sig "
                "gennem mellem dette disse"},
     {"finnish", "ja on että se ei ovat oli hän sekä mutta joka jotka tai kun myös niin kuin ole sen siitä tämä "
-                "opiskelija kurssi opintojakso"},
+                ""},
     {"hungarian", "a az és egy hogy nem is ez meg van csak mint de ha vagy el ki még már lehet ezek azok valamint "
                   "illetve alapján"},
     {"romanian", "și si de la în in cu pe un o care sau din pentru prin este sunt al ale a lui ce nu mai dintre "
                  "despre asupra"},
     {"russian", "и в на с по для не что как к из от о а это или у его за при их она он быть также которые между "
-                "основы курс"},
+                ""},
 };
 /* clang-format on */
 

@@ -2,7 +2,12 @@
 
 #include "base/assert.h"
 
-enum { VARINT_BYTES_MAX = 5, CAPACITY_MIN = 16, SKIPS_MIN = 4 };
+enum {
+    CAPACITY_MIN = 16,
+    CAPACITY_EXACT = 32 << 10, /* beyond, an allocation is not rounded up to a class */
+    SKIPS_MIN = 4,
+    COUNT_MAX = (1 << 26) - 1,
+};
 
 static uint32_t varint_put(uint8_t *out, uint32_t value)
 {
@@ -25,35 +30,50 @@ static void reserve(struct posting_list *list, struct arena *arena, uint32_t byt
     uint32_t wanted = list->capacity + list->capacity / 4;
     wanted = wanted < list->used + bytes ? list->used + bytes : wanted;
     wanted = wanted < CAPACITY_MIN ? CAPACITY_MIN : wanted;
-    uint64_t rounded = arena_cost(wanted);
-    wanted = rounded > UINT32_MAX ? wanted : (uint32_t)rounded;
+    wanted = wanted > CAPACITY_EXACT ? wanted : (uint32_t)arena_cost(wanted);
     list->data = arena_grow(arena, list->data, 1, list->capacity, wanted);
     list->capacity = wanted;
 }
 
+static uint32_t skips_capacity(uint32_t skips_class)
+{
+    uint32_t capacity = skips_class == 0 ? 0 : SKIPS_MIN;
+    for (uint32_t i = 1; i < skips_class; i++) {
+        capacity += capacity / 2;
+    }
+    return capacity;
+}
+
 static void add_skip(struct posting_list *list, struct arena *arena, uint32_t block)
 {
-    if (block >= list->skips_capacity) {
-        uint32_t wanted = list->skips_capacity + list->skips_capacity / 2;
-        wanted = wanted < SKIPS_MIN ? SKIPS_MIN : wanted;
-        list->skips =
-            arena_grow(arena, list->skips, sizeof(*list->skips), list->skips_capacity, wanted);
-        list->skips_capacity = wanted;
+    uint32_t capacity = skips_capacity(list->skips_class);
+    if (block >= capacity) {
+        list->skips_class = (list->skips_class + 1U) & 63U;
+        list->skips = arena_grow(arena, list->skips, sizeof(*list->skips), capacity,
+                                 skips_capacity(list->skips_class));
     }
     list->skips[block] = (struct posting_skip){list->last, list->used};
+}
+
+/* The bytes of the varint of @value. */
+static uint32_t varint_bytes(uint32_t value)
+{
+    uint32_t bits = 32 - (uint32_t)__builtin_clz(value | 1);
+    return (bits + 6) / 7;
 }
 
 void posting_append(struct posting_list *list, struct arena *arena, uint32_t row, uint8_t byte)
 {
     ASSERT(list->count == 0 || row > list->last);
+    ASSERT(list->count < COUNT_MAX);
     if (list->count > 0 && list->count % POSTING_BLOCK == 0) {
-        add_skip(list, arena, list->count / POSTING_BLOCK - 1);
+        add_skip(list, arena, (uint32_t)list->count / POSTING_BLOCK - 1);
     }
-    reserve(list, arena, VARINT_BYTES_MAX + 1);
+    reserve(list, arena, varint_bytes(row - list->last) + 1);
     list->used += varint_put(list->data + list->used, row - list->last);
     list->data[list->used++] = byte;
     list->last = row;
-    list->count++;
+    list->count = (list->count + 1U) & COUNT_MAX;
 }
 
 uint32_t posting_sweep(struct posting_list *list, struct arena *arena,
@@ -76,12 +96,12 @@ uint32_t posting_sweep(struct posting_list *list, struct arena *arena,
          * copy never overtakes the walk. */
         if (is_alive(context, row)) {
             if (kept.count > 0 && kept.count % POSTING_BLOCK == 0) {
-                add_skip(&kept, arena, kept.count / POSTING_BLOCK - 1);
+                add_skip(&kept, arena, (uint32_t)kept.count / POSTING_BLOCK - 1);
             }
             kept.used += varint_put(kept.data + kept.used, row - kept.last);
             kept.data[kept.used++] = byte;
             kept.last = row;
-            kept.count++;
+            kept.count = (kept.count + 1U) & COUNT_MAX;
         }
     }
     *list = kept;
@@ -91,7 +111,7 @@ uint32_t posting_sweep(struct posting_list *list, struct arena *arena,
 void posting_free(struct posting_list *list, struct arena *arena)
 {
     arena_free(arena, list->data, list->capacity);
-    arena_free(arena, list->skips, list->skips_capacity * sizeof(*list->skips));
+    arena_free(arena, list->skips, skips_capacity(list->skips_class) * sizeof(*list->skips));
     *list = (struct posting_list){0};
 }
 
@@ -104,8 +124,9 @@ void posting_open(struct posting_walk *walk, const struct posting_list *list)
 void posting_skip_to(struct posting_walk *walk, uint32_t row)
 {
     const struct posting_list *list = walk->list;
-    uint32_t skips = (list->count - 1) / POSTING_BLOCK; /* skip i leads into block i + 1 */
-    uint32_t low = walk->seen / POSTING_BLOCK;          /* blocks up to here are behind us */
+    uint32_t skips =
+        ((uint32_t)list->count - 1) / POSTING_BLOCK; /* skip i leads into block i + 1 */
+    uint32_t low = walk->seen / POSTING_BLOCK;       /* blocks up to here are behind us */
     if (low >= skips || list->skips[low].before >= row) {
         return;
     }

@@ -37,9 +37,9 @@ struct posting_list {
     struct posting_skip *skips; /* one per full block before the last */
     uint32_t used;
     uint32_t capacity;
-    uint32_t skips_capacity;
-    uint32_t count;
-    uint32_t last; /* row */
+    uint32_t count : 26;
+    uint32_t skips_class : 6; /* 0: none; each one holds half as many again as the one below */
+    uint32_t last;            /* row */
 };
 
 void posting_append(struct posting_list *list, struct arena *arena, uint32_t row, uint8_t byte);

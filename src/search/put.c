@@ -28,6 +28,7 @@ static void occurrence_add(struct search_index *index, uint32_t term, enum field
         .hash = token_hash(token),
         .is_plain = token->is_plain,
         .is_extra = token->is_extra,
+        .is_pair = token->kind != TOKEN_WORD,
     };
 }
 
@@ -184,6 +185,8 @@ static uint8_t posting_byte(const struct tally *tally, const uint32_t lengths[FI
     return (uint8_t)(fields | (uint32_t)saturated);
 }
 
+/* Function words are posted for titles and names only: in running text they are everywhere and
+ * tell nothing. */
 static void post_words(struct search_index *index, uint32_t row)
 {
     struct intake *intake = &index->intake;
@@ -192,8 +195,11 @@ static void post_words(struct search_index *index, uint32_t row)
         lengths[intake->occurrences[i].field] += intake->occurrences[i].is_extra ? 0 : 1;
     }
     for (uint32_t i = 0; i < intake->tallies_count; i++) {
-        lexicon_append(&index->lexicon, intake->tallies[i].term, row,
-                       posting_byte(&intake->tallies[i], lengths));
+        const struct tally *tally = &intake->tallies[i];
+        bool is_short = tally->counts[FIELD_TITLE] + tally->counts[FIELD_PEOPLE] > 0;
+        if (is_short || !index_is_function_word(index, tally->term)) {
+            lexicon_append(&index->lexicon, tally->term, row, posting_byte(tally, lengths));
+        }
     }
 }
 
@@ -234,7 +240,8 @@ static void post_code(struct search_index *index, const struct search_document *
         post_key(index, TERM_CODE, code_key_slice(&keys[i]), row,
                  count == 1 ? POSTING_STRENGTH : POSTING_STRENGTH - 1);
     }
-    if (code_key_of(document->number, &keys[0]) && keys[0].has_digit) {
+    bool is_structured = count > 0 && (keys[0].has_letter || keys[0].has_dot);
+    if (is_structured && code_key_of(document->number, &keys[0]) && keys[0].has_digit) {
         struct slice number = code_key_slice(&keys[0]);
         post_key(index, TERM_NUMBER, number, row, POSTING_STRENGTH);
         struct slice digits = digits_of(number);
@@ -276,7 +283,10 @@ static void store_forward(struct search_index *index, uint32_t at,
     }
     uint32_t counts[FIELD_COUNT] = {0};
     for (uint32_t i = 0; i < intake->count; i++) {
-        counts[intake->occurrences[i].field] += intake->occurrences[i].is_extra ? 0 : 1;
+        const struct occurrence *occurrence = &intake->occurrences[i];
+        bool is_kept =
+            !occurrence->is_extra && !(occurrence->is_pair && occurrence->field == FIELD_TEXT);
+        counts[occurrence->field] += is_kept ? 1 : 0;
     }
     uint32_t len = varint_put(intake->bytes, counts[FIELD_TITLE]);
     len += varint_put(intake->bytes + len, counts[FIELD_PEOPLE]);
@@ -290,7 +300,9 @@ static void store_forward(struct search_index *index, uint32_t at,
     uint32_t pairs = 0;
     for (uint32_t i = 0; i < intake->count; i++) {
         const struct occurrence *occurrence = &intake->occurrences[i];
-        if (occurrence->is_extra || occurrence->field == FIELD_SUBJECT) {
+        bool is_kept = !occurrence->is_extra && occurrence->field != FIELD_SUBJECT &&
+                       !(occurrence->is_pair && occurrence->field == FIELD_TEXT);
+        if (!is_kept) {
             continue;
         }
         len += varint_put(intake->bytes + len, occurrence->term);
@@ -298,9 +310,9 @@ static void store_forward(struct search_index *index, uint32_t at,
             continue;
         }
         intake->bytes[len++] = occurrence->hash;
-        bool is_pair = lexicon_text(&index->lexicon, occurrence->term).data[0] >= 0xE0;
-        pairs += is_pair ? 1 : 0;
-        words += !is_pair && !index_is_function_word(index, occurrence->term) ? 1 : 0;
+        pairs += occurrence->is_pair ? 1 : 0;
+        words +=
+            !occurrence->is_pair && !index_is_function_word(index, occurrence->term) ? 1 : 0;
     }
     head->words = (uint8_t)(words > UINT8_MAX ? UINT8_MAX : words);
     head->pairs = (uint8_t)(pairs > UINT8_MAX ? UINT8_MAX : pairs);

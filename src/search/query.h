@@ -42,8 +42,8 @@ struct slot {
     uint32_t count;  /* postings of all ways */
     uint32_t weight; /* units: the information of the word */
     uint8_t leaf;
-    uint8_t fields;   /* 0: any */
-    bool is_optional; /* a function word beside others: only looked at in titles */
+    uint8_t fields;  /* 0: any */
+    bool is_passive; /* a function word beside others: only looked at where order counts */
     bool is_pair;
 };
 

@@ -3,7 +3,7 @@
 #include "search/query.h"
 #include "search/ranking.h"
 
-enum { COST_ALL = UINT32_MAX / 2, FUNCTION_FIELDS = POSTING_TITLE };
+enum { COST_ALL = UINT32_MAX / 2 };
 
 static bool is_listed(const struct leaf *leaf)
 {
@@ -11,34 +11,49 @@ static bool is_listed(const struct leaf *leaf)
            (!leaf->any && (leaf->kind == LEAF_SUBJECT || leaf->kind == LEAF_CODE));
 }
 
-/* Divide the bare words into those that are needed, rarest first, and function words that stand
- * beside others. */
+static bool is_function_leaf(const struct search_query *query, uint32_t leaf)
+{
+    uint32_t term =
+        lexicon_find(&query->index->lexicon, TERM_WORD, leaf_slice(&query->plan->leaves[leaf]));
+    return term != TERM_NONE && index_is_function_word(query->index, term);
+}
+
+/* Among @leaves, let function words be passive unless there is nothing else. */
+static void set_passive(struct search_query *query, uint64_t leaves)
+{
+    uint64_t functions = 0;
+    for (uint64_t rest = leaves; rest != 0; rest &= rest - 1) {
+        uint32_t leaf = (uint32_t)__builtin_ctzll(rest);
+        const struct slot *slot = &query->slots[leaf];
+        bool has_code =
+            slot->ways_count > 0 && slot->ways[slot->ways_count - 1].kind == WAY_CODE;
+        functions |= is_function_leaf(query, leaf) && !has_code ? 1ULL << leaf : 0;
+    }
+    if (functions == leaves) {
+        return;
+    }
+    query->scored &= ~functions;
+    for (; functions != 0; functions &= functions - 1) {
+        query->slots[__builtin_ctzll(functions)].is_passive = true;
+    }
+}
+
+/* Find the words that say nothing, and order the bare ones that do, rarest first. */
 static void sort_words(struct search_query *query)
 {
     const struct search_plan *plan = query->plan;
-    bool has_content = false;
     for (uint32_t i = 0; i < plan->leaves_count; i++) {
         query->scored |= plan->leaves[i].kind == LEAF_WORD ? 1ULL << i : 0;
     }
-    for (uint64_t rest = plan->soft; rest != 0; rest &= rest - 1) {
-        uint32_t term = lexicon_find(&query->index->lexicon, TERM_WORD,
-                                     leaf_slice(&plan->leaves[__builtin_ctzll(rest)]));
-        has_content =
-            has_content || term == TERM_NONE || !index_is_function_word(query->index, term);
-    }
-    for (uint64_t rest = plan->soft; rest != 0; rest &= rest - 1) {
-        uint32_t leaf = (uint32_t)__builtin_ctzll(rest);
-        uint32_t term =
-            lexicon_find(&query->index->lexicon, TERM_WORD, leaf_slice(&plan->leaves[leaf]));
-        bool is_function = term != TERM_NONE && index_is_function_word(query->index, term);
-        bool has_code =
-            query->slots[leaf].ways_count > 0 &&
-            query->slots[leaf].ways[query->slots[leaf].ways_count - 1].kind == WAY_CODE;
-        if (is_function && has_content && !has_code) {
-            query->slots[leaf].is_optional = true;
-            query->scored &= ~(1ULL << leaf);
-            continue;
+    set_passive(query, plan->soft);
+    for (uint32_t i = 0; i < plan->leaves_count; i++) {
+        const struct leaf *leaf = &plan->leaves[i];
+        if (leaf->kind == LEAF_PHRASE) {
+            set_passive(query, (2ULL << leaf->last) - (1ULL << leaf->first));
         }
+    }
+    for (uint64_t rest = plan->soft & query->scored; rest != 0; rest &= rest - 1) {
+        uint32_t leaf = (uint32_t)__builtin_ctzll(rest);
         uint32_t at = query->needed_count++;
         while (at > 0 && query->slots[query->needed[at - 1]].count > query->slots[leaf].count) {
             query->needed[at] = query->needed[at - 1];
@@ -68,7 +83,7 @@ static struct cover stretch_cover(const struct search_query *query, struct stret
     for (uint32_t i = stretch.from; i < stretch.to; i++) {
         uint8_t op = query->plan->ops[i];
         if (op < OP_AND) {
-            bool is_list = is_listed(&query->plan->leaves[op]);
+            bool is_list = is_listed(&query->plan->leaves[op]) && !query->slots[op].is_passive;
             stack[top++] = is_list ? (struct cover){query->slots[op].count, 1ULL << op}
                                    : (struct cover){COST_ALL, 0};
         } else if (op == OP_NOT) {
@@ -203,7 +218,7 @@ static bool leaf_holds(struct search_query *query, uint32_t at, uint32_t row)
     const struct leaf *leaf = &query->plan->leaves[at];
     query->work++;
     if (is_listed(leaf)) {
-        return slot_probe(query, at, row);
+        return query->slots[at].is_passive || slot_probe(query, at, row);
     }
     return leaf->kind == LEAF_PHRASE ? query_phrase_holds(query, leaf, row)
                                      : query_filter_holds(query, at, row);

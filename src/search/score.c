@@ -182,6 +182,21 @@ static bool stretch_has(const struct search_query *query, const struct leaf *phr
     return found;
 }
 
+/* The same for the description. Its pairs are not kept in order: for scripts without spaces
+ * having all of them counts. */
+static bool text_has(const struct search_query *query, const struct leaf *phrase,
+                     struct forward *forward)
+{
+    bool has_pairs = false;
+    bool in_text = true;
+    for (uint32_t leaf = phrase->first; leaf <= phrase->last; leaf++) {
+        has_pairs = has_pairs || query->slots[leaf].is_pair;
+        in_text = in_text && (query->slots[leaf].is_passive ||
+                              (query->matches[leaf].fields & POSTING_TEXT) != 0);
+    }
+    return has_pairs ? in_text : stretch_has(query, phrase, forward, forward->text, false);
+}
+
 bool query_phrase_holds(const struct search_query *query, const struct leaf *phrase,
                         uint32_t row_at)
 {
@@ -192,5 +207,5 @@ bool query_phrase_holds(const struct search_query *query, const struct leaf *phr
         return (in_title && (phrase->fields & POSTING_TITLE) != 0) ||
                (in_people && (phrase->fields & POSTING_PEOPLE) != 0);
     }
-    return in_title || in_people || stretch_has(query, phrase, &forward, forward.text, false);
+    return in_title || in_people || text_has(query, phrase, &forward);
 }

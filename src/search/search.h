@@ -26,7 +26,7 @@ enum {
     SEARCH_NESTING_MAX = 8,           /* brackets */
     SEARCH_LIMIT_MAX = 100,           /* hits of one page */
     SEARCH_DAYS_MAX = 16,             /* distinct day masks of one course that days: looks at */
-    SEARCH_DOC_MAX = 1 << 26,         /* document ids are smaller */
+    SEARCH_DOC_MAX = 1 << 25,         /* document ids are smaller */
     SEARCH_SCRATCH_BYTES = 256 << 10, /* what one query takes from its scratch arena at most */
 };
 
