@@ -196,6 +196,10 @@ static void give_back(struct log *log)
         io_file_close(log->io, log->keep.file);
         log->keep.file = NULL;
     }
+    if (log->keep.recycled != NULL) {
+        io_file_close(log->io, log->keep.recycled);
+        log->keep.recycled = NULL;
+    }
     buf_fini(&log->buffers[0]);
     buf_fini(&log->buffers[1]);
     arena_fini(&log->arena);
@@ -243,7 +247,6 @@ int log_open(struct log *log, struct io *io, const struct log_options *options,
 
 void log_abandon(struct log *log)
 {
-    ASSERT(!log->is_keeping && (!log->is_writing || log->is_held));
     log->is_closed = true;
     io_timer_stop(log->io, &log->idle);
     io_timer_stop(log->io, &log->probe);

@@ -223,7 +223,8 @@ uint64_t log_dropped(const struct log *log, uint32_t group);
 
 void log_stats(const struct log *log, struct log_stats *ret_stats);
 
-/* Close at once a log that was opened in this very turn: nothing is under way yet. */
+/* Close at once: nothing more is written and no hook is called. For a log whose jobs no lane
+ * has: one just opened, or that of a simulated process that has died. */
 void log_abandon(struct log *log);
 
 /* Store what was appended, write the marker, then closed(). Takes a failed log too. */

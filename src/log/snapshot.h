@@ -68,7 +68,8 @@ void log_snapshot_finish(struct log_snapshot_writer *writer);
  * ERR_CANCELLED. */
 void log_snapshot_give_up(struct log_snapshot_writer *writer);
 
-/* Free the buffers. Not while the lane has the job. Takes a zeroed writer. */
+/* Free the buffers and close the file. Not while the lane has the job. Takes a zeroed writer.
+ */
 void log_snapshot_fini(struct log_snapshot_writer *writer);
 
 /* Where a snapshot is read from: up to @len bytes at @offset, short only at the end. */

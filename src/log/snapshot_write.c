@@ -38,6 +38,10 @@ int log_snapshot_init(struct log_snapshot_writer *writer, struct io *io, const c
 
 void log_snapshot_fini(struct log_snapshot_writer *writer)
 {
+    if (writer->file != NULL) {
+        io_file_close(writer->io, writer->file);
+        writer->file = NULL;
+    }
     (void)ZSTD_freeCCtx(writer->packer);
     writer->packer = NULL;
     buf_fini(&writer->raw);

@@ -241,6 +241,15 @@ static void give_back(struct engine_single *single)
     arena_fini(&single->arena);
 }
 
+void engine_single_abandon(struct engine_single *single)
+{
+    log_snapshot_fini(&single->writer);
+    io_turn_remove(single->io, &single->turn);
+    io_timer_stop(single->io, &single->retry);
+    log_abandon(&single->log);
+    give_back(single);
+}
+
 static void log_closed(void *context)
 {
     struct engine_single *single = context;

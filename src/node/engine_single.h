@@ -86,6 +86,10 @@ int engine_single_open(struct engine_single *single, struct io *io,
                        const struct engine_options *options,
                        const struct engine_hooks *hooks) CHECKED;
 
+/* Free everything without the disk, when the simulated process has died or the folder failed
+ * before the loop began. No hook is called. */
+void engine_single_abandon(struct engine_single *single);
+
 /* What went wrong, for people; "" when nothing did. Kept after a failed open. */
 const char *engine_single_text(const struct engine_single *single);
 
