@@ -62,6 +62,11 @@ static void write_done(struct io_job *job)
     struct log *log = CONTAINER_OF(job, struct log, write.job);
     struct log_write *write = &log->write;
 
+    if (log->is_failed) {
+        log->is_writing = false; /* durable or not: nothing is told any more */
+        log__close_step(log);
+        return;
+    }
     if (write->status == ERR_DISK_FULL && !write->is_written) {
         /* Nothing was said about these bytes and no sync was tried: the same write may be
          * repeated. */

@@ -187,7 +187,7 @@ static void log_stored(void *context, const struct log_record *record)
 {
     struct engine_single *single = context;
 
-    if (record->type != LOG_ENTRY) {
+    if (record->type != LOG_ENTRY || single->is_failed) {
         return;
     }
     struct engine_group *group = &single->groups[record->group];
@@ -201,8 +201,10 @@ static void log_batch_stored(void *context)
 {
     struct engine_single *single = context;
 
-    single->hooks.batch_applied(single->hooks.context);
-    engine_single__policy(single);
+    if (!single->is_failed) {
+        single->hooks.batch_applied(single->hooks.context);
+        engine_single__policy(single);
+    }
 }
 
 static void log_writable(void *context, bool is_writable)
@@ -286,6 +288,10 @@ static int open_identity(struct engine_single *single, const struct engine_optio
     }
     if (status == OK) {
         status = log_identity_read(io, options->folder, &single->identity);
+    }
+    if (status == OK) {
+        /* The process before may have been stopped by the very sync that makes its name durable. */
+        status = io_folder_sync(io, options->folder);
     }
     *ret_is_new = status == ERR_GONE;
     if (status == ERR_GONE) {
