@@ -332,7 +332,7 @@ static void keep_spare(struct log *log)
         }
         return;
     }
-    if (log->is_starved && !log->is_probing) {
+    if (log->is_starved && !log->is_probing && keep->file == NULL) {
         return;
     }
     log->is_probing = false;

@@ -260,13 +260,19 @@ size_t log_payload_max(const struct log *log)
     return log->options.batch_bytes - LOG_BATCH_HEADER_BYTES - LOG_HEADER_BYTES;
 }
 
-/* Whether a batch of @bytes fits behind what was handed over, without any new block from the
- * disk. */
-static bool fits_filled(const struct log *log, uint64_t bytes)
+/* Whether a batch of @bytes fits behind what was handed over, without any new block from the disk. Room
+ * is left for a copy of every hard state: without it the segments that a snapshot covers could not be
+ * freed when nothing else is. */
+static bool fits_filled(const struct log *log, uint64_t bytes, enum log_type type)
 {
     const struct log_segment *segment = &log->segments[log->current];
+    uint64_t reserve = 0;
 
-    return !log->is_held && log->position + log_align(bytes, LOG_PAGE_BYTES) <= segment->filled;
+    if (type != LOG_HARD_STATE) {
+        reserve = log->options.groups * log_record_bytes(LOG_HARD_BYTES_MAX) + LOG_PAGE_BYTES;
+    }
+    return !log->is_held &&
+           log->position + log_align(bytes, LOG_SECTOR_BYTES) + reserve <= segment->filled;
 }
 
 int log_append(struct log *log, const struct log_record *record)
@@ -286,7 +292,7 @@ int log_append(struct log *log, const struct log_record *record)
         return log->is_held ? ERR_DISK_FULL : ERR_BUSY;
     }
     if ((log->is_starved || log->is_held) && log__ready(log) == 0 &&
-        !fits_filled(log, filling->len + bytes)) {
+        !fits_filled(log, filling->len + bytes, record->type)) {
         log->is_refusing = true;
         return ERR_DISK_FULL;
     }
