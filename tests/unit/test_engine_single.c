@@ -196,7 +196,7 @@ static void engine_snapshot__of_all_groups__recycles_covered_segments(void **sta
     }
     engine_status(f->engine, 1, &after);
     assert_true(after.segments <= before.segments + 1);
-    assert_true(after.first > 1);
+    assert_int_not_equal(after.first, 1); /* 0 when nothing is left of the group */
     fixture_reopen(f);
     assert_counts(f, 1, 24000);
     assert_counts(f, 2, 24000);
@@ -208,13 +208,14 @@ static void engine__log_beyond_threshold__snapshots_by_itself(void **state)
     struct engine_status status;
 
     f->single->snapshot_log_bytes = 100 << 10;
-    propose_many(f, 1, 2000, 100);
     propose_many(f, 2, 100, 100);
-    propose_many(f, 1, 2000, 100);
-    for (int i = 0; i < 100 && f->ledger.snapshots_ended < 3; i++) {
-        io_uv_run_once(f->uv, 10);
+    for (int i = 0; i < 1000; i++) {
+        propose_many(f, 1, 200, 100);
+        engine_status(f->engine, 2, &status);
+        if (status.snapshot_index != 0) {
+            break;
+        }
     }
-    engine_status(f->engine, 2, &status);
     assert_int_equal(status.snapshot_index, 100);
     assert_int_equal(f->ledger.snapshot_status, OK);
 }
