@@ -131,7 +131,7 @@ static void judge_duplicate(const struct model_bench *bench, const struct model_
 
         if (!is_before(bench, i, index) || other == op->section ||
             model->sections.items[other].course != course ||
-            (is_registration && is_listed(op->drops, op->drop_count, other))) {
+            (is_registration && op->is_wait && is_listed(op->drops, op->drop_count, other))) {
             continue;
         }
         model__refuse_section(bench, MODEL_REFUSAL(ALREADY_REGISTERED), index, other);
