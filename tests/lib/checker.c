@@ -1,11 +1,11 @@
 #include "tests/lib/checker.h"
 
-#include "tests/lib/checker_private.h"
+#include "base/assert.h"
 #include "tests/lib/history.h"
 #include "wire/message.h"
 #include "wire/method.h"
 
-void checker__say(struct buf *why, const char *text)
+static void say(struct buf *why, const char *text)
 {
     int status = buf_append_text(why, text);
 
@@ -29,8 +29,8 @@ static const char *const open_fields[][2] = {
     {"CheckReply",    "as_of"                 },
 };
 
-static bool is_open(const ProtobufCMessageDescriptor *type,
-                    const ProtobufCFieldDescriptor *field)
+bool checker_is_open(const ProtobufCMessageDescriptor *type,
+                     const ProtobufCFieldDescriptor *field)
 {
     for (size_t i = 0; i < sizeof open_fields / sizeof open_fields[0]; i++) {
         if (strcmp(open_fields[i][0], type->short_name) == 0 &&
@@ -117,88 +117,53 @@ bool checker_message(const ProtobufCMessage *expected, const ProtobufCMessage *a
     for (unsigned i = 0; i < expected->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &expected->descriptor->fields[i];
 
-        if (!is_open(expected->descriptor, field) &&
+        if (!checker_is_open(expected->descriptor, field) &&
             !is_field_equal(field, expected, actual, why)) {
-            checker__say(why, expected->descriptor->short_name);
-            checker__say(why, ".");
-            checker__say(why, field->name);
-            checker__say(why, " differs; ");
+            say(why, expected->descriptor->short_name);
+            say(why, ".");
+            say(why, field->name);
+            say(why, " differs; ");
             return false;
         }
     }
     return true;
 }
 
-bool checker__compare(const ProtobufCMessage *expected, struct slice reply, struct buf *why)
+static bool compare(const ProtobufCMessage *expected, struct slice reply, struct buf *why)
 {
     ProtobufCMessage *actual =
         protobuf_c_message_unpack(expected->descriptor, NULL, reply.len, reply.data);
     bool is_equal;
 
     if (actual == NULL) {
-        checker__say(why, "the reply does not decode");
+        say(why, "the reply does not decode");
         return false;
     }
     is_equal = checker_message(expected, actual, why);
     if (!is_equal) {
-        checker__say(why, "\n  expected ");
+        say(why, "\n  expected ");
         history_message_words(expected, why);
-        checker__say(why, "\n  got      ");
+        say(why, "\n  got      ");
         history_message_words(actual, why);
     }
     protobuf_c_message_free_unpacked(actual, NULL);
     return is_equal;
 }
 
-static bool is_status_equal(int expected, int actual, struct buf *why)
+bool checker_reply(const ProtobufCMessageDescriptor *type, struct slice expected,
+                   struct slice actual, struct buf *why)
 {
-    if (expected == actual) {
-        return true;
-    }
-    checker__say(why, "expected ");
-    checker__say(why, error_name(expected));
-    checker__say(why, ", got ");
-    checker__say(why, error_name(actual));
-    return false;
-}
-
-bool checker_answer(const struct model_result *expected, uint32_t method,
-                    const struct checker_answer *actual, struct buf *why)
-{
-    const struct method *row = method_get(method);
-    ProtobufCMessage *message;
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(type, NULL, expected.len, expected.data);
     bool is_equal;
 
-    if (!is_status_equal(expected->status, actual->status, why)) {
-        if (actual->status == ERR_REFUSED || expected->status == ERR_REFUSED) {
-            checker__say(why, "\n  expected ");
-            checker__words(row->reply, expected->reply, why);
-            checker__say(why, "\n  got      ");
-            checker__words(row->reply, actual->reply, why);
-        }
-        return false;
-    }
-    if (expected->is_repeated != actual->is_repeated) {
-        checker__say(why, expected->is_repeated ? "expected the answer of a repeated key"
-                                                : "expected the first answer of this key");
-        return false;
-    }
-    if (expected->index != actual->index) {
-        checker__say(why, "the answer stems from another entry");
-        return false;
-    }
-    if (row == NULL || (expected->status != OK && expected->status != ERR_REFUSED)) {
-        return true;
-    }
-    message =
-        protobuf_c_message_unpack(row->reply, NULL, expected->reply.len, expected->reply.data);
     ASSERT(message != NULL);
-    is_equal = checker__compare(message, actual->reply, why);
+    is_equal = compare(message, actual, why);
     protobuf_c_message_free_unpacked(message, NULL);
     return is_equal;
 }
 
-void checker__words(const ProtobufCMessageDescriptor *type, struct slice reply, struct buf *out)
+static void words(const ProtobufCMessageDescriptor *type, struct slice reply, struct buf *out)
 {
     ProtobufCMessage *message = protobuf_c_message_unpack(type, NULL, reply.len, reply.data);
 
@@ -206,6 +171,47 @@ void checker__words(const ProtobufCMessageDescriptor *type, struct slice reply, 
         history_message_words(message, out);
         protobuf_c_message_free_unpacked(message, NULL);
     }
+}
+
+static bool is_status_equal(int expected, int actual, struct buf *why)
+{
+    if (expected == actual) {
+        return true;
+    }
+    say(why, "expected ");
+    say(why, error_name(expected));
+    say(why, ", got ");
+    say(why, error_name(actual));
+    return false;
+}
+
+bool checker_answer(const struct model_result *expected, uint32_t method,
+                    const struct checker_answer *actual, struct buf *why)
+{
+    const struct method *row = method_get(method);
+
+    if (!is_status_equal(expected->status, actual->status, why)) {
+        if (actual->status == ERR_REFUSED || expected->status == ERR_REFUSED) {
+            say(why, "\n  expected ");
+            words(row->reply, expected->reply, why);
+            say(why, "\n  got      ");
+            words(row->reply, actual->reply, why);
+        }
+        return false;
+    }
+    if (expected->is_repeated != actual->is_repeated) {
+        say(why, expected->is_repeated ? "expected the answer of a repeated key"
+                                       : "expected the first answer of this key");
+        return false;
+    }
+    if (expected->index != actual->index) {
+        say(why, "the answer stems from another entry");
+        return false;
+    }
+    if (row == NULL || (expected->status != OK && expected->status != ERR_REFUSED)) {
+        return true;
+    }
+    return checker_reply(row->reply, expected->reply, actual->reply, why);
 }
 
 bool checker_check(const struct model_result *expected, int status, struct slice reply,
@@ -216,8 +222,8 @@ bool checker_check(const struct model_result *expected, int status, struct slice
     bool is_equal;
 
     if (!is_status_equal(expected->status, status, why)) {
-        checker__say(why, "\n  got      ");
-        checker__words(&carillon__check_reply__descriptor, reply, why);
+        say(why, "\n  got      ");
+        words(&carillon__check_reply__descriptor, reply, why);
         return false;
     }
     if (expected->status != OK && expected->status != ERR_REFUSED) {
@@ -229,7 +235,7 @@ bool checker_check(const struct model_result *expected, int status, struct slice
     check.changes = submit->changes;
     check.n_refusals = submit->n_refusals;
     check.refusals = submit->refusals;
-    is_equal = checker__compare(&check.base, reply, why);
+    is_equal = compare(&check.base, reply, why);
     carillon__submit_reply__free_unpacked(submit, NULL);
     return is_equal;
 }

@@ -26,13 +26,19 @@ bool checker_answer(const struct model_result *expected, uint32_t method,
 bool checker_check(const struct model_result *expected, int status, struct slice reply,
                    struct buf *why);
 
-/* The replies of SCHEDULE (all terms), ROSTER (all of it) and OUTCOME. */
-bool checker_schedule(const struct model *model, int student, struct slice reply,
-                      struct buf *why);
-bool checker_roster(const struct model *model, int section, struct slice reply,
-                    struct buf *why);
-bool checker_outcome(const struct model *model, const struct model_answer *answer,
-                     struct slice reply, struct buf *why);
+/* Append what SCHEDULE (all terms), ROSTER (all of it) and OUTCOME should reply, packed;
+ * @answer is NULL when the key has none. */
+void checker_schedule_pack(const struct model *model, int student, struct buf *out);
+void checker_roster_pack(const struct model *model, int section, struct buf *out);
+void checker_outcome_pack(const struct model_answer *answer, struct buf *out);
+
+/* Compare two packed replies of one type. */
+bool checker_reply(const ProtobufCMessageDescriptor *type, struct slice expected,
+                   struct slice actual, struct buf *why);
+
+/* Whether the specification leaves this field of this message open. */
+bool checker_is_open(const ProtobufCMessageDescriptor *type,
+                     const ProtobufCFieldDescriptor *field);
 
 /* Compare two messages of one type field by field, those that are not compared apart. */
 bool checker_message(const ProtobufCMessage *expected, const ProtobufCMessage *actual,

@@ -124,8 +124,8 @@ static void weights_draw(struct history *history)
     }
     history->weights[HISTORY_SUBMIT] += 10;
     history->odds = (struct history_odds){
-        .short_name = odd_draw(history, 300000),
-        .unknown_name = odd_draw(history, 40000),
+        .short_name = odd_draw(history, 100000),
+        .unknown_name = odd_draw(history, 20000),
         .bad_shape = odd_draw(history, 40000),
         .bad_key = odd_draw(history, 40000),
         .bad_import = odd_draw(history, 250000),

@@ -135,6 +135,8 @@ struct history {
     uint64_t wall_ms;
     uint32_t weights[HISTORY_NR];
     struct history_odds odds;
+    uint32_t rule_ppm; /* how many courses have a rule */
+    int taken_max;     /* courses taken by a student */
     int institution_count;
     int term_count;
     int code_count;

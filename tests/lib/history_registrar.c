@@ -14,7 +14,7 @@ void history__window(struct history *history, const struct model *model, struct 
         history__institution(history, history__pick(history, history->institution_count));
     request.term = history__term(history, history__pick(history, history->term_count));
     request.by = history__text(history, "registrar");
-    switch (history__pick(history, 8)) {
+    switch (history__pick(history, 20)) {
     case 0:
         request.opens_ms = 1;
         request.closes_ms = 1;
@@ -55,7 +55,7 @@ void history__limits(struct history *history, const struct model *model, struct 
     request.by = history__text(history, "registrar");
     request.courses_max = (uint32_t)rng_between(&history->rng, 1, 8);
     if (history__chance(history, 500000)) {
-        request.credits_max_hundredths = (uint32_t)rng_between(&history->rng, 1, 20) * 100;
+        request.credits_max_hundredths = (uint32_t)rng_between(&history->rng, 3, 30) * 100;
     }
     if (history__chance(history, 500000)) {
         request.waitlist_max = (uint32_t)rng_between(&history->rng, 1, 5);

@@ -124,7 +124,7 @@ static void promotion_drops_draw(struct history *history, const struct model *mo
 static void op_draw(struct history *history, const struct model *model, int student,
                     Carillon__SubmitRequest *request)
 {
-    int kind = history__pick(history, 10);
+    int kind = history__pick(history, 12);
     int section = history__section(history, model);
     int held = MODEL_NONE;
     Carillon__Op *op;
@@ -136,11 +136,10 @@ static void op_draw(struct history *history, const struct model *model, int stud
         op_push(history, model, request, DROP, held);
         return;
     }
-    op = op_push(history, model, request, kind == 3 ? DROP : ADD, section);
-    if (kind == 4 || kind == 5) {
-        op->waitlist = true;
-    }
-    if (kind == 5) {
+    op = op_push(history, model, request,
+                 kind == 3 && history__chance(history, 300000) ? DROP : ADD, section);
+    op->waitlist = op->kind == ADD && kind < 8;
+    if (op->waitlist && kind == 5) {
         promotion_drops_draw(history, model, student, op);
     }
 }
@@ -191,10 +190,11 @@ static void request_end(struct history *history, const struct model *model,
 
 void history__submit(struct history *history, const struct model *model, struct history_op *op)
 {
-    static const int counts[] = {1, 1, 1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 7, 16};
+    static const int counts[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                 2, 2, 2, 2, 2, 3, 3, 4, 5, 7, 16};
     int student;
     Carillon__SubmitRequest *request = request_begin(history, model, &student);
-    int count = counts[history__pick(history, 15)];
+    int count = counts[history__pick(history, 23)];
 
     for (int i = 0; i < count; i++) {
         op_draw(history, model, student, request);

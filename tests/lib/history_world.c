@@ -74,7 +74,7 @@ static void tree_draw(struct history *history, struct history_course *course, in
 static void rule_draw(struct history *history, struct history_course *course)
 {
     course->node_count = 0;
-    if (history__chance(history, 450000)) {
+    if (history__chance(history, history->rule_ppm)) {
         tree_draw(history, course, 1 + history__pick(history, HISTORY_NODES_MAX));
     }
 }
@@ -129,7 +129,7 @@ void history__course_change(struct history *history, struct history_course *cour
 void history__student_draw(struct history *history, struct history_student *student)
 {
     student->level = between(history, 0, 5);
-    student->taken_count = history__pick(history, HISTORY_TAKEN_MAX + 1);
+    student->taken_count = history__pick(history, history->taken_max + 1);
     for (int i = 0; i < student->taken_count; i++) {
         struct history_taken *taken = &student->taken[i];
 
@@ -160,6 +160,8 @@ void history__world_draw(struct history *history)
 {
     int wanted = (int)between(history, 10, HISTORY_COURSES_MAX);
 
+    history->rule_ppm = between(history, 0, 3) * 200000;
+    history->taken_max = history__pick(history, HISTORY_TAKEN_MAX + 1);
     history->institution_count = 1 + history__pick(history, 3);
     history->term_count = 1 + history__pick(history, 2);
     history->code_count = wanted / (history->institution_count * history->term_count) + 3;

@@ -28,6 +28,8 @@ enum {
     MODEL_MEETINGS_MAX = 8,
     MODEL_BLOCKS_MAX = 16,
     MODEL_PERMITS_MAX = 64,
+    MODEL_PLACES_MAX = 64,         /* of a student */
+    MODEL_REGISTRATIONS_MAX = 128, /* of a student */
     MODEL_REASON_MAX = 256,
     MODEL_EVIDENCE_MAX = 320,
 };

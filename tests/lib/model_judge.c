@@ -210,6 +210,20 @@ static void judge_time(const struct model_bench *bench, const struct model_attem
     }
 }
 
+/* How many places the student has, with those that earlier ops ask for. */
+static uint32_t places_before(const struct model_bench *bench, uint32_t index)
+{
+    uint32_t count = 0;
+
+    for (int i = 0; i < bench->model->places.count; i++) {
+        count += bench->model->places.items[i].student == bench->attempt->student;
+    }
+    for (uint32_t i = 0; i < index; i++) {
+        count += bench->attempt->ops[i].is_wait && !bench->attempt->ops[i].is_duplicate;
+    }
+    return count;
+}
+
 /* Rows 13 and 14. */
 static void judge_seat(const struct model_bench *bench, const struct model_attempt_op *op,
                        uint32_t index)
@@ -220,7 +234,13 @@ static void judge_seat(const struct model_bench *bench, const struct model_attem
     struct model_refusal *refusal;
 
     if (op->is_wait) {
-        if (waiting >= limit) {
+        uint32_t places = places_before(bench, index);
+
+        if (places >= MODEL_PLACES_MAX) {
+            refusal = model__refuse(bench->refusals, MODEL_REFUSAL(WAITLIST_FULL), index);
+            snprintf(refusal->evidence, sizeof refusal->evidence, "%u of %u", places,
+                     MODEL_PLACES_MAX);
+        } else if (waiting >= limit) {
             refusal = model__refuse(bench->refusals, MODEL_REFUSAL(WAITLIST_FULL), index);
             snprintf(refusal->evidence, sizeof refusal->evidence, "%u of %u", waiting, limit);
         }

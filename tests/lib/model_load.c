@@ -35,7 +35,7 @@ static void judge_load(const struct model_bench *bench, const struct model_offer
 
 void model__judge_loads(const struct model_bench *bench)
 {
-    const struct model_offer *judged[MODEL_DROPS_MAX + 1];
+    const struct model_offer *judged[MODEL_OPS_MAX];
     int count = 0;
 
     for (int i = 0; i < bench->attempt->op_count; i++) {
@@ -48,6 +48,13 @@ void model__judge_loads(const struct model_bench *bench)
         offer = model__offer_of(bench->model, bench->attempt->ops[i].section);
         for (int j = 0; j < count; j++) {
             is_new = is_new && judged[j] != offer;
+        }
+        if (count == 0 && bench->after.count > MODEL_REGISTRATIONS_MAX) {
+            struct model_refusal *refusal =
+                model__refuse(bench->refusals, MODEL_REFUSAL(COURSE_LIMIT), MODEL_WHOLE);
+
+            snprintf(refusal->evidence, sizeof refusal->evidence, "%d of %d",
+                     bench->after.count, MODEL_REGISTRATIONS_MAX);
         }
         if (is_new) {
             judged[count++] = offer;
@@ -81,7 +88,7 @@ void model__judge_corequisites(const struct model_bench *bench)
 {
     const struct model *model = bench->model;
     int student = bench->attempt->student;
-    bool listed[MODEL_PERMITS_MAX + MODEL_OPS_MAX] = {false};
+    bool listed[MODEL_AFTER_MAX] = {false};
 
     for (int i = 0; i < bench->attempt->op_count; i++) {
         const struct model_attempt_op *op = &bench->attempt->ops[i];

@@ -6,6 +6,8 @@
 #include "tests/lib/model.h"
 #include "wire/message.h"
 
+enum { MODEL_AFTER_MAX = MODEL_REGISTRATIONS_MAX + MODEL_OPS_MAX };
+
 /* One add or drop of an attempt, its names resolved. */
 struct model_attempt_op {
     bool is_add;
@@ -17,12 +19,12 @@ struct model_attempt_op {
     bool is_wait;      /* wait add; set by model__judge() */
 };
 
-/* What a student asks for at once; a promotion has one op more than a request may. */
+/* What a student asks for at once. */
 struct model_attempt {
     int student;
     bool is_promotion;
     int op_count;
-    struct model_attempt_op ops[MODEL_DROPS_MAX + 1];
+    struct model_attempt_op ops[MODEL_OPS_MAX];
 };
 
 struct model_refusal {
@@ -40,8 +42,8 @@ struct model_refusals {
 /* A set of sections that a student has or would have, in order. */
 struct model_after {
     int count;
-    int sections[MODEL_PERMITS_MAX + MODEL_OPS_MAX];
-    int ops[MODEL_PERMITS_MAX + MODEL_OPS_MAX]; /* whose seat add; MODEL_NONE: a registration */
+    int sections[MODEL_AFTER_MAX];
+    int ops[MODEL_AFTER_MAX]; /* whose seat add; MODEL_NONE: a registration */
 };
 
 #define MODEL_REFUSAL(name) CARILLON__REFUSAL_KIND__REFUSAL_##name

@@ -57,7 +57,18 @@ static void skip(struct model *model, int at, const struct model_refusal *refusa
     memcpy(noted->evidence, refusal->evidence, sizeof refusal->evidence);
 }
 
-/* What the student of a place would ask for now: his drops, then the section. */
+static bool is_op_of(const struct model_attempt *attempt, int section)
+{
+    for (int i = 0; i < attempt->op_count; i++) {
+        if (attempt->ops[i].section == section) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the student of a place would ask for now: the first of his drops, each once, then the
+ * section. */
 static struct model_attempt place_attempt(const struct model *model,
                                           const struct model_place *place)
 {
@@ -65,7 +76,8 @@ static struct model_attempt place_attempt(const struct model *model,
     struct model_attempt_op *op;
 
     for (int i = 0; i < place->drop_count; i++) {
-        if (model_registration_find(model, place->student, place->drops[i]) == MODEL_NONE) {
+        if (attempt.op_count == MODEL_OPS_MAX - 1 || is_op_of(&attempt, place->drops[i]) ||
+            model_registration_find(model, place->student, place->drops[i]) == MODEL_NONE) {
             continue;
         }
         op = &attempt.ops[attempt.op_count++];
@@ -137,8 +149,8 @@ void model__queue_section(struct model *model, int section)
 
 void model__queue_student(struct model *model, int student)
 {
-    int sections[MODEL_PERMITS_MAX * 4];
-    uint64_t since[MODEL_PERMITS_MAX * 4];
+    int sections[MODEL_PLACES_MAX];
+    uint64_t since[MODEL_PLACES_MAX];
     int count = 0;
 
     for (int i = 0; i < model->places.count; i++) {
@@ -158,7 +170,7 @@ void model__queue_student(struct model *model, int student)
         sections[at] = place->section;
         since[at] = place->since_index;
         count++;
-        ASSERT(count < MODEL_PERMITS_MAX * 4);
+        ASSERT(count <= MODEL_PLACES_MAX);
     }
     for (int i = 0; i < count; i++) {
         model__queue_section(model, sections[i]);

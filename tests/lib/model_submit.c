@@ -99,7 +99,7 @@ static uint32_t add(struct model *model, int student, const struct model_attempt
     return CHANGE(WAITLISTED);
 }
 
-/* Do it: the drops, then the adds, then the queue. */
+/* Do it: the drops, then the adds; then put into the queue what that may have changed. */
 static void attempt_perform(struct model *model, const struct model_attempt *attempt,
                             Carillon__Change *changes)
 {
@@ -124,7 +124,6 @@ static void attempt_perform(struct model *model, const struct model_attempt *att
         }
     }
     model__queue_student(model, attempt->student);
-    model__queue_run(model, MODEL_NONE);
 }
 
 static void reply_changes(struct model *model, const struct model_attempt *attempt,
@@ -190,11 +189,11 @@ static int submit(struct model *model, const Carillon__SubmitRequest *request,
     model__judge(model, &attempt, &refusals);
     reply.receipt = &receipt;
     if (refusals.count > 0) {
-        model->queue.count = 0; /* only an entry that was accepted works it off */
         reply_refusals(&refusals, &parts, &reply);
     } else {
         reply_changes(model, &attempt, &parts, &reply);
     }
+    model__queue_run(model, MODEL_NONE);
     model__reply(answer, &reply.base);
     return refusals.count > 0 ? ERR_REFUSED : OK;
 }
