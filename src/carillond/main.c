@@ -1,0 +1,232 @@
+/* carillond/main.c -- the daemon: flags, configuration, one world, one node, until a signal.
+ *
+ * Layer: carillond (base, io, io_uv, node)
+ */
+#include <argp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "io_uv/io_uv.h"
+#include "node/config.h"
+#include "node/event.h"
+#include "node/node.h"
+
+enum { TEXT_BYTES_MAX = 64 << 10, OPTION_PRINT_CONFIG = 256, OPTION_SET, OPTION_PORT_FILE };
+
+struct daemon {
+    struct io_uv *world;
+    struct node *node;
+    struct node_config config;
+    struct buf text;
+    const char *config_file;
+    const char *port_file;
+    bool print_config;
+    bool has_failed;
+    bool is_closing;
+};
+
+const char *argp_program_version = "carillond " CARILLON_VERSION;
+
+static const char usage[] =
+    "The Carillon daemon: one node of an institution's cluster.\v"
+    "Without any option it serves 127.0.0.1:7440 and keeps its data in /var/lib/carillon (as "
+    "root) or "
+    "$XDG_DATA_HOME/carillon.\n\nExample: carillond --data ./data --listen 127.0.0.1:7440";
+
+static const struct argp_option options[] = {
+    {"config",                               'c', "FILE", 0, "read settings from FILE (libconfig)", 0},
+    {"data",                                'd', "FOLDER", 0, "keep the data in FOLDER", 0},
+    {"listen", 'l', "ADDRESS:PORT", 0, "serve there; port 0 takes a free one", 0},
+    {"memory",                                      'm', "BYTES", 0, "memory for state and index, such as 4G", 0},
+    {"set",    OPTION_SET, "NAME=VALUE", 0, "any setting of the configuration file", 0},
+    {"port-file",                                     OPTION_PORT_FILE, "FILE", 0, "write the served port into FILE when ready", 0},
+    {"print-config",                                     OPTION_PRINT_CONFIG, NULL, 0,
+     "print all settings as a configuration file and end", 0},
+    {0                              },
+};
+
+/* The file is read before the flags are, wherever it stands: flags win. */
+static error_t find_config(int key, char *value, struct argp_state *state)
+{
+    struct daemon *daemon = state->input;
+
+    if (key == 'c') {
+        daemon->config_file = value;
+    }
+    return 0;
+}
+
+static void set_or_exit(struct daemon *daemon, const char *name, const char *value)
+{
+    if (node_config_set(&daemon->config, name, value, &daemon->text) != OK) {
+        (void)fprintf(stderr, "carillond: %s\n", buf_text(&daemon->text));
+        exit(EXIT_USAGE);
+    }
+}
+
+static error_t parse_option(int key, char *value, struct argp_state *state)
+{
+    struct daemon *daemon = state->input;
+    char *equals;
+
+    switch (key) {
+    case 'c':
+        return 0;
+    case 'd':
+        set_or_exit(daemon, "data_folder", value);
+        return 0;
+    case 'l':
+        set_or_exit(daemon, "listen", value);
+        return 0;
+    case 'm':
+        set_or_exit(daemon, "memory_bytes_max", value);
+        return 0;
+    case OPTION_SET:
+        equals = strchr(value, '=');
+        if (equals == NULL) {
+            argp_error(state, "--set wants NAME=VALUE, not \"%s\"", value);
+            return EINVAL;
+        }
+        *equals = '\0';
+        set_or_exit(daemon, value, equals + 1);
+        return 0;
+    case OPTION_PORT_FILE:
+        daemon->port_file = value;
+        return 0;
+    case OPTION_PRINT_CONFIG:
+        daemon->print_config = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void read_config(struct daemon *daemon, int argc, char **argv)
+{
+    static const struct argp first = {options, find_config, NULL, usage, NULL, NULL, NULL};
+    static const struct argp second = {options, parse_option, NULL, usage, NULL, NULL, NULL};
+    int rc = OK;
+
+    argp_err_exit_status = EXIT_USAGE;
+    node_config_init(&daemon->config);
+    (void)argp_parse(&first, argc, argv, 0, NULL, daemon);
+    if (daemon->config_file != NULL) {
+        rc = node_config_read_file(&daemon->config, daemon->config_file, &daemon->text);
+    }
+    if (rc == OK) {
+        (void)argp_parse(&second, argc, argv, 0, NULL, daemon);
+        rc = node_config_finish(&daemon->config, &daemon->text);
+    }
+    if (rc != OK) {
+        (void)fprintf(stderr, "carillond: %s\n", buf_text(&daemon->text));
+        exit(error_exit_code(rc));
+    }
+}
+
+static void on_closed(void *context)
+{
+    struct daemon *daemon = context;
+
+    io_uv_stop(daemon->world);
+}
+
+static void begin_close(struct daemon *daemon)
+{
+    if (!daemon->is_closing) {
+        daemon->is_closing = true;
+        node_close(daemon->node, on_closed, daemon);
+    }
+}
+
+static void on_signal(void *context, int signal_number)
+{
+    struct daemon *daemon = context;
+
+    event_log(EVENT_INFO, "node-stopping", "signal=%d", signal_number);
+    begin_close(daemon);
+}
+
+static void on_failed(void *context)
+{
+    struct daemon *daemon = context;
+
+    daemon->has_failed = true;
+    begin_close(daemon);
+}
+
+static int write_port_file(const struct daemon *daemon)
+{
+    FILE *file = fopen(daemon->port_file, "we");
+
+    if (file == NULL) {
+        return ERR_IO;
+    }
+    (void)fprintf(file, "%u\n", node_port(daemon->node));
+    return fclose(file) == 0 ? OK : ERR_IO;
+}
+
+/* Each connection, segment and listener is a descriptor: take as many as the system allows us.
+ */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int serve(struct daemon *daemon)
+{
+    int rc =
+        node_open(io_uv_world(daemon->world), &daemon->config, &daemon->node, &daemon->text);
+
+    if (rc != OK) {
+        (void)fprintf(stderr, "carillond: %s\n", buf_text(&daemon->text));
+        return error_exit_code(rc);
+    }
+    node_on_failed(daemon->node, on_failed, daemon);
+    rc = io_uv_watch_signals(daemon->world, on_signal, daemon);
+    if (rc == OK && daemon->port_file != NULL) {
+        rc = write_port_file(daemon);
+    }
+    if (rc != OK) {
+        (void)fprintf(stderr, "carillond: cannot watch signals or write the port file: %s\n",
+                      error_text(rc));
+        daemon->has_failed = true;
+        begin_close(daemon);
+    }
+    io_uv_run(daemon->world);
+    return daemon->has_failed ? EXIT_FAILED : EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+    struct daemon daemon = {0};
+
+    buf_init(&daemon.text, TEXT_BYTES_MAX);
+    read_config(&daemon, argc, argv);
+    if (daemon.print_config) {
+        int rc = node_config_describe(&daemon.config, &daemon.text);
+
+        (void)printf("%s", rc == OK ? buf_text(&daemon.text) : "");
+        buf_fini(&daemon.text);
+        return EXIT_DONE;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    daemon.world = io_uv_create();
+    if (daemon.world == NULL) {
+        (void)fprintf(
+            stderr, "carillond: the system gives no descriptors or memory for an event loop\n");
+        return EXIT_UNAVAILABLE;
+    }
+    int status = serve(&daemon);
+    io_uv_destroy(daemon.world);
+    buf_fini(&daemon.text);
+    return status;
+}
