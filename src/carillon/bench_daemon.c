@@ -49,6 +49,11 @@ bool bench_is_interrupted(void)
     return interrupted != 0;
 }
 
+const volatile sig_atomic_t *bench_interrupt_flag(void)
+{
+    return &interrupted;
+}
+
 /* ---- the folder ---- */
 
 static void path_join(const struct bench_daemon *daemon, const char *name,
@@ -93,22 +98,31 @@ int bench_daemon_init(struct bench_daemon *daemon, const char *parent,
                  strerror(errno));
         return ERR_IO;
     }
-    if (realpath(made, daemon->folder) == NULL) {
+    char *whole = realpath(made, NULL); /* the daemon is told a path that holds from anywhere */
+    if (whole == NULL || strlen(whole) >= sizeof daemon->folder) {
         snprintf(ret_text, BENCH_TEXT_BYTES, "cannot resolve %s", made);
+        free(whole);
+        (void)rmdir(made); /* it is empty */
         return ERR_IO;
     }
+    snprintf(daemon->folder, sizeof daemon->folder, "%s", whole);
+    free(whole);
     return OK;
 }
 
 /* ---- starting ---- */
 
-static int port_find(struct io *io, uint16_t *ret_port)
+static void listener_ignore(struct io_listener *listener)
 {
-    struct io_listener listener = {0};
-    int rc = io_listen(io, &listener, "127.0.0.1", 0, ret_port);
+    (void)listener;
+}
+
+static int port_find(struct io *io, struct io_listener *listener, uint16_t *ret_port)
+{
+    int rc = io_listen(io, listener, "127.0.0.1", 0, ret_port);
 
     if (rc == OK) {
-        io_listener_close(io, &listener);
+        io_listener_close(io, listener);
     }
     return rc;
 }
@@ -116,12 +130,13 @@ static int port_find(struct io *io, uint16_t *ret_port)
 /* A world of its own, so that the listener is closed for good when this returns. */
 static int port_free(uint16_t *ret_port)
 {
+    struct io_listener listener = {.incoming = listener_ignore, .closed = listener_ignore};
     struct io_uv *world = io_uv_create();
 
     if (world == NULL) {
         return ERR_IO;
     }
-    int rc = port_find(io_uv_world(world), ret_port);
+    int rc = port_find(io_uv_world(world), &listener, ret_port);
     io_uv_destroy(world);
     return rc;
 }

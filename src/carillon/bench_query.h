@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "carillon/bench_histogram.h"
+#include "carillon/bench_workload.h"
 #include "client/carillon.h"
 #include "io/io.h"
 
@@ -76,12 +77,12 @@ struct bench_pacer {
     const struct bench_queries *queries;
     uint64_t rate; /* a second */
     uint64_t start_ns;
-    uint64_t sent;
+    uint64_t seen_ns; /* the last turn */
+    uint64_t sent;    /* or due and not sent, for want of room */
     uint64_t answers;
-    uint64_t state; /* of the draw */
+    struct bench_stream stream;
     struct pacer_flight *flights;
-    uint32_t flight_count;
-    uint32_t free_count;
+    struct pacer_flight *free;
     struct bench_histogram latency;
 };
 

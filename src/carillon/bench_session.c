@@ -7,7 +7,14 @@
 #include "carillon/import.h"
 #include "wire/message.h"
 
-enum { READY_MS_MAX = 60000, READY_STEP_MS = 2, NS_PER_MS = 1000000, PATH_BYTES = 1024 };
+/* WINDOW_MIN: imports and readings pipeline, however few requests the load keeps going. */
+enum {
+    WINDOW_MIN = 256,
+    READY_MS_MAX = 60000,
+    READY_STEP_MS = 2,
+    NS_PER_MS = 1000000,
+    PATH_BYTES = 1024
+};
 
 int bench_session_fail(struct bench_session *session, const char *what, int status)
 {
@@ -27,7 +34,7 @@ static int client_open(struct bench_session *session, uint32_t connections,
         .address = session->address,
         .name = "carillon-bench/" CARILLON_VERSION,
         .connections = connections,
-        .outstanding_max = outstanding,
+        .outstanding_max = outstanding > WINDOW_MIN ? outstanding : WINDOW_MIN,
     };
     int rc = carillon_create(&options, &session->client);
 

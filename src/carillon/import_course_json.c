@@ -180,10 +180,14 @@ static void read_meetings(struct import_context *context, void *message, const c
         import_json_type(context, name, "list", value);
         return;
     }
+    size_t prefix_len = strlen(context->prefix);
+
     for (size_t i = 0; i < json_object_array_length(value); i++) {
         struct json_object *item = json_object_array_get_idx(value, i);
         struct meeting_texts texts = {SLICE_NONE, SLICE_NONE, SLICE_NONE, SLICE_NONE};
 
+        snprintf(context->prefix + prefix_len, sizeof context->prefix - prefix_len,
+                 "meetings[%zu].", i);
         if (!json_object_is_type(item, json_type_object)) {
             import_json_type(context, name, "object", item);
             continue;
@@ -192,6 +196,7 @@ static void read_meetings(struct import_context *context, void *message, const c
         import_section_add_meeting(context, message, texts.days, texts.start, texts.end,
                                    texts.location);
     }
+    context->prefix[prefix_len] = '\0';
 }
 
 static void read_sections(struct import_context *context, void *message, const char *name,

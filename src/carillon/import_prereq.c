@@ -238,6 +238,7 @@ static int parse_term(struct parser *parser, bool *ret_is_open)
 {
     struct import_token next = peek(parser);
     uint64_t count = 0;
+    size_t at = parser->token.at;
 
     *ret_is_open = false;
     if (parser->token.kind == TOKEN_OPEN) {
@@ -261,6 +262,7 @@ static int parse_term(struct parser *parser, bool *ret_is_open)
 
         advance(parser);
         if (error == OK) {
+            top(parser)->at = at;
             error = push(parser, TOKEN_COMMA, 0);
         }
         *ret_is_open = true;

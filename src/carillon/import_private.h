@@ -37,6 +37,11 @@ int import__compare(struct import_run *run) CHECKED;
 /* Send what differs and commit, or abort. */
 int import__send(struct import_run *run) CHECKED;
 
+/* Read the record of @entry again. Errors: ERR_MALFORMED it is not what it was, which is
+ * reported. */
+int import__reload(struct import_run *run, const struct import_entry *entry,
+                   struct import_record *ret_record) CHECKED;
+
 /* Keep the words of the blocking call that just failed with @error; returns @error. */
 int import__fail(struct import_run *run, int error);
 

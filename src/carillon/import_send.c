@@ -162,12 +162,19 @@ static int make_room(struct sender *sender, size_t bytes)
     return OK;
 }
 
-static int changed(struct sender *sender, const struct import_entry *entry)
+int import__reload(struct import_run *run, const struct import_entry *entry,
+                   struct import_record *ret_record)
 {
-    struct import_report *report = sender->run->report;
+    int error = run->source->load(run->source, &run->context, &entry->unit, ret_record);
+    uint64_t hash = error != OK                  ? 0
+                    : ret_record->course != NULL ? ret_record->course->content_hash
+                                                 : ret_record->student->content_hash;
 
-    report->line = entry->unit.line;
-    import_find(report, IMPORT_FOUND_FILE_CHANGED, NULL, entry->name);
+    if (error == OK && hash == entry->content_hash) {
+        return OK;
+    }
+    run->report->line = entry->unit.line;
+    import_find(run->report, IMPORT_FOUND_FILE_CHANGED, NULL, entry->name);
     return ERR_MALFORMED;
 }
 
@@ -178,27 +185,20 @@ static int add_record(struct sender *sender, const struct import_entry *entry)
     struct import_record record = {.course = NULL};
     int error = make_room(sender, entry->packed_bytes);
 
+    if (error == OK) {
+        error = import__reload(run, entry, &record);
+    }
     if (error != OK) {
         return error;
     }
-    error = run->source->load(run->source, &run->context, &entry->unit, &record);
-    bool is_course = error == OK && record.course != NULL;
-    uint64_t hash = error != OK ? 0
-                    : is_course ? record.course->content_hash
-                                : record.student->content_hash;
-
-    if (error != OK || hash != entry->content_hash) {
-        return changed(sender, entry);
-    }
-    if (is_course) {
+    if (record.course != NULL) {
         chunk->courses =
             import_append(&run->arena, chunk->courses, &chunk->n_courses, record.course);
-        sender->chunk_bytes += carillon__course__get_packed_size(record.course) + 4;
     } else {
         chunk->students =
             import_append(&run->arena, chunk->students, &chunk->n_students, record.student);
-        sender->chunk_bytes += carillon__student__get_packed_size(record.student) + 4;
     }
+    sender->chunk_bytes += entry->packed_bytes + 4;
     return OK;
 }
 

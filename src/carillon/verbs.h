@@ -47,7 +47,8 @@ const struct verb *verb_at(size_t index);
     X(status,     "Operators",  "show the node: state, memory, log, connections")                          \
     X(snapshot,   "Operators",  "write a snapshot now")                                                    \
     X(verify,     "Operators",  "check every invariant of the state")                                      \
-    X(call,       "Operators",  "call any method by name with a JSON body")
+    X(call,       "Operators",  "call any method by name with a JSON body")                                \
+    X(bench,      "Operators",  "measure registrations, searches, the start, or importing")
 /* clang-format on */
 
 #define VERB_DECLARATION(name, group, help) int verb_##name(struct cli *cli, int argc, char **argv);
