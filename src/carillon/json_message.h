@@ -14,7 +14,7 @@
 #ifndef CARILLON_CARILLON_JSON_MESSAGE_H
 #define CARILLON_CARILLON_JSON_MESSAGE_H
 
-#include <protobuf-c/protobuf-c.h>
+#include "wire/method.h"
 #include <stdio.h>
 
 #include "base/arena.h"
@@ -33,7 +33,7 @@ void json_error_print(FILE *out, const char *name, const char *text);
 void json_text_print(FILE *out, const char *text);
 
 struct json_message_error {
-    char text[160]; /* where and what: "sections[2].capacity: a number from 0 to 4294967295 is
+    char text[256]; /* where and what: "sections[2].capacity: a number from 0 to 4294967295 is
                        expected" */
 };
 

@@ -20,8 +20,8 @@ static int parse_message(struct reader *reader, struct json_object *json,
 
 static int fail(struct reader *reader, const char *what)
 {
-    snprintf(reader->error->text, sizeof reader->error->text, "%s%s%s", reader->path,
-             reader->path[0] != '\0' ? ": " : "", what);
+    (void)snprintf(reader->error->text, sizeof reader->error->text, "%s%s%s", reader->path,
+                   reader->path[0] != '\0' ? ": " : "", what);
     return ERR_MALFORMED;
 }
 

@@ -5,7 +5,7 @@
 #ifndef CARILLON_CARILLON_JSON_PRIVATE_H
 #define CARILLON_CARILLON_JSON_PRIVATE_H
 
-#include <protobuf-c/protobuf-c.h>
+#include "wire/method.h"
 #include <stddef.h>
 
 /* Bytes of one element of a repeated field of @type, as protobuf-c lays it out. */
