@@ -43,10 +43,10 @@ quietly() {
     fi
 }
 
-# build PRESET: configure and compile.
+# build PRESET [TARGET...]: configure and compile.
 build() {
     say "building $1"
-    quietly "build/$1.log" scripts/build "$1" || exit 1
+    quietly "build/$1.log" scripts/build "$@" || exit 1
 }
 
 # run_cases NAME PRESET [CTEST OPTIONS]: run the tests of a build and count their cases. Sets passed, failed and

@@ -4,22 +4,23 @@
 
 enum { MEMORY_BYTES = 64 << 20, WORK_PER_STEP = 50, PAGE = 20 };
 
-void fixture_init(struct fixture *fixture)
+void search_fixture_init(struct search_fixture *fixture)
 {
-    *fixture = (struct fixture){0};
+    *fixture = (struct search_fixture){0};
     arena_init(&fixture->memory, MEMORY_BYTES);
     arena_init(&fixture->scratch, MEMORY_BYTES);
     fixture->index = search_create(&fixture->memory);
 }
 
-void fixture_fini(struct fixture *fixture)
+void search_fixture_fini(struct search_fixture *fixture)
 {
     search_destroy(fixture->index);
     arena_fini(&fixture->memory);
     arena_fini(&fixture->scratch);
 }
 
-void fixture_put(struct fixture *fixture, uint32_t doc, const struct sample *sample)
+void search_fixture_put(struct search_fixture *fixture, uint32_t doc,
+                        const struct sample *sample)
 {
     struct slice instructor = slice_from_text(sample->instructor);
     struct search_document document = {
@@ -42,8 +43,8 @@ void fixture_put(struct fixture *fixture, uint32_t doc, const struct sample *sam
     search_put(fixture->index, doc, &document, false);
 }
 
-void fixture_search_with(struct fixture *fixture, const char *query,
-                         struct search_request request)
+void search_fixture_search_with(struct search_fixture *fixture, const char *query,
+                                struct search_request request)
 {
     struct search_plan *plan = NULL;
     arena_reset(&fixture->scratch);
@@ -66,12 +67,12 @@ void fixture_search_with(struct fixture *fixture, const char *query,
     }
 }
 
-void fixture_search(struct fixture *fixture, const char *query)
+void search_fixture_search(struct search_fixture *fixture, const char *query)
 {
-    fixture_search_with(fixture, query, (struct search_request){0});
+    search_fixture_search_with(fixture, query, (struct search_request){0});
 }
 
-bool fixture_found(const struct fixture *fixture, uint32_t doc)
+bool search_fixture_found(const struct search_fixture *fixture, uint32_t doc)
 {
     for (uint32_t i = 0; i < fixture->count; i++) {
         if (fixture->docs[i] == doc) {
@@ -81,7 +82,7 @@ bool fixture_found(const struct fixture *fixture, uint32_t doc)
     return false;
 }
 
-bool fixture_found_only(const struct fixture *fixture, uint32_t doc)
+bool search_fixture_found_only(const struct search_fixture *fixture, uint32_t doc)
 {
     return fixture->count == 1 && fixture->docs[0] == doc;
 }

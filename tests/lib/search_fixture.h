@@ -10,7 +10,7 @@
 
 enum { FIXTURE_HITS_MAX = SEARCH_LIMIT_MAX };
 
-struct fixture {
+struct search_fixture {
     struct arena memory;
     struct arena scratch;
     struct search_index *index;
@@ -40,22 +40,23 @@ struct sample {
     uint32_t level;
 };
 
-void fixture_init(struct fixture *fixture);
-void fixture_fini(struct fixture *fixture);
+void search_fixture_init(struct search_fixture *fixture);
+void search_fixture_fini(struct search_fixture *fixture);
 
-void fixture_put(struct fixture *fixture, uint32_t doc, const struct sample *sample);
+void search_fixture_put(struct search_fixture *fixture, uint32_t doc,
+                        const struct sample *sample);
 
 /* Search with a page of 20, stepping 50 units at a time. Everything of the last search is in
  * the fixture. */
-void fixture_search(struct fixture *fixture, const char *query);
+void search_fixture_search(struct search_fixture *fixture, const char *query);
 
 /* The same with the caller's own request (limit 0: 20). */
-void fixture_search_with(struct fixture *fixture, const char *query,
-                         struct search_request request);
+void search_fixture_search_with(struct search_fixture *fixture, const char *query,
+                                struct search_request request);
 
 /* Whether the last search found @doc, and nothing else. */
-bool fixture_found_only(const struct fixture *fixture, uint32_t doc);
+bool search_fixture_found_only(const struct search_fixture *fixture, uint32_t doc);
 
-bool fixture_found(const struct fixture *fixture, uint32_t doc);
+bool search_fixture_found(const struct search_fixture *fixture, uint32_t doc);
 
 #endif

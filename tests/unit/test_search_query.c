@@ -11,40 +11,40 @@
 #include "base/sm.h"
 #include "tests/lib/search_fixture.h"
 
-static struct fixture fixture;
+static struct search_fixture fixture;
 
 static int set_up(void **state)
 {
     (void)state;
-    fixture_init(&fixture);
+    search_fixture_init(&fixture);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    fixture_fini(&fixture);
+    search_fixture_fini(&fixture);
     return 0;
 }
 
 static void put(uint32_t doc, const char *code, const char *title, const char *description)
 {
     struct sample sample = {.code = code, .title = title, .description = description};
-    fixture_put(&fixture, doc, &sample);
+    search_fixture_put(&fixture, doc, &sample);
 }
 
 static void put_named(uint32_t doc, const char *title, const char *instructor)
 {
     struct sample sample = {.code = "T", .title = title, .instructor = instructor};
-    fixture_put(&fixture, doc, &sample);
+    search_fixture_put(&fixture, doc, &sample);
 }
 
 /* The query finds exactly @doc. */
 static void only(const char *query, uint32_t doc)
 {
-    fixture_search(&fixture, query);
+    search_fixture_search(&fixture, query);
     assert_int_equal(fixture.status, OK);
-    if (!fixture_found_only(&fixture, doc)) {
+    if (!search_fixture_found_only(&fixture, doc)) {
         fail_msg("%s: %u hits, first %u", query, fixture.count,
                  fixture.count > 0 ? fixture.docs[0] : 0);
     }
@@ -52,7 +52,7 @@ static void only(const char *query, uint32_t doc)
 
 static void first(const char *query, uint32_t doc)
 {
-    fixture_search(&fixture, query);
+    search_fixture_search(&fixture, query);
     assert_int_equal(fixture.status, OK);
     assert_true(fixture.count > 0);
     assert_int_equal(fixture.docs[0], doc);
@@ -60,7 +60,7 @@ static void first(const char *query, uint32_t doc)
 
 static void nothing(const char *query)
 {
-    fixture_search(&fixture, query);
+    search_fixture_search(&fixture, query);
     assert_int_equal(fixture.status, OK);
     assert_int_equal(fixture.count, 0);
 }
@@ -141,7 +141,7 @@ static void search__code_with_a_letter_behind__follows_the_code_itself(void **st
     put(1, "XY2103T", "Engineering Project", "");
     put(2, "XY2103", "Engineering Project", "");
     put(3, "XY21031", "Engineering Project", "");
-    fixture_search(&fixture, "XY2103");
+    search_fixture_search(&fixture, "XY2103");
     assert_int_equal(fixture.count, 2);
     assert_int_equal(fixture.docs[0], 2);
     assert_int_equal(fixture.docs[1], 1);
@@ -152,7 +152,7 @@ static void search__number_alone__finds_the_course(void **state)
     (void)state;
     struct sample sample = {
         .code = "XY 2030", .subject = "XY", .number = "2030", .title = "Networks"};
-    fixture_put(&fixture, 1, &sample);
+    search_fixture_put(&fixture, 1, &sample);
     put(2, "XY 2031", "Networks", "");
     only("2030", 1);
 }
@@ -231,7 +231,7 @@ static void search__order__title_before_instructor_before_description(void **sta
     put(1, "A1", "Various Topics", "We speak about turing at length, in many ways and places.");
     put_named(2, "Various Topics", "Ann Turing");
     put(3, "A3", "Turing Machines", "");
-    fixture_search(&fixture, "turing");
+    search_fixture_search(&fixture, "turing");
     assert_int_equal(fixture.count, 3);
     assert_int_equal(fixture.docs[0], 3);
     assert_int_equal(fixture.docs[1], 2);
@@ -245,7 +245,7 @@ static void search__exact_title__goes_first(void **state)
     put(2, "A2", "Theory of the Game", "");
     put(3, "A3", "Game Theory", "");
     put(4, "A4", "Advanced Game Theory", "");
-    fixture_search(&fixture, "game theory");
+    search_fixture_search(&fixture, "game theory");
     assert_int_equal(fixture.count, 4);
     assert_int_equal(fixture.docs[0], 3);
     assert_int_equal(fixture.docs[3], 2);
@@ -259,11 +259,11 @@ static void search__few_full_matches__are_followed_by_most_of_the_words(void **s
     put(3, "A3", "Reactor Nuclear Safety and Physics", "");
     put(4, "A4", "Physics", "");
     put(5, "A5", "Poetry", "");
-    fixture_search(&fixture, "nuclear reactor physics");
+    search_fixture_search(&fixture, "nuclear reactor physics");
     assert_int_equal(fixture.docs[0], 1);
     assert_int_equal(fixture.docs[1], 3);
     assert_int_equal(fixture.docs[2], 2);
-    assert_false(fixture_found(&fixture, 5));
+    assert_false(search_fixture_found(&fixture, 5));
 }
 
 static void search__unknown_word_beside_known_ones__does_not_hide_them(void **state)
@@ -281,11 +281,11 @@ static void search__phrases__want_the_words_side_by_side(void **state)
     put(3, "A3", "Rings", "A first look at the theory of the numbers one meets daily.");
     put(4, "A4", "Fields", "Elements of the theory of numbers.");
     only("\"number theory\"", 2);
-    fixture_search(&fixture, "\"theory of numbers\"");
+    search_fixture_search(&fixture, "\"theory of numbers\"");
     assert_int_equal(fixture.count, 2);
-    assert_true(fixture_found(&fixture, 1) && fixture_found(&fixture, 4));
+    assert_true(search_fixture_found(&fixture, 1) && search_fixture_found(&fixture, 4));
     only("title:\"theory of numbers\"", 1);
-    fixture_search(&fixture, "theory -\"number theory\"");
+    search_fixture_search(&fixture, "theory -\"number theory\"");
     assert_int_equal(fixture.count, 3);
 }
 
@@ -307,12 +307,12 @@ static void search__not_and_or__combine_in_brackets(void **state)
     put(3, "A3", "Red Pears", "");
     only("red -pears", 1);
     only("red NOT pears", 1);
-    fixture_search(&fixture, "green OR pears");
+    search_fixture_search(&fixture, "green OR pears");
     assert_int_equal(fixture.count, 2);
     only("(red OR green) AND apples -green", 1);
     only("NOT (apples OR plums)", 3);
-    fixture_search(&fixture, "-apples");
-    assert_true(fixture_found_only(&fixture, 3));
+    search_fixture_search(&fixture, "-apples");
+    assert_true(search_fixture_found_only(&fixture, 3));
 }
 
 static void put_filtered(uint32_t doc, const char *institution, const char *code,
@@ -325,7 +325,7 @@ static void put_filtered(uint32_t doc, const char *institution, const char *code
                             .title = "Survey",
                             .level = level,
                             .credits = doc * 100};
-    fixture_put(&fixture, doc, &sample);
+    search_fixture_put(&fixture, doc, &sample);
 }
 
 static void search__filters__test_the_course(void **state)
@@ -346,18 +346,18 @@ static void search__filters__test_the_course(void **state)
     only("subject:in MA,CS at:beta", 3);
     only("code:cs310", 2);
     only("code:CS45*", 3);
-    fixture_search(&fixture, "at:* survey");
+    search_fixture_search(&fixture, "at:* survey");
     assert_int_equal(fixture.count, 4);
     nothing("at:gamma survey");
-    fixture_search_with(&fixture, "survey",
-                        (struct search_request){.institution = SLICE_LITERAL("beta")});
+    search_fixture_search_with(&fixture, "survey",
+                               (struct search_request){.institution = SLICE_LITERAL("beta")});
     assert_int_equal(fixture.count, 2);
-    fixture_search_with(&fixture, "survey at:alpha",
-                        (struct search_request){.institution = SLICE_LITERAL("beta")});
+    search_fixture_search_with(&fixture, "survey at:alpha",
+                               (struct search_request){.institution = SLICE_LITERAL("beta")});
     assert_int_equal(fixture.count, 2);
     assert_int_equal(fixture.docs[0], 1);
-    fixture_search_with(&fixture, "survey",
-                        (struct search_request){.term = SLICE_LITERAL("later")});
+    search_fixture_search_with(&fixture, "survey",
+                               (struct search_request){.term = SLICE_LITERAL("later")});
     assert_int_equal(fixture.count, 0);
     only("survey NOT level:1..3 NOT subject:PH", 3);
 }
@@ -368,13 +368,13 @@ static void search__days__look_at_each_section(void **state)
     const uint8_t mwf[] = {1 | 4 | 16, 2};
     const uint8_t friday[] = {16};
     struct sample sample = {.code = "A1", .title = "Yoga", .days = mwf, .days_count = 2};
-    fixture_put(&fixture, 1, &sample);
+    search_fixture_put(&fixture, 1, &sample);
     sample = (struct sample){.code = "A2", .title = "Yoga", .days = friday, .days_count = 1};
-    fixture_put(&fixture, 2, &sample);
+    search_fixture_put(&fixture, 2, &sample);
     put(3, "A3", "Yoga", "");
     only("yoga days:T", 1);
     only("yoga days:F", 2);
-    fixture_search(&fixture, "yoga days:MWF");
+    search_fixture_search(&fixture, "yoga days:MWF");
     assert_int_equal(fixture.count, 2);
     only("yoga days:has-none-of F", 1);
 }
@@ -394,14 +394,14 @@ static void search__predicates__are_asked_of_the_caller(void **state)
     put(2, "A2", "Yoga", "");
     put(4, "A4", "Judo", "");
     struct search_request request = {.holds = is_even, .context = asked};
-    fixture_search_with(&fixture, "yoga open:true", request);
-    assert_true(fixture_found_only(&fixture, 2));
+    search_fixture_search_with(&fixture, "yoga open:true", request);
+    assert_true(search_fixture_found_only(&fixture, 2));
     assert_int_equal(asked[SEARCH_IS_OPEN], 2);
-    fixture_search_with(&fixture, "yoga open:false fits:me", request);
+    search_fixture_search_with(&fixture, "yoga open:false fits:me", request);
     assert_int_equal(fixture.count, 0);
-    fixture_search_with(&fixture, "eligible:me", request);
+    search_fixture_search_with(&fixture, "eligible:me", request);
     assert_int_equal(fixture.count, 2);
-    fixture_search(&fixture, "yoga fits:me");
+    search_fixture_search(&fixture, "yoga fits:me");
     assert_int_equal(fixture.count, 0);
 }
 
@@ -416,7 +416,7 @@ static void search__hidden_removed_and_replaced__are_not_found(void **state)
     only("astronomy", 1);
     put(1, "A1", "Astrology", "");
     only("astrology", 1);
-    fixture_search(&fixture, "title:astronomy");
+    search_fixture_search(&fixture, "title:astronomy");
     assert_int_equal(fixture.count, 0);
     search_remove(fixture.index, 1);
     nothing("astrology");
@@ -461,7 +461,7 @@ static void search__many_replacements__give_their_memory_back(void **state)
     }
     assert_true(search_stats(fixture.index).index_bytes < settled + settled / 4);
     only("number77", 77);
-    fixture_search(&fixture, "common words");
+    search_fixture_search(&fixture, "common words");
     assert_int_equal(fixture.result.matches, 500);
 }
 
@@ -479,7 +479,7 @@ static void search__pages__have_no_gaps_and_no_repeats(void **state)
     uint32_t count = 0;
     uint32_t score = UINT32_MAX;
     for (;;) {
-        fixture_search_with(&fixture, "drawing", request);
+        search_fixture_search_with(&fixture, "drawing", request);
         assert_int_equal(fixture.result.matches, 300);
         for (uint32_t i = 0; i < fixture.count; i++) {
             assert_false(seen[fixture.docs[i]]);
@@ -531,7 +531,7 @@ static void search__index_changed_between_steps__query_still_ends_right(void **s
 static void marked(const char *query, const char *text, const char *expected)
 {
     char shown[512];
-    fixture_search(&fixture, query);
+    search_fixture_search(&fixture, query);
     struct buf out;
     buf_init(&out, sizeof(shown));
     assert_int_equal(search_mark(fixture.query, slice_from_text(text), &out), OK);
@@ -564,7 +564,7 @@ static void search_mark__full_buffer__is_left_as_it_was(void **state)
 {
     (void)state;
     put(1, "A1", "Opera", "");
-    fixture_search(&fixture, "opera");
+    search_fixture_search(&fixture, "opera");
     struct buf out;
     buf_init(&out, 8);
     assert_int_equal(buf_append_text(&out, "1234"), OK);
@@ -588,7 +588,7 @@ static void search_snippet__long_text__shows_the_best_place(void **state)
     text[sizeof(text) - 1] = '\0';
     memcpy(text + 500, "glaciers", 8);
     text[508] = ' ';
-    fixture_search(&fixture, "glacier");
+    search_fixture_search(&fixture, "glacier");
     struct buf out;
     buf_init(&out, 4096);
     assert_int_equal(search_snippet(fixture.query, slice_from_text(text), 120, &out), OK);
