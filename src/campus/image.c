@@ -6,9 +6,11 @@
 /* Varints of images are small: one reservation, then straight into the buffer. */
 void image_u64(struct buf *out, uint64_t value)
 {
-    int rc = buf_reserve(out, PACK_U64_BYTES_MAX);
+    if (out->cap - out->len < PACK_U64_BYTES_MAX) {
+        int rc = buf_reserve(out, PACK_U64_BYTES_MAX);
 
-    ASSERT(rc == OK);
+        ASSERT(rc == OK);
+    }
     uint8_t *to = out->data + out->len;
 
     while (value >= 0x80) {

@@ -44,14 +44,14 @@ int campus_load_catalogue(struct campus *campus, struct unpack *in)
 
     loaded.institution = load_index(in, campus->words.count);
     loaded.term = load_ordinal(in, campus->words.count);
-    loaded.opens_ms = unpack_u64(in);
-    loaded.closes_ms = unpack_u64(in);
-    loaded.level_min = (uint32_t)unpack_u64_max(in, UINT32_MAX);
-    loaded.courses_max = (uint32_t)unpack_u64_max(in, UINT32_MAX);
-    loaded.credits_max = (uint32_t)unpack_u64_max(in, UINT32_MAX);
-    loaded.limits_index = unpack_u64(in);
-    loaded.waitlist_max = (uint32_t)unpack_u64_max(in, UINT32_MAX);
-    loaded.updated_ms = unpack_u64(in);
+    loaded.opens_ms = load_u64(in);
+    loaded.closes_ms = load_u64(in);
+    loaded.level_min = (uint32_t)load_u64_max(in, UINT32_MAX);
+    loaded.courses_max = (uint32_t)load_u64_max(in, UINT32_MAX);
+    loaded.credits_max = (uint32_t)load_u64_max(in, UINT32_MAX);
+    loaded.limits_index = load_u64(in);
+    loaded.waitlist_max = (uint32_t)load_u64_max(in, UINT32_MAX);
+    loaded.updated_ms = load_u64(in);
     if (unpack_is_done(in)) {
         *campus_catalogue(campus, ordinal) = loaded;
     }
@@ -73,8 +73,8 @@ int campus_load_course(struct campus *campus, struct unpack *in)
     to->document = load_ordinal(in, campus->documents.count);
     to->staged = CAMPUS_NONE;
     to->credits = CAMPUS_NONE;
-    to->state = (uint8_t)unpack_u64_max(in, CAMPUS_WITHDRAWN);
-    to->changed_index = unpack_u64(in);
+    to->state = (uint8_t)load_u64_max(in, CAMPUS_WITHDRAWN);
+    to->changed_index = load_u64(in);
     campus->course_bytes += sizeof *to;
     if (to->state != CAMPUS_HIDDEN && to->document == CAMPUS_NONE) {
         return ERR_DAMAGED;
@@ -85,19 +85,19 @@ int campus_load_course(struct campus *campus, struct unpack *in)
 /* Returns: how many, or 0 with the reading failed. */
 static uint32_t load_meetings(struct unpack *in, struct campus_meeting *meetings, uint32_t max)
 {
-    uint32_t count = (uint32_t)unpack_u64_max(in, max);
+    uint32_t count = (uint32_t)load_u64_max(in, max);
 
     for (uint32_t i = 0; i < count; i++) {
-        meetings[i].days = (uint16_t)unpack_u64_max(in, UINT16_MAX);
-        meetings[i].start_min = (uint16_t)unpack_u64_max(in, UINT16_MAX);
-        meetings[i].end_min = (uint16_t)unpack_u64_max(in, UINT16_MAX);
+        meetings[i].days = (uint16_t)load_u64_max(in, UINT16_MAX);
+        meetings[i].start_min = (uint16_t)load_u64_max(in, UINT16_MAX);
+        meetings[i].end_min = (uint16_t)load_u64_max(in, UINT16_MAX);
     }
     return in->failed ? 0 : count;
 }
 
 static void load_roster(struct campus *campus, struct unpack *in, struct campus_section *to)
 {
-    uint32_t count = (uint32_t)unpack_u64_max(in, campus->students.count);
+    uint32_t count = (uint32_t)load_u64_max(in, campus->students.count);
 
     if (count == 0) {
         return;
@@ -115,9 +115,9 @@ static void load_roster(struct campus *campus, struct unpack *in, struct campus_
 
 static struct campus_since load_since(struct unpack *in)
 {
-    struct campus_since since = {.index = unpack_u64(in)};
+    struct campus_since since = {.index = load_u64(in)};
 
-    since.ms = unpack_u64(in);
+    since.ms = load_u64(in);
     return since;
 }
 
@@ -126,12 +126,12 @@ static void load_place(struct campus *campus, struct unpack *in, uint32_t sectio
     uint32_t student = load_index(in, campus->students.count);
     struct campus_since since = load_since(in);
     uint32_t drops[CAMPUS_DROPS_MAX];
-    uint32_t drop_count = (uint32_t)unpack_u64_max(in, CAMPUS_DROPS_MAX);
+    uint32_t drop_count = (uint32_t)load_u64_max(in, CAMPUS_DROPS_MAX);
 
     for (uint32_t i = 0; i < drop_count; i++) {
         drops[i] = load_index(in, campus->sections.count);
     }
-    uint32_t skips = (uint32_t)unpack_u64_max(in, UINT32_MAX);
+    uint32_t skips = (uint32_t)load_u64_max(in, UINT32_MAX);
 
     if (in->failed || campus->students.count == 0) {
         in->failed = true;
@@ -141,7 +141,7 @@ static void load_place(struct campus *campus, struct unpack *in, uint32_t sectio
 
     campus_place_set_drops(campus, place, drops, drop_count);
     if (skips > 0) {
-        uint32_t kind = (uint32_t)unpack_u64_max(in, UINT32_MAX);
+        uint32_t kind = (uint32_t)load_u64_max(in, UINT32_MAX);
         struct campus_since when = load_since(in);
 
         campus_place_skip(campus, place, &when, kind, unpack_bytes(in));
@@ -169,15 +169,15 @@ int campus_load_section(struct campus *campus, struct unpack *in)
     to->wait_first = CAMPUS_NONE;
     to->wait_last = CAMPUS_NONE;
     campus_section_set_id(campus, to, id);
-    to->state = (uint8_t)unpack_u64_max(in, CAMPUS_WITHDRAWN);
+    to->state = (uint8_t)load_u64_max(in, CAMPUS_WITHDRAWN);
     to->capacity = load_ordinal(in, UINT32_MAX);
     to->capacity_file = load_ordinal(in, UINT32_MAX);
-    to->excused = (uint32_t)unpack_u64_max(in, UINT32_MAX);
+    to->excused = (uint32_t)load_u64_max(in, UINT32_MAX);
     uint32_t count = load_meetings(in, meetings, CAMPUS_MEETINGS_MAX);
 
     campus_section_set_meetings(campus, ordinal, meetings, count);
     load_roster(campus, in, to);
-    uint32_t waiting = (uint32_t)unpack_u64_max(in, campus->students.count);
+    uint32_t waiting = (uint32_t)load_u64_max(in, campus->students.count);
 
     for (uint32_t i = 0; i < waiting && !in->failed; i++) {
         load_place(campus, in, ordinal);
@@ -193,8 +193,8 @@ static struct campus_profile *load_profile(struct campus *campus, struct unpack 
     struct slice token = unpack_bytes(in);
     struct slice name = unpack_bytes(in);
     uint64_t content_hash = unpack_fixed64(in);
-    uint64_t level = unpack_u64_max(in, UINT16_MAX);
-    uint64_t count = unpack_u64_max(in, CAMPUS_TAKEN_MAX);
+    uint64_t level = load_u64_max(in, UINT16_MAX);
+    uint64_t count = load_u64_max(in, CAMPUS_TAKEN_MAX);
 
     if (in->failed || token.len == 0 || token.len > CAMPUS_TOKEN_BYTES_MAX ||
         name.len > CAMPUS_NAME_BYTES_MAX) {
@@ -207,32 +207,32 @@ static struct campus_profile *load_profile(struct campus *campus, struct unpack 
     profile->level = (uint16_t)level;
     for (uint32_t i = 0; i < count; i++) {
         profile->taken[i].code = load_index(in, campus->codes.count);
-        profile->taken[i].grade = (uint16_t)unpack_u64_max(in, UINT16_MAX);
-        profile->taken[i].credits = (uint16_t)unpack_u64_max(in, UINT16_MAX);
+        profile->taken[i].grade = (uint16_t)load_u64_max(in, UINT16_MAX);
+        profile->taken[i].credits = (uint16_t)load_u64_max(in, UINT16_MAX);
     }
     return profile;
 }
 
 static void load_extra(struct campus *campus, struct unpack *in, uint32_t student)
 {
-    uint64_t blocks = unpack_u64_max(in, CAMPUS_BLOCKS_MAX);
+    uint64_t blocks = load_u64_max(in, CAMPUS_BLOCKS_MAX);
 
     for (uint64_t i = 0; i < blocks && !in->failed; i++) {
         struct campus_block block = {.reason = unpack_bytes(in)};
 
         block.by = unpack_bytes(in);
-        block.since_ms = unpack_u64(in);
+        block.since_ms = load_u64(in);
         campus_block_add(campus, student, &block);
     }
-    uint64_t permits = unpack_u64_max(in, CAMPUS_PERMITS_MAX);
+    uint64_t permits = load_u64_max(in, CAMPUS_PERMITS_MAX);
 
     for (uint64_t i = 0; i < permits && !in->failed; i++) {
         struct campus_permit permit = {.section = load_index(in, campus->sections.count)};
 
-        permit.kinds = (uint32_t)unpack_u64_max(in, UINT32_MAX);
+        permit.kinds = (uint32_t)load_u64_max(in, UINT32_MAX);
         permit.reason = unpack_bytes(in);
         permit.by = unpack_bytes(in);
-        permit.since_ms = unpack_u64(in);
+        permit.since_ms = load_u64(in);
         campus_permit_set(campus, student, &permit);
     }
 }
@@ -241,8 +241,8 @@ int campus_load_student(struct campus *campus, struct unpack *in)
 {
     uint32_t ordinal = load_index(in, campus->students.count);
     uint32_t body = load_index(in, campus->catalogues.count);
-    uint8_t state = (uint8_t)unpack_u64_max(in, CAMPUS_WITHDRAWN);
-    uint64_t profile_index = unpack_u64(in);
+    uint8_t state = (uint8_t)load_u64_max(in, CAMPUS_WITHDRAWN);
+    uint64_t profile_index = load_u64(in);
 
     if (in->failed || campus->students.count == 0) {
         return ERR_DAMAGED;
@@ -258,14 +258,14 @@ int campus_load_student(struct campus *campus, struct unpack *in)
     to->profile = load_profile(campus, in);
     to->level = to->profile == NULL ? 0 : to->profile->level;
     campus->student_bytes += sizeof *to;
-    uint32_t count = (uint32_t)unpack_u64_max(in, CAMPUS_REGISTRATIONS_MAX);
+    uint32_t count = (uint32_t)load_u64_max(in, CAMPUS_REGISTRATIONS_MAX);
 
     for (uint32_t i = 0; i < count && !in->failed; i++) {
         struct campus_registration registration = {.section =
                                                        load_index(in, campus->sections.count)};
 
-        registration.rest = unpack_u64(in);
-        registration.ms_low = (uint32_t)unpack_u64_max(in, UINT32_MAX);
+        registration.rest = load_u64(in);
+        registration.ms_low = (uint32_t)load_u64_max(in, UINT32_MAX);
         campus__registration_append(campus, ordinal, registration);
     }
     load_extra(campus, in, ordinal);
@@ -276,11 +276,11 @@ int campus_load_student(struct campus *campus, struct unpack *in)
 
 int campus_load_import(struct campus *campus, struct unpack *in)
 {
-    uint64_t slot = unpack_u64_max(in, CAMPUS_IMPORTS_MAX - 1);
+    uint64_t slot = load_u64_max(in, CAMPUS_IMPORTS_MAX - 1);
     struct slice id = unpack_bytes(in);
-    uint32_t kind = (uint32_t)unpack_u64_max(in, UINT32_MAX);
+    uint32_t kind = (uint32_t)load_u64_max(in, UINT32_MAX);
     uint32_t catalogue = load_index(in, campus->catalogues.count);
-    uint32_t next_sequence = (uint32_t)unpack_u64_max(in, UINT32_MAX);
+    uint32_t next_sequence = (uint32_t)load_u64_max(in, UINT32_MAX);
 
     if (!unpack_is_done(in) || id.len != UUID_BYTES || campus->imports[slot] != NULL) {
         return ERR_DAMAGED;
@@ -297,8 +297,8 @@ int campus_load_import(struct campus *campus, struct unpack *in)
 
 int campus_load_staged(struct campus *campus, struct unpack *in)
 {
-    struct campus_import *import = campus->imports[unpack_u64_max(in, CAMPUS_IMPORTS_MAX - 1)];
-    uint64_t item = unpack_u64(in);
+    struct campus_import *import = campus->imports[load_u64_max(in, CAMPUS_IMPORTS_MAX - 1)];
+    uint64_t item = load_u64(in);
 
     if (in->failed || import == NULL || item != import->item_count) {
         return ERR_DAMAGED;
@@ -322,7 +322,7 @@ int campus_load_staged(struct campus *campus, struct unpack *in)
 
 int campus_load_removed(struct campus *campus, struct unpack *in)
 {
-    struct campus_import *import = campus->imports[unpack_u64_max(in, CAMPUS_IMPORTS_MAX - 1)];
+    struct campus_import *import = campus->imports[load_u64_max(in, CAMPUS_IMPORTS_MAX - 1)];
 
     if (in->failed || import == NULL) {
         return ERR_DAMAGED;

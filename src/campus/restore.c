@@ -12,7 +12,7 @@ enum { OBJECTS_MAX = 1 << 30 };
 
 static uint32_t load_count(struct unpack *in)
 {
-    return (uint32_t)unpack_u64_max(in, OBJECTS_MAX);
+    return (uint32_t)load_u64_max(in, OBJECTS_MAX);
 }
 
 static int load_counts(struct campus *campus, struct unpack *in)
@@ -41,7 +41,7 @@ static int load_counts(struct campus *campus, struct unpack *in)
 
 static struct campus_rule *load_rule(struct campus *campus, struct unpack *in)
 {
-    uint32_t count = (uint32_t)unpack_u64_max(in, RULE_NODES_MAX);
+    uint32_t count = (uint32_t)load_u64_max(in, RULE_NODES_MAX);
 
     if (count == 0) {
         return NULL;
@@ -52,11 +52,11 @@ static struct campus_rule *load_rule(struct campus *campus, struct unpack *in)
     for (uint32_t i = 0; i < count; i++) {
         struct campus_rule_node *node = &rule->nodes[i];
 
-        node->kind = (uint8_t)unpack_u64_max(in, CARILLON__RULE_KIND__RULE_CREDITS);
-        node->concurrent = unpack_u64_max(in, 1) != 0;
-        node->children = (uint16_t)unpack_u64_max(in, RULE_NODES_MAX);
-        node->grade_min = (uint16_t)unpack_u64_max(in, UINT16_MAX);
-        node->count = (uint32_t)unpack_u64_max(in, UINT32_MAX);
+        node->kind = (uint8_t)load_u64_max(in, CARILLON__RULE_KIND__RULE_CREDITS);
+        node->concurrent = load_u64_max(in, 1) != 0;
+        node->children = (uint16_t)load_u64_max(in, RULE_NODES_MAX);
+        node->grade_min = (uint16_t)load_u64_max(in, UINT16_MAX);
+        node->count = (uint32_t)load_u64_max(in, UINT32_MAX);
         node->code = load_ordinal(in, campus->codes.count);
         bool is_course = node->kind == CARILLON__RULE_KIND__RULE_COURSE;
 
@@ -73,7 +73,7 @@ static void load_offers(struct campus *campus, struct unpack *in, struct campus_
 {
     uint32_t meetings = 0;
 
-    to->offer_count = (uint32_t)unpack_u64_max(in, CAMPUS_SECTIONS_MAX);
+    to->offer_count = (uint32_t)load_u64_max(in, CAMPUS_SECTIONS_MAX);
     in->failed = in->failed || to->offer_count == 0;
     if (in->failed) {
         to->offer_count = 0;
@@ -85,7 +85,7 @@ static void load_offers(struct campus *campus, struct unpack *in, struct campus_
 
         offer->section = load_index(in, campus->sections.count);
         offer->capacity = load_ordinal(in, UINT32_MAX);
-        offer->meeting_count = (uint32_t)unpack_u64_max(in, CAMPUS_MEETINGS_MAX);
+        offer->meeting_count = (uint32_t)load_u64_max(in, CAMPUS_MEETINGS_MAX);
         offer->first_meeting = meetings;
         meetings += offer->meeting_count;
     }
@@ -96,15 +96,15 @@ static void load_document_meetings(struct campus *campus, struct unpack *in,
                                    struct campus_document *to)
 {
     to->meeting_count =
-        (uint32_t)unpack_u64_max(in, (uint64_t)CAMPUS_SECTIONS_MAX * CAMPUS_MEETINGS_MAX);
+        (uint32_t)load_u64_max(in, (uint64_t)CAMPUS_SECTIONS_MAX * CAMPUS_MEETINGS_MAX);
     if (to->meeting_count == 0) {
         return;
     }
     to->meetings = arena_alloc(&campus->arena, to->meeting_count * sizeof *to->meetings);
     for (uint32_t i = 0; i < to->meeting_count; i++) {
-        to->meetings[i].days = (uint16_t)unpack_u64_max(in, UINT16_MAX);
-        to->meetings[i].start_min = (uint16_t)unpack_u64_max(in, UINT16_MAX);
-        to->meetings[i].end_min = (uint16_t)unpack_u64_max(in, UINT16_MAX);
+        to->meetings[i].days = (uint16_t)load_u64_max(in, UINT16_MAX);
+        to->meetings[i].start_min = (uint16_t)load_u64_max(in, UINT16_MAX);
+        to->meetings[i].end_min = (uint16_t)load_u64_max(in, UINT16_MAX);
     }
 }
 
@@ -135,8 +135,8 @@ int campus_load_document(struct campus *campus, struct unpack *in)
     }
     to->content_hash = unpack_fixed64(in);
     to->credits = load_ordinal(in, UINT32_MAX);
-    to->level = (uint16_t)unpack_u64_max(in, UINT16_MAX);
-    to->is_bare = unpack_u64_max(in, 1) != 0;
+    to->level = (uint16_t)load_u64_max(in, UINT16_MAX);
+    to->is_bare = load_u64_max(in, 1) != 0;
     to->rule = load_rule(campus, in);
     load_document_meetings(campus, in, to);
     load_offers(campus, in, to);
@@ -244,8 +244,9 @@ static int link_students(struct campus *campus)
         for (uint32_t at = 0; at < student->registration_count; at++) {
             const struct campus_registration *registration = campus_registration(student, at);
 
-            campus_section(campus, registration->section)->over +=
-                campus_registration_is_over(registration) ? 1 : 0;
+            if (campus_registration_is_over(registration)) {
+                campus_section(campus, registration->section)->over++;
+            }
         }
         registrations += student->registration_count;
     }

@@ -7,61 +7,69 @@
 #include "campus/section.h"
 #include "campus/student.h"
 #include "enrol/enrol_private.h"
+#include "enrol/request.h"
 
-static struct campus_name op_name(const Carillon__Op *op)
-{
-    return (struct campus_name){slice_from_text(op->institution), slice_from_text(op->code),
-                                slice_from_text(op->section), slice_from_text(op->term)};
-}
-
-static int op_shape(const Carillon__Op *op, size_t at, struct buf *text)
+static int op_shape(const struct request_op *op, uint32_t at, struct buf *text)
 {
     if (op->kind != CARILLON__OP_KIND__OP_ADD && op->kind != CARILLON__OP_KIND__OP_DROP) {
-        return enrol__say(text, ERR_ARGUMENT, "op %zu is neither an add nor a drop", at + 1);
+        return enrol__say(text, ERR_ARGUMENT, "op %u is neither an add nor a drop", at + 1);
     }
     if (op->kind == CARILLON__OP_KIND__OP_DROP && op->waitlist) {
-        return enrol__say(text, ERR_ARGUMENT, "op %zu: a drop has no waitlist", at + 1);
+        return enrol__say(text, ERR_ARGUMENT, "op %u: a drop has no waitlist", at + 1);
     }
-    if (op->n_promotion_drops > (op->waitlist ? CAMPUS_DROPS_MAX : 0)) {
+    if (op->drop_count > (op->waitlist ? CAMPUS_DROPS_MAX : 0)) {
         return enrol__say(text, ERR_ARGUMENT,
-                          "op %zu: drops on promotion go with a waitlist, at most 16", at + 1);
+                          "op %u: drops on promotion go with a waitlist, at most 16", at + 1);
     }
     return OK;
 }
 
-static int op_make(struct enrol *enrol, const Carillon__Op *from, struct enrol_op *op,
+static int op_make(struct enrol *enrol, const struct request_op *from, struct enrol_op *op,
                    struct buf *text)
 {
-    struct campus_name name = op_name(from);
-    int rc = enrol__find_section(enrol, &name, &op->section, text);
+    struct campus_name name;
+    int rc = enrol__find_section(enrol, &from->name, &op->section, text);
 
     op->kind = from->kind;
-    op->waitlist = from->waitlist != 0;
+    op->waitlist = from->waitlist;
     op->is_wait = false;
     op->is_void = false;
     op->place = 0;
     op->change = 0;
     op->drop_count = 0;
-    for (size_t i = 0; rc == OK && i < from->n_promotion_drops; i++) {
-        name = enrol__name(from->promotion_drops[i]);
-        rc = enrol__find_section(enrol, &name, &op->drops[op->drop_count++], text);
+    for (uint32_t i = 0; rc == OK && i < from->drop_count; i++) {
+        rc = request_decode_name(from->drops[i], &name);
+        rc = rc == OK ? enrol__find_section(enrol, &name, &op->drops[op->drop_count++], text)
+                      : rc;
     }
     return rc;
 }
 
-int enrol__attempt_make(struct enrol *enrol, const Carillon__SubmitRequest *request,
-                        struct enrol_attempt *attempt, struct buf *text)
+static int request_shape(struct slice body, struct request *request, struct buf *text)
 {
-    if (request->n_ops == 0 || request->n_ops > ENROL_OPS_MAX) {
-        return enrol__say(text, ERR_ARGUMENT, "a request has 1 to 16 ops, not %zu",
-                          request->n_ops);
-    }
-    for (size_t i = 0; i < request->n_ops; i++) {
-        int rc = op_shape(request->ops[i], i, text);
+    int rc = request_decode(body, request);
 
-        if (rc != OK) {
-            return rc;
-        }
+    if (rc != OK) {
+        return enrol__say(text, rc, "the request's body is malformed");
+    }
+    if (request->op_count == 0 || request->op_count > ENROL_OPS_MAX) {
+        return enrol__say(text, ERR_ARGUMENT, "a request has 1 to 16 ops, not %u",
+                          request->op_count);
+    }
+    for (uint32_t i = 0; rc == OK && i < request->op_count; i++) {
+        rc = op_shape(&request->ops[i], i, text);
+    }
+    return rc;
+}
+
+int enrol__attempt_make(struct enrol *enrol, struct slice body, struct enrol_attempt *attempt,
+                        struct buf *text)
+{
+    struct request request;
+    int rc = request_shape(body, &request, text);
+
+    if (rc != OK) {
+        return rc;
     }
     attempt->enrol = enrol;
     attempt->is_promotion = false;
@@ -69,12 +77,10 @@ int enrol__attempt_make(struct enrol *enrol, const Carillon__SubmitRequest *requ
     attempt->has_add = false;
     attempt->op_count = 0;
     attempt->refusal_count = 0;
-    int rc = enrol__find_student(enrol, request->student, &attempt->student, text);
-
-    for (size_t i = 0; rc == OK && i < request->n_ops; i++) {
-        rc = op_make(enrol, request->ops[i], &attempt->ops[attempt->op_count++], text);
-        attempt->has_add =
-            attempt->has_add || request->ops[i]->kind == CARILLON__OP_KIND__OP_ADD;
+    rc = enrol__find_student(enrol, request.student, &attempt->student, text);
+    for (uint32_t i = 0; rc == OK && i < request.op_count; i++) {
+        rc = op_make(enrol, &request.ops[i], &attempt->ops[attempt->op_count++], text);
+        attempt->has_add = attempt->has_add || request.ops[i].kind == CARILLON__OP_KIND__OP_ADD;
     }
     return rc;
 }

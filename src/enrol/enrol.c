@@ -102,28 +102,39 @@ static uint64_t growth_chunk(const struct enrol *enrol, struct slice body)
     return 65536 + 48 * (uint64_t)body.len;
 }
 
-#define ROW(name, growth)                                                                      \
-    {                                                                                          \
-        enrol__##name##_check, enrol__##name##_apply, growth                                   \
-    }
+#define ROW(NUMBER, name, is_raw, growth)                                                      \
+    [CARILLON__METHOD__METHOD_##                                                               \
+        NUMBER] = {is_raw, enrol__##name##_check, enrol__##name##_apply, growth_##growth}
 
+/* clang-format off */
 static const struct enrol_method rows[] = {
-    [CARILLON__METHOD__METHOD_SUBMIT] = ROW(submit, growth_submit),
-    [CARILLON__METHOD__METHOD_IMPORT_BEGIN] = ROW(begin, growth_small),
-    [CARILLON__METHOD__METHOD_IMPORT_CHUNK] = ROW(chunk, growth_chunk),
-    [CARILLON__METHOD__METHOD_IMPORT_COMMIT] = ROW(commit, growth_small),
-    [CARILLON__METHOD__METHOD_IMPORT_ABORT] = {NULL, enrol__abort_apply, growth_small},
-    [CARILLON__METHOD__METHOD_WINDOW] = ROW(window, growth_small),
-    [CARILLON__METHOD__METHOD_BLOCK] = ROW(block, growth_small),
-    [CARILLON__METHOD__METHOD_PERMIT] = ROW(permit, growth_small),
-    [CARILLON__METHOD__METHOD_CAP] = ROW(cap, growth_small),
-    [CARILLON__METHOD__METHOD_LIMITS] = ROW(limits, growth_small),
+    /*  number         name    raw    growth */
+    ROW(SUBMIT,        submit, true,  submit),
+    ROW(IMPORT_BEGIN,  begin,  false, small),
+    ROW(IMPORT_CHUNK,  chunk,  false, chunk),
+    ROW(IMPORT_COMMIT, commit, false, small),
+    ROW(IMPORT_ABORT,  abort,  false, small),
+    ROW(WINDOW,        window, false, small),
+    ROW(BLOCK,         block,  false, small),
+    ROW(PERMIT,        permit, false, small),
+    ROW(CAP,           cap,    false, small),
+    ROW(LIMITS,        limits, false, small),
 };
+/* clang-format on */
 
 const struct enrol_method *enrol__method(uint32_t method)
 {
     return method < sizeof rows / sizeof rows[0] && rows[method].apply != NULL ? &rows[method]
                                                                                : NULL;
+}
+
+/* The request as its row wants it, in fresh scratch; NULL when malformed. */
+static const void *decode(struct enrol *enrol, const struct enrol_method *row, uint32_t method,
+                          const struct slice *body)
+{
+    arena_reset(&enrol->scratch);
+    return row->is_raw ? body
+                       : wire_unpack(method_get(method)->request, *body, &enrol->scratch);
 }
 
 /* ---- keys */
@@ -180,13 +191,12 @@ int enrol_admit(struct enrol *enrol, uint32_t method, struct slice key, struct s
     }
     /* An answered request is answered again by its entry, whatever has become of its names. */
     if (answers_find(&enrol->answers, key) == NULL) {
-        arena_reset(&enrol->scratch);
-        const void *request = wire_unpack(method_get(method)->request, body, &enrol->scratch);
+        const void *request = decode(enrol, row, method, &body);
 
         if (request == NULL) {
             return enrol__say(text, ERR_MALFORMED, "the request's body is malformed");
         }
-        rc = row->check == NULL ? OK : row->check(enrol, request, text);
+        rc = row->check(enrol, request, text);
         if (rc != OK) {
             return rc;
         }
@@ -302,9 +312,7 @@ static void answers_expire(struct enrol *enrol, uint64_t wall_ms)
 
 static int perform(struct enrol_work *work, const struct enrol_method *row)
 {
-    arena_reset(&work->enrol->scratch);
-    const void *request = wire_unpack(method_get(work->entry->method)->request,
-                                      work->entry->body, &work->enrol->scratch);
+    const void *request = decode(work->enrol, row, work->entry->method, &work->entry->body);
 
     return request == NULL ? enrol__say(&work->result->text, ERR_MALFORMED,
                                         "the request's body is malformed")

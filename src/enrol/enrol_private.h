@@ -90,10 +90,10 @@ struct enrol_attempt {
     struct enrol_refusal refusals[ENROL_REFUSALS_MAX];
 };
 
-/* Fill the attempt's student and ops from a request. Errors: ERR_ARGUMENT, ERR_UNKNOWN_*,
- * ERR_AMBIGUOUS with @text. */
-int enrol__attempt_make(struct enrol *enrol, const Carillon__SubmitRequest *request,
-                        struct enrol_attempt *attempt, struct buf *text) CHECKED;
+/* Fill the attempt's student and ops from a packed SubmitRequest. Errors: ERR_MALFORMED,
+ * ERR_ARGUMENT, ERR_UNKNOWN_*, ERR_AMBIGUOUS with @text. */
+int enrol__attempt_make(struct enrol *enrol, struct slice body, struct enrol_attempt *attempt,
+                        struct buf *text) CHECKED;
 
 /* Fill modes, after-state and refusals (section 3 of the specification). Changes nothing. */
 void enrol__attempt_judge(struct enrol_attempt *attempt);
@@ -155,6 +155,7 @@ void enrol__note(struct enrol_work *work, uint32_t kind, uint32_t student, uint3
 /* ---- methods: a row each in method_rows.c */
 
 struct enrol_method {
+    bool is_raw; /* `request` is the struct slice of the body: the method decodes it itself */
     /* Shape and names, against the newest state; for admit only. NULL: nothing beyond the
      * schema. */
     int (*check)(struct enrol *enrol, const void *request, struct buf *text);
@@ -185,6 +186,7 @@ int enrol__chunk_check(struct enrol *enrol, const void *request, struct buf *tex
 int enrol__chunk_apply(struct enrol_work *work, const void *request) CHECKED;
 int enrol__commit_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
 int enrol__commit_apply(struct enrol_work *work, const void *request) CHECKED;
+int enrol__abort_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
 int enrol__abort_apply(struct enrol_work *work, const void *request) CHECKED;
 
 /* ---- answers to reads: a row each in read.c */
@@ -240,7 +242,7 @@ int enrol__say(struct buf *text, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Resolve with a text when it fails. */
-int enrol__find_student(const struct enrol *enrol, const char *token, uint32_t *ret_student,
+int enrol__find_student(const struct enrol *enrol, struct slice token, uint32_t *ret_student,
                         struct buf *text) CHECKED;
 int enrol__find_section(const struct enrol *enrol, const struct campus_name *name,
                         uint32_t *ret_section, struct buf *text) CHECKED;

@@ -275,6 +275,17 @@ int enrol__commit_apply(struct enrol_work *work, const void *body)
     return enrol__pack(&reply.base, &work->result->reply);
 }
 
+/* An import that is not there is aborted already. */
+int enrol__abort_check(struct enrol *enrol, const void *body, struct buf *text)
+{
+    const Carillon__ImportAbortRequest *request = body;
+
+    (void)enrol;
+    return request->import_id.len == UUID_BYTES
+               ? OK
+               : enrol__say(text, ERR_ARGUMENT, "an import id has 16 bytes");
+}
+
 int enrol__abort_apply(struct enrol_work *work, const void *body)
 {
     const Carillon__ImportAbortRequest *request = body;

@@ -34,12 +34,15 @@ struct campus_name enrol__name(const Carillon__SectionName *name)
                                 field(name->section), field(name->term)};
 }
 
-int enrol__find_student(const struct enrol *enrol, const char *token, uint32_t *ret_student,
+int enrol__find_student(const struct enrol *enrol, struct slice token, uint32_t *ret_student,
                         struct buf *text)
 {
-    int rc = enrol_student_find(enrol, slice_from_text(token), ret_student);
+    int rc = enrol_student_find(enrol, token, ret_student);
 
-    return rc == OK ? OK : enrol__say(text, rc, "no student \"%.64s\"", token);
+    return rc == OK ? OK
+                    : enrol__say(text, rc, "no student \"%.*s\"",
+                                 token.len < 64 ? (int)token.len : 64,
+                                 token.len == 0 ? "" : (const char *)token.data);
 }
 
 int enrol_student_find(const struct enrol *enrol, struct slice token, uint32_t *ret_student)

@@ -183,7 +183,8 @@ int enrol__read_show(struct enrol_reading *reading, const void *body)
     int rc = enrol__find_course(enrol, &name, &ordinal, reading->text);
 
     if (rc == OK && request->student[0] != '\0') {
-        rc = enrol__find_student(enrol, request->student, &student, reading->text);
+        rc = enrol__find_student(enrol, slice_from_text(request->student), &student,
+                                 reading->text);
     }
     if (rc != OK) {
         return rc;

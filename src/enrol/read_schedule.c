@@ -192,7 +192,8 @@ int enrol__read_schedule(struct enrol_reading *reading, const void *body)
     struct enrol *enrol = reading->enrol;
     Carillon__ScheduleReply reply = CARILLON__SCHEDULE_REPLY__INIT;
     uint32_t ordinal = CAMPUS_NONE;
-    int rc = enrol__find_student(enrol, request->student, &ordinal, reading->text);
+    int rc =
+        enrol__find_student(enrol, slice_from_text(request->student), &ordinal, reading->text);
 
     if (rc != OK) {
         return rc;

@@ -132,7 +132,9 @@ static int block_find(struct enrol *enrol, const Carillon__BlockRequest *request
         rc = enrol__say(text, ERR_ARGUMENT, "a block has a reason of 1 to %d bytes",
                         CAMPUS_REASON_BYTES_MAX);
     }
-    return rc == OK ? enrol__find_student(enrol, request->student, ret_student, text) : rc;
+    return rc == OK ? enrol__find_student(enrol, slice_from_text(request->student), ret_student,
+                                          text)
+                    : rc;
 }
 
 int enrol__block_check(struct enrol *enrol, const void *request, struct buf *text)
@@ -227,7 +229,9 @@ static int permit_find(struct enrol *enrol, const Carillon__PermitRequest *reque
         rc = enrol__say(text, ERR_ARGUMENT, "a reason has at most %d bytes",
                         CAMPUS_REASON_BYTES_MAX);
     }
-    rc = rc == OK ? enrol__find_student(enrol, request->student, ret_student, text) : rc;
+    rc = rc == OK
+             ? enrol__find_student(enrol, slice_from_text(request->student), ret_student, text)
+             : rc;
     return rc == OK ? enrol__find_section(enrol, &name, ret_section, text) : rc;
 }
 

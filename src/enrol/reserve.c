@@ -22,7 +22,9 @@ static void refuse_duplicates(struct enrol_attempt *attempt, uint32_t op_index)
         if (campus_section(campus, attempt->after[i])->course != course) {
             continue;
         }
-        for (uint32_t at = 0; is_kept && op->is_wait && at < op->drop_count; at++) {
+        for (uint32_t at = 0;
+             is_kept && op->is_wait && attempt->after[i] != op->section && at < op->drop_count;
+             at++) {
             is_given_up = is_given_up || op->drops[at] == attempt->after[i];
         }
         if (!is_given_up) {

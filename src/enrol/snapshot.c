@@ -63,16 +63,16 @@ static int load_answer(struct enrol *enrol, struct unpack *in)
     in->rest = slice_sub(in->rest, ANSWER_KEY_BYTES, SIZE_MAX);
     memcpy(answer.key, key.data, ANSWER_KEY_BYTES);
     answer.request_hash = unpack_fixed64(in);
-    answer.index = unpack_u64(in);
-    answer.wall_ms = unpack_u64(in);
+    answer.index = load_u64(in);
+    answer.wall_ms = load_u64(in);
     answer.student = load_ordinal(in, enrol->campus.students.count);
-    answer.term = (uint32_t)unpack_u64_max(in, UINT32_MAX);
-    answer.method = (uint8_t)unpack_u64_max(in, UINT8_MAX);
-    answer.status = (uint8_t)unpack_u64_max(in, UINT8_MAX);
-    answer.change = (uint8_t)unpack_u64_max(in, UINT8_MAX);
+    answer.term = (uint32_t)load_u64_max(in, UINT32_MAX);
+    answer.method = (uint8_t)load_u64_max(in, UINT8_MAX);
+    answer.status = (uint8_t)load_u64_max(in, UINT8_MAX);
+    answer.change = (uint8_t)load_u64_max(in, UINT8_MAX);
     if (answer.change != 0) {
         answer.section = load_index(in, enrol->campus.sections.count);
-        answer.more.place = (uint32_t)unpack_u64_max(in, UINT32_MAX);
+        answer.more.place = (uint32_t)load_u64_max(in, UINT32_MAX);
     } else {
         struct slice reply = unpack_bytes(in);
         struct slice text = unpack_bytes(in);

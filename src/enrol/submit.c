@@ -8,7 +8,7 @@ int enrol__submit_check(struct enrol *enrol, const void *request, struct buf *te
 {
     struct enrol_attempt attempt;
 
-    return enrol__attempt_make(enrol, request, &attempt, text);
+    return enrol__attempt_make(enrol, *(const struct slice *)request, &attempt, text);
 }
 
 static void confirm_drop(struct enrol_work *work, uint32_t student, struct enrol_op *op)
@@ -115,7 +115,8 @@ int enrol__submit_apply(struct enrol_work *work, const void *request)
 {
     struct enrol *enrol = work->enrol;
     struct enrol_attempt attempt;
-    int rc = enrol__attempt_make(enrol, request, &attempt, &work->result->text);
+    int rc = enrol__attempt_make(enrol, *(const struct slice *)request, &attempt,
+                                 &work->result->text);
 
     if (rc != OK) {
         return rc;
