@@ -4,7 +4,7 @@
 
 enum {
     PREFIX_LETTERS_MIN = 3, /* shorter beginnings say too little */
-    PREFIX_WAYS_MAX = 8,
+    PREFIX_WAYS_MAX = 16,
     CODE_WAYS_MAX = 8,
     CODE_PREFIX_MIN = 3,
     ACTIVE_SHARE = 200, /* a language counts when one in so many documents is in it */
@@ -30,7 +30,7 @@ bool query_way_add(struct search_query *query, struct slot *slot, uint32_t term,
     }
     query->ways_count++;
     slot->ways[slot->ways_count++] =
-        (struct way){.term = term, .kind = (uint8_t)kind, .weight = percent};
+        (struct way){.term = term, .kind = (uint8_t)kind, .percent = (uint8_t)percent};
     slot->count += count_of(query, term);
     return true;
 }
@@ -156,15 +156,20 @@ uint32_t query_longer_terms(const struct search_query *query, enum term_space sp
 /* What a word may be the beginning of: for the word still being typed and for words that
  * nothing else explains; and where longer words are so much commoner that it must be a short
  * form ("intro"). */
-static void add_prefixes(struct search_query *query, struct slot *slot, const struct leaf *leaf)
+static void add_prefixes(struct search_query *query, struct slot *slot, const struct leaf *leaf,
+                         bool is_wide)
 {
     struct slice word = leaf_slice(leaf);
     if (!leaf->is_plain || word.len < PREFIX_LETTERS_MIN) {
         return;
     }
     uint32_t terms[PREFIX_WAYS_MAX];
-    uint32_t found = query_longer_terms(query, TERM_WORD, word, PREFIX_WAYS_MAX, terms);
-    uint32_t own = slot->count;
+    uint32_t most = leaf->is_final || is_wide ? PREFIX_WAYS_MAX : PREFIX_WAYS_MAX / 2;
+    uint32_t found = query_longer_terms(query, TERM_WORD, word, most, terms);
+    uint32_t written = lexicon_find(&query->index->lexicon, TERM_WORD, word);
+    uint32_t own = written == TERM_NONE || is_wide
+                       ? 0
+                       : lexicon_term(&query->index->lexicon, written)->listed;
     for (uint32_t i = 0; i < found; i++) {
         const struct term *term = lexicon_term(&query->index->lexicon, terms[i]);
         bool is_meant = own == 0 || (uint64_t)term->listed >=
@@ -227,7 +232,7 @@ static void weigh(struct search_query *query, struct slot *slot)
     slot->weight = ranking_information(words < total ? words : total, total);
     for (uint32_t i = 0; i < slot->ways_count; i++) {
         struct way *way = &slot->ways[i];
-        way->weight = way->kind == WAY_CODE ? slot->weight : slot->weight * way->weight / 100;
+        way->weight = way->kind == WAY_CODE ? slot->weight : slot->weight * way->percent / 100;
         lexicon_open(&query->index->lexicon, way->term, &way->walk);
     }
 }
@@ -249,9 +254,9 @@ static void expand_word(struct search_query *query, uint32_t at)
         add_numerals(query, slot, word);
         add_number(query, slot, leaf);
     }
-    add_prefixes(query, slot, leaf);
+    add_prefixes(query, slot, leaf, false);
     if (leaf->is_plain && is_unknown(query, word)) {
-        query_correct(query, slot, word);
+        query_correct(query, slot, word, slot->count);
     }
 }
 
@@ -275,4 +280,25 @@ void query_expand(struct search_query *query)
             weigh(query, &query->slots[i]);
         }
     }
+}
+
+bool query_widen(struct search_query *query)
+{
+    uint32_t before = query->ways_count;
+    for (uint32_t i = 0; i < query->needed_count; i++) {
+        uint32_t at = query->needed[i];
+        const struct leaf *leaf = &query->plan->leaves[at];
+        struct slot *slot = &query->slots[at];
+        if (leaf->is_plain) {
+            struct slice word = leaf_slice(leaf);
+            uint32_t written = lexicon_find(&query->index->lexicon, TERM_WORD, word);
+            uint32_t own = written == TERM_NONE
+                               ? 0
+                               : lexicon_term(&query->index->lexicon, written)->listed;
+            add_prefixes(query, slot, leaf, true);
+            query_correct(query, slot, word, own);
+            weigh(query, slot);
+        }
+    }
+    return query->ways_count > before;
 }

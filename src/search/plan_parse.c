@@ -157,12 +157,13 @@ static int words_add(struct parser *parser, struct slice text, uint32_t at, uint
     return OK;
 }
 
-static void span_add(struct parser *parser, uint8_t first, const struct code_key *key)
+static void span_add(struct parser *parser, uint8_t first, uint8_t last,
+                     const struct code_key *key)
 {
     struct search_plan *plan = parser->plan;
     if (plan->spans_count < PLAN_SPANS_MAX && key->has_digit) {
-        plan->spans[plan->spans_count++] = (struct span){
-            .first = first, .last = (uint8_t)(plan->leaves_count - 1), .key = *key};
+        plan->spans[plan->spans_count++] =
+            (struct span){.first = first, .last = last, .key = *key};
     }
 }
 
@@ -171,15 +172,15 @@ static bool is_digit(uint8_t byte)
     return byte >= '0' && byte <= '9';
 }
 
-/* "ABC 101", "ABC 101 E" and "ABC101": note what might be one code. The chunk just read stands
- * last. */
-static void spans_add(struct parser *parser)
+/* "ABC 101", "ABC 101 E" and "ABC101": note what might be one code. The part just read stands
+ * last and ends with leaf @last. */
+static void spans_add(struct parser *parser, uint8_t last_leaf)
 {
     uint32_t count = parser->chunks_count;
     struct slice last = parser->chunks[count - 1];
     struct code_key key;
     if (code_key_of(last, &key)) {
-        span_add(parser, parser->chunk_first[count - 1], &key);
+        span_add(parser, parser->chunk_first[count - 1], last_leaf, &key);
     }
     for (uint32_t back = 1; back < count; back++) {
         uint32_t from = count - 1 - back;
@@ -191,7 +192,7 @@ static void spans_add(struct parser *parser)
                        is_digit(parser->chunks[from + 1].data[0]) &&
                        (back == 1 || last.len == 1);
         if (is_code && code_key_of(whole, &key)) {
-            span_add(parser, parser->chunk_first[from], &key);
+            span_add(parser, parser->chunk_first[from], last_leaf, &key);
         }
     }
 }
@@ -207,6 +208,34 @@ static void chunk_push(struct parser *parser, struct slice chunk, uint8_t first)
     }
     parser->chunks[parser->chunks_count] = chunk;
     parser->chunk_first[parser->chunks_count++] = first;
+}
+
+/* A chunk that is a list of codes ("ABC 20/21", "ABC 20/DEF 30"): each part may be a code of
+ * its own, and one that begins with its number has the letters of the first. */
+static void parts_add(struct parser *parser, struct slice chunk, uint32_t at, uint8_t first)
+{
+    struct code_key keys[CODE_PARTS_MAX];
+    uint32_t keys_count = code_parts(chunk, keys);
+    uint32_t leaf = first;
+    struct slice rest = chunk;
+    bool is_more = true;
+    for (uint32_t i = 0; is_more; i++) {
+        struct slice part;
+        is_more = slice_cut(rest, '/', &part, &rest);
+        uint32_t end = at + (uint32_t)(part.data + part.len - chunk.data);
+        uint32_t from = leaf;
+        while (leaf < parser->plan->leaves_count && parser->plan->leaves[leaf].at < end) {
+            leaf++;
+        }
+        if (leaf == from) {
+            continue;
+        }
+        chunk_push(parser, part, (uint8_t)from);
+        spans_add(parser, (uint8_t)(leaf - 1));
+        if (i > 0 && i < keys_count) {
+            span_add(parser, (uint8_t)from, (uint8_t)(leaf - 1), &keys[i]);
+        }
+    }
 }
 
 static int bare_chunk(struct parser *parser, struct slice chunk, uint32_t at)
@@ -225,8 +254,7 @@ static int bare_chunk(struct parser *parser, struct slice chunk, uint32_t at)
     }
     operand.last = (uint8_t)(parser->plan->leaves_count - 1);
     if (!parser->frames[parser->depth].is_negated) {
-        chunk_push(parser, chunk, operand.first);
-        spans_add(parser);
+        parts_add(parser, chunk, at, operand.first);
         if (parser->at == parser->text.len) {
             parser->plan->leaves[operand.last].is_final = true;
         }

@@ -33,6 +33,7 @@ struct way {
     uint32_t weight; /* units for full strength */
     uint32_t bonus;  /* units on top: codes */
     uint8_t kind;
+    uint8_t percent; /* of the word's weight */
 };
 
 /* One word of the query. */
@@ -83,6 +84,7 @@ struct search_query {
     enum run run;
     uint64_t version; /* of the index when the walks were opened */
     uint32_t work;
+    bool is_wide;        /* query_widen() was tried */
     uint32_t relax_need; /* units a row must gather in the relaxed run */
     uint32_t essential;  /* relaxed: the first so many needed words hold every candidate */
     /* Hits: a heap with the worst on top, sorted at the end. */
@@ -109,9 +111,14 @@ bool query_way_add(struct search_query *query, struct slot *slot, uint32_t term,
 uint32_t query_longer_terms(const struct search_query *query, enum term_space space,
                             struct slice prefix, uint32_t max, uint32_t *ret_terms);
 
-/* Add ways for words one or two letters off @word; says so in query->corrected when there were
- * none before. */
-void query_correct(struct search_query *query, struct slot *slot, struct slice word);
+/* Add ways for words one or two letters off @word that are at least as common as @own; says so
+ * in query->corrected. */
+void query_correct(struct search_query *query, struct slot *slot, struct slice word,
+                   uint32_t own);
+
+/* Nothing was found: take every needed word for a beginning or a misspelling, known or not.
+ * Returns: whether that added anything. */
+bool query_widen(struct search_query *query);
 
 /* Look names and subjects of the filters up. */
 void query_filters(struct search_query *query);

@@ -38,6 +38,23 @@ static void set_passive(struct search_query *query, uint64_t leaves)
     }
 }
 
+/* The bare words that are needed, rarest first. */
+static void order_words(struct search_query *query)
+{
+    query->needed_count = 0;
+    query->weight = 0;
+    for (uint64_t rest = query->plan->soft & query->scored; rest != 0; rest &= rest - 1) {
+        uint32_t leaf = (uint32_t)__builtin_ctzll(rest);
+        uint32_t at = query->needed_count++;
+        while (at > 0 && query->slots[query->needed[at - 1]].count > query->slots[leaf].count) {
+            query->needed[at] = query->needed[at - 1];
+            at--;
+        }
+        query->needed[at] = (uint8_t)leaf;
+        query->weight += query->slots[leaf].ways_count > 0 ? query->slots[leaf].weight : 0;
+    }
+}
+
 /* Find the words that say nothing, and order the bare ones that do, rarest first. */
 static void sort_words(struct search_query *query)
 {
@@ -52,16 +69,7 @@ static void sort_words(struct search_query *query)
             set_passive(query, (2ULL << leaf->last) - (1ULL << leaf->first));
         }
     }
-    for (uint64_t rest = plan->soft & query->scored; rest != 0; rest &= rest - 1) {
-        uint32_t leaf = (uint32_t)__builtin_ctzll(rest);
-        uint32_t at = query->needed_count++;
-        while (at > 0 && query->slots[query->needed[at - 1]].count > query->slots[leaf].count) {
-            query->needed[at] = query->needed[at - 1];
-            at--;
-        }
-        query->needed[at] = (uint8_t)leaf;
-        query->weight += query->slots[leaf].ways_count > 0 ? query->slots[leaf].weight : 0;
-    }
+    order_words(query);
 }
 
 struct cover {
@@ -382,7 +390,10 @@ static bool relax(struct search_query *query)
     if (query->matches_count >= ranking.relax_below || !is_some) {
         return false;
     }
-    query->relax_need = (uint32_t)((uint64_t)query->weight * ranking.relax_keep_percent / 100);
+    query->relax_need =
+        (uint32_t)((uint64_t)query->weight *
+                   (query->is_wide ? ranking.relax_last_percent : ranking.relax_keep_percent) /
+                   100);
     query->relax_need = query->relax_need == 0 ? 1 : query->relax_need;
     uint32_t rest = query->weight;
     query->essential = 0;
@@ -457,27 +468,41 @@ static void sort_hits(struct search_query *query)
     }
 }
 
+/* A run has come to its end: go on with the next, or sort what was found. Strict, then relaxed;
+ * and if nothing at all was found, both once more with the words taken for beginnings and
+ * misspellings. */
+static void run_end(struct search_query *query)
+{
+    if (query->run == RUN_STRICT && relax(query)) {
+        return;
+    }
+    if (query->matches_count == 0 && !query->is_wide && query->needed_count > 0) {
+        query->is_wide = true;
+        bool is_wider = query_widen(query);
+        order_words(query);
+        choose_drivers(query);
+        query->run = RUN_STRICT;
+        query->row_next = is_wider ? query->row_begin : query->row_end;
+        reopen(query);
+        return;
+    }
+    query->run = RUN_DONE;
+    sort_hits(query);
+}
+
 int search_query_step(struct search_query *query, uint32_t work)
 {
     query->work = 0;
     if (query->run != RUN_DONE && query->version != query->index->version) {
         reopen(query);
     }
-    if (query->run == RUN_STRICT) {
-        if (!step_strict(query, work)) {
+    while (query->run != RUN_DONE) {
+        bool is_over =
+            query->run == RUN_STRICT ? step_strict(query, work) : step_relaxed(query, work);
+        if (!is_over) {
             return SM_PENDING;
         }
-        if (!relax(query)) {
-            query->run = RUN_DONE;
-            sort_hits(query);
-        }
-    }
-    if (query->run == RUN_RELAXED) {
-        if (!step_relaxed(query, work)) {
-            return SM_PENDING;
-        }
-        query->run = RUN_DONE;
-        sort_hits(query);
+        run_end(query);
     }
     return OK;
 }

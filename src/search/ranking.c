@@ -53,6 +53,9 @@ const struct ranking ranking = {
      * words, by weight, follow behind them. */
     .relax_below = 8,
     .relax_keep_percent = 60,
+    /* When even that finds nothing, and no correction helps, anything is better than an empty
+       page. */
+    .relax_last_percent = 25,
 };
 
 uint32_t ranking_log2(uint64_t value)

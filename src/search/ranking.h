@@ -47,6 +47,7 @@ struct ranking {
     /* When and how far to relax. */
     uint32_t relax_below;
     uint32_t relax_keep_percent;
+    uint32_t relax_last_percent;
 };
 
 extern const struct ranking ranking;

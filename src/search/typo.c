@@ -7,7 +7,6 @@ enum {
     LETTERS_TWO_MIN = 8, /* two letters may be off from here on */
     LETTERS_MAX = 24,
     CANDIDATES_MAX = 4,
-    COMMONER_FACTOR = 4, /* a word that some text has is corrected to one so much commoner only */
 };
 
 /* What the candidates so far are worth: the commonest title words win, those of equal letters
@@ -158,7 +157,8 @@ static void note_correction(struct search_query *query, struct slice word, uint3
     out[word.len + 4 + right.len] = '\0';
 }
 
-void query_correct(struct search_query *query, struct slot *slot, struct slice word)
+void query_correct(struct search_query *query, struct slot *slot, struct slice word,
+                   uint32_t own)
 {
     bool is_latin = true;
     for (size_t i = 0; i < word.len; i++) {
@@ -173,10 +173,9 @@ void query_correct(struct search_query *query, struct slot *slot, struct slice w
         two_off(&candidates, word);
     }
     uint32_t first = slot->ways_count;
-    uint64_t slot_count = slot->count;
     for (uint32_t i = 0; i < candidates.count; i++) {
         const struct term *term = lexicon_term(&query->index->lexicon, candidates.terms[i]);
-        if (term->listed < slot_count * COMMONER_FACTOR) {
+        if (term->listed < own) {
             break;
         }
         uint32_t stem = term->stem == TERM_NONE ? candidates.terms[i] : term->stem;
