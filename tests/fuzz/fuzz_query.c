@@ -10,7 +10,7 @@
 
 enum { STEP_WORK = 64, PAGE = 3, TEXT_BYTES_MAX = 4096 };
 
-static struct fixture fixture;
+static struct search_fixture fixture;
 
 static void set_up(void)
 {
@@ -42,10 +42,10 @@ static void set_up(void)
         {.code = "2301107", .title = "แคลคูลัส 1 (CALCULUS I)"},
         {.code = "c-plus-plus",      .title = "C++ and C#",      .institution = "beta", .term = "later"},
     };
-    fixture_init(&fixture);
+    search_fixture_init(&fixture);
     for (uint32_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
         for (uint32_t copy = 0; copy < 20; copy++) {
-            fixture_put(&fixture, i * 20 + copy, &samples[i]);
+            search_fixture_put(&fixture, i * 20 + copy, &samples[i]);
         }
     }
 }

@@ -60,7 +60,7 @@ static struct course courses[DOCS];
 static struct node nodes[NODES_MAX];
 static uint32_t nodes_count;
 static struct rng rng;
-static struct fixture fixture;
+static struct search_fixture fixture;
 
 static uint32_t draw(uint32_t bound)
 {
@@ -90,7 +90,7 @@ static void put_course(uint32_t doc)
                             .description = text,
                             .level = course->level,
                             .credits = course->credits};
-    fixture_put(&fixture, doc, &sample);
+    search_fixture_put(&fixture, doc, &sample);
 }
 
 static void change(uint32_t doc)
@@ -272,7 +272,7 @@ static void write_query(char *out, size_t size)
 static void compare(const char *query)
 {
     struct search_request request = {.limit = SEARCH_LIMIT_MAX, .holds = holds};
-    fixture_search_with(&fixture, query, request);
+    search_fixture_search_with(&fixture, query, request);
     if (fixture.status != OK) {
         fail_msg("%s: %s", query, fixture.error.text);
     }
@@ -292,7 +292,7 @@ static void search__generated_queries__find_what_a_scan_finds(void **state)
 {
     (void)state;
     rng_init(&rng, 20260913);
-    fixture_init(&fixture);
+    search_fixture_init(&fixture);
     for (uint32_t doc = 0; doc < DOCS; doc++) {
         put_course(doc);
     }
@@ -312,7 +312,7 @@ static void search__generated_queries__find_what_a_scan_finds(void **state)
         }
     }
     assert_true(matches > ROUNDS * QUERIES / 2); /* the queries tell courses apart */
-    fixture_fini(&fixture);
+    search_fixture_fini(&fixture);
 }
 
 /* Bare words at the top, which may be relaxed: the full matches are the scan's, and come first.
@@ -321,7 +321,7 @@ static void search__generated_words__full_matches_come_first(void **state)
 {
     (void)state;
     rng_init(&rng, 7);
-    fixture_init(&fixture);
+    search_fixture_init(&fixture);
     for (uint32_t doc = 0; doc < DOCS; doc++) {
         put_course(doc);
     }
@@ -344,7 +344,7 @@ static void search__generated_words__full_matches_come_first(void **state)
             assert_true(fixture.result.hits[k - 1].score >= fixture.result.hits[k].score);
         }
     }
-    fixture_fini(&fixture);
+    search_fixture_fini(&fixture);
 }
 
 int main(void)
