@@ -138,8 +138,9 @@ static void add_folder(struct source_tree *tree, const char *root, const char *f
     for (struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
         const char *name = entry->d_name;
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, ".git") == 0 ||
-            (*folder == 0 && strcmp(name, "build") == 0)) {
-            continue;
+            (*folder == 0 && strcmp(name, "build") == 0) ||
+            (strcmp(folder, "tests/fuzz") == 0 && strcmp(name, "corpus") == 0)) {
+            continue; /* a corpus holds whatever bytes a fuzz target is given */
         }
         char *path = path_join(folder, name);
         char *file = path_join(root, path);

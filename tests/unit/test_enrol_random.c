@@ -118,8 +118,8 @@ static void submit(struct world *w)
  * the index. */
 static void reimport(struct world *w)
 {
-    static const char *const rules[] = {NULL,  "L1", ":C0", "|2 :C1 :C2*", "%1/2 :C3* $300",
-                                        ":C4*"};
+    static const char *const rules[10] = {NULL,  "L1", ":C0", "|2 :C1 :C2*", "%1/2 :C3* $300",
+                                        ":C4*", NULL, NULL,         NULL,           NULL};
     char code[16];
     char a[64];
     char b[64];
