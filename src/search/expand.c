@@ -1,4 +1,4 @@
-#include "base/utf8.h"
+#include "base/hash.h"
 #include "search/query.h"
 #include "search/ranking.h"
 
@@ -11,6 +11,8 @@ enum {
     COMMONER_FACTOR =
         4, /* a word is taken as a beginning when longer ones are so much commoner */
     NUMERALS = 12,
+    CORRECTED_MAX =
+        6, /* words of one query that are taken for misspelled: each costs about 50 us */
 };
 
 static uint32_t count_of(const struct search_query *query, uint32_t term)
@@ -46,9 +48,21 @@ static void add_stems(struct search_query *query, struct slot *slot, const struc
     if (!leaf->is_plain || (written != TERM_NONE && index_is_function_word(index, written))) {
         return;
     }
+    uint64_t
+        hashes[LANGUAGE_COUNT]; /* of the stems looked up: most languages agree on most words */
+    uint32_t count = 0;
     for (uint32_t l = 0; l < LANGUAGE_COUNT; l++) {
-        if (index->languages[l] > index->alive / ACTIVE_SHARE) {
-            struct slice stem = stemmers_stem(&index->lexicon.stemmers, l, word);
+        if (index->languages[l] <= index->alive / ACTIVE_SHARE) {
+            continue;
+        }
+        struct slice stem = stemmers_stem(&index->lexicon.stemmers, l, word);
+        uint64_t hash = hash_slice(stem);
+        bool is_new = !slice_is_equal(stem, word);
+        for (uint32_t i = 0; i < count; i++) {
+            is_new = is_new && hashes[i] != hash;
+        }
+        if (is_new) {
+            hashes[count++] = hash;
             query_way_add(query, slot, lexicon_find(&index->lexicon, TERM_WORD, stem), kind,
                           percent);
         }
@@ -255,7 +269,8 @@ static void expand_word(struct search_query *query, uint32_t at)
         add_number(query, slot, leaf);
     }
     add_prefixes(query, slot, leaf, false);
-    if (leaf->is_plain && is_unknown(query, word)) {
+    if (leaf->is_plain && query->corrections < CORRECTED_MAX && is_unknown(query, word)) {
+        query->corrections++;
         query_correct(query, slot, word, slot->count);
     }
 }
@@ -289,7 +304,8 @@ bool query_widen(struct search_query *query)
         uint32_t at = query->needed[i];
         const struct leaf *leaf = &query->plan->leaves[at];
         struct slot *slot = &query->slots[at];
-        if (leaf->is_plain) {
+        if (leaf->is_plain && query->corrections < 2 * CORRECTED_MAX) {
+            query->corrections++;
             struct slice word = leaf_slice(leaf);
             uint32_t written = lexicon_find(&query->index->lexicon, TERM_WORD, word);
             uint32_t own = written == TERM_NONE

@@ -71,7 +71,7 @@ static bool list_has(const struct search_query *query, const struct leaf *leaf, 
 }
 
 /* Whether one section of the row meets only on the days of @allowed. */
-static bool days_hold(const struct row *row, uint32_t allowed)
+static bool days_hold(const struct row_head *row, uint32_t allowed)
 {
     struct forward forward = forward_of(row);
     for (uint32_t i = 0; i < forward.days_count; i++) {
@@ -100,9 +100,9 @@ bool query_filter_holds(const struct search_query *query, uint32_t at, uint32_t 
         return row->credits != CREDITS_UNKNOWN && row->credits >= leaf->low &&
                row->credits <= leaf->high;
     case LEAF_DAYS_ONLY:
-        return days_hold(row, leaf->low);
+        return days_hold(head, leaf->low);
     case LEAF_DAYS_NONE:
-        return days_hold(row, ~leaf->low);
+        return days_hold(head, ~leaf->low);
     case LEAF_PREDICATE:
         return query->request.holds != NULL &&
                query->request.holds(query->request.context,

@@ -34,7 +34,7 @@ static inline uint32_t forward_varint(struct forward *forward)
 }
 
 /* Stand before the first token of the title; people and text follow. */
-static inline struct forward forward_of(const struct row *row)
+static inline struct forward forward_of(const struct row_head *row)
 {
     struct forward forward = {.at = row->forward};
     forward.title = forward_varint(&forward);

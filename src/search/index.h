@@ -27,7 +27,6 @@ enum row_state { ROW_DEAD, ROW_HIDDEN, ROW_LIVE };
  * of its term (stem), title tokens followed by one byte of the hash of the word as written.
  * Pairs of the description are left out. */
 struct row {
-    uint8_t *forward;
     uint32_t forward_bytes;
     uint32_t doc;
     uint32_t number;
@@ -36,9 +35,10 @@ struct row {
     uint32_t language;
 };
 
-/* What nearly every look at a row needs: eight bytes, so that the heads of all rows stay in the
+/* What nearly every look at a row needs: 16 bytes, so that the heads of all rows stay in the
  * cache. */
 struct row_head {
+    uint8_t *forward; /* see struct row */
     uint16_t institution;
     uint16_t term;
     uint8_t state; /* enum row_state */

@@ -316,9 +316,9 @@ static void store_forward(struct search_index *index, uint32_t at,
     }
     head->words = (uint8_t)(words > UINT8_MAX ? UINT8_MAX : words);
     head->pairs = (uint8_t)(pairs > UINT8_MAX ? UINT8_MAX : pairs);
-    row->forward = arena_alloc(index->arena, len);
+    head->forward = arena_alloc(index->arena, len);
     row->forward_bytes = len;
-    memcpy(row->forward, intake->bytes, len);
+    memcpy(head->forward, intake->bytes, len);
     index->forward_bytes += len;
 }
 

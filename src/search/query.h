@@ -64,6 +64,7 @@ struct search_query {
     struct arena *scratch;
     struct slot slots[PLAN_LEAVES_MAX]; /* of LEAF_WORD leaves, by leaf */
     uint32_t ways_count;
+    uint32_t corrections;                /* words that were looked for among their neighbours */
     uint32_t leaf_term[PLAN_VALUES_MAX]; /* values of filters as terms or names */
     /* The soft words that are needed, rarest first: not function words that stand beside
      * others. */

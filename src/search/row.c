@@ -51,12 +51,12 @@ static void row_kill(struct search_index *index, uint32_t at)
     struct row_head *head = index_head(index, at);
     ASSERT(head->state != ROW_DEAD);
     head->state = ROW_DEAD;
-    arena_free(index->arena, row->forward, row->forward_bytes);
+    arena_free(index->arena, head->forward, row->forward_bytes);
     index->forward_bytes -= row->forward_bytes;
     index->text_bytes -= row->text_bytes;
     index->institutions.items[head->institution].rows--;
     index->languages[row->language]--;
-    row->forward = NULL;
+    head->forward = NULL;
     index->rows_alive[at / ROW_PAGE]--;
     index->alive--;
     index->dead++;

@@ -17,7 +17,7 @@ struct title {
     uint8_t hashes[TITLE_TOKENS_MAX];
 };
 
-static void title_read(const struct row *row, struct title *title)
+static void title_read(const struct row_head *row, struct title *title)
 {
     struct forward forward = forward_of(row);
     title->count = forward.title < TITLE_TOKENS_MAX ? forward.title : TITLE_TOKENS_MAX;
@@ -72,8 +72,8 @@ static uint32_t title_cover(const struct search_query *query, const struct row_h
 }
 
 /* What the title adds beyond having all the words, in percent of the query's weight. */
-static uint32_t title_order_percent(const struct search_query *query, const struct row *row,
-                                    uint32_t cover)
+static uint32_t title_order_percent(const struct search_query *query,
+                                    const struct row_head *row, uint32_t cover)
 {
     struct title title;
     title_read(row, &title);
@@ -145,8 +145,7 @@ uint32_t query_score(struct search_query *query, uint32_t row_at, bool is_full)
             return 0; /* too little even with the best of titles: spare the look at it */
         }
         if (query->plan->soft != 0) {
-            uint32_t percent =
-                title_order_percent(query, index_row(query->index, row_at), cover);
+            uint32_t percent = title_order_percent(query, head, cover);
             score += (uint64_t)sum.weight * percent / 100;
         }
     }
@@ -200,7 +199,7 @@ static bool text_has(const struct search_query *query, const struct leaf *phrase
 bool query_phrase_holds(const struct search_query *query, const struct leaf *phrase,
                         uint32_t row_at)
 {
-    struct forward forward = forward_of(index_row(query->index, row_at));
+    struct forward forward = forward_of(index_head(query->index, row_at));
     bool in_title = stretch_has(query, phrase, &forward, forward.title, true);
     bool in_people = stretch_has(query, phrase, &forward, forward.people, false);
     if (phrase->fields != 0) {

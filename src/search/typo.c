@@ -1,4 +1,3 @@
-#include "base/utf8.h"
 #include "search/query.h"
 #include "search/ranking.h"
 
