@@ -61,14 +61,21 @@ struct carillon_client *cli_client(struct cli *cli)
     }
     int error = carillon_create(&options, &cli->client);
 
+    cli->connect_error = error;
     if (error != OK) {
         fprintf(cli->err, "carillon: %s: %s\n", cli->connect, error_text(error));
         return NULL;
     }
     error = carillon_connect(cli->client);
-    if (error != OK) {
+    /* Nothing was asked yet: no answer here is "unavailable", not "outcome unknown". */
+    cli->connect_error = error == ERR_TIMEOUT ? ERR_REFUSED_CONNECT : error;
+    if (error == ERR_VERSION) {
+        fprintf(cli->err, "carillon: %s: %s\n", cli->connect, carillon_text(cli->client));
+    } else if (error != OK) {
         fprintf(cli->err, "carillon: no daemon answers at %s: %s; start one with `carillond`\n",
                 cli->connect, error_text(error));
+    }
+    if (error != OK) {
         carillon_destroy(cli->client);
         cli->client = NULL;
     }
@@ -102,7 +109,7 @@ int cli_call(struct cli *cli, Carillon__Method method, const ProtobufCMessage *r
         return ERR_METHOD;
     }
     if (cli_client(cli) == NULL) {
-        return ERR_REFUSED_CONNECT;
+        return cli->connect_error;
     }
     if (needs_key && choose_key(cli, &cli->last_key) != OK) {
         return ERR_ARGUMENT;
@@ -120,11 +127,12 @@ int cli_fail(struct cli *cli, int error)
     if (cli->client != NULL) {
         fprintf(cli->err, "carillon: %s%s\n", text[0] != '\0' ? "" : error_text(error), text);
     }
-    if (error == ERR_TIMEOUT) {
-        struct uuid uuid;
+    struct uuid uuid;
+
+    memcpy(uuid.bytes, cli->last_key.bytes, sizeof uuid.bytes);
+    if (error == ERR_TIMEOUT && uuid_is_v7(&uuid)) {
         char key[UUID_TEXT_BYTES + 1];
 
-        memcpy(uuid.bytes, cli->last_key.bytes, sizeof uuid.bytes);
         uuid_format(&uuid, key);
         fprintf(cli->err,
                 "carillon: the outcome is not known; to learn it, repeat the command with "

@@ -35,6 +35,7 @@ struct cli {
     FILE *err;
     struct arena arena;             /* for the life of the process */
     struct carillon_client *client; /* made on first use */
+    int connect_error;              /* why there is no client */
     struct carillon_key last_key;   /* of the last request that changes state */
 };
 
@@ -59,7 +60,8 @@ struct cli_syntax {
 void cli_parse(struct cli *cli, int argc, char **argv, const struct cli_syntax *syntax,
                void *input);
 
-/* The client. Returns NULL after printing why there is none. */
+/* The client, connected. Returns: NULL after printing why there is none; cli->connect_error
+ * says it as an error. */
 struct carillon_client *cli_client(struct cli *cli);
 
 /* Call a method. Methods that change state get the key of --key, or a new one.

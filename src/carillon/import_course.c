@@ -1,5 +1,7 @@
 #include "carillon/import_record.h"
 
+#include <stdlib.h>
+
 #include "base/hash.h"
 #include "carillon/import_value.h"
 #include "wire/message.h"
@@ -212,9 +214,23 @@ void import_course_finish(struct import_context *context, Carillon__Course *cour
     course->content_hash = hash_message(context, &course->base);
 }
 
+static int compare_taken(const void *a, const void *b)
+{
+    const Carillon__Taken *left = *(Carillon__Taken *const *)a;
+    const Carillon__Taken *right = *(Carillon__Taken *const *)b;
+    int order = strcmp(left->institution, right->institution);
+
+    return order != 0 ? order : strcmp(left->code, right->code);
+}
+
 void import_student_finish(struct import_context *context, Carillon__Student *student)
 {
     char evidence[64];
+
+    /* What was taken is a set: another order in the file is no change. */
+    if (student->n_taken > 1) {
+        qsort(student->taken, student->n_taken, sizeof student->taken[0], compare_taken);
+    }
 
     if (student->n_taken > IMPORT_TAKEN_MAX) {
         snprintf(evidence, sizeof evidence, "%zu, at most %d", student->n_taken,

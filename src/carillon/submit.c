@@ -158,11 +158,7 @@ static int fail(const struct submit *submit, int error)
 {
     int code = cli_fail(submit->cli, error);
 
-    if (error == ERR_UNKNOWN_COURSE) {
-        for (size_t i = 0; i < submit->request.n_ops; i++) {
-            suggest_courses(submit->cli, &submit->ops[i]);
-        }
-    }
+    suggest_courses(submit->cli, submit->ops, submit->request.n_ops, error);
     return code;
 }
 

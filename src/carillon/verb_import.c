@@ -204,7 +204,7 @@ static void print_failure(struct importing *importing, const char *path, int err
     } else if (error == ERR_CANCELLED) {
         fprintf(err, "%s: interrupted; nothing was changed\n", path);
     } else if (error == ERR_SHRINK) {
-        fprintf(err, "%s: %s\n", path,
+        fprintf(err, "%s: refused, nothing was changed: %s; --force allows it\n", path,
                 summary->error[0] != '\0' ? summary->error : error_text(error));
     } else if (error != ERR_IO || summary->error[0] != '\0') {
         fprintf(err, "%s: not imported: %s\n", path,
@@ -311,7 +311,7 @@ int verb_import(struct cli *cli, int argc, char **argv)
     }
     if (cli_client(cli) == NULL) {
         if (!arguments.options.dry_run) {
-            return EXIT_UNAVAILABLE;
+            return error_exit_code(cli->connect_error);
         }
         fprintf(cli->err, "carillon: only checking, without comparing with a node\n");
     }

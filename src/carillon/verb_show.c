@@ -155,9 +155,7 @@ int verb_show(struct cli *cli, int argc, char **argv)
     if (error != OK || reply->course == NULL) {
         int code = cli_fail(cli, error != OK ? error : ERR_INTERNAL);
 
-        if (error == ERR_UNKNOWN_COURSE) {
-            suggest_course_name(cli, name);
-        }
+        suggest_course_name(cli, name, error);
         return code;
     }
     print_course(cli, reply);
