@@ -70,6 +70,13 @@ void bench_session_close(struct bench_session *session);
 int bench_session_restart(struct bench_session *session, uint32_t connections,
                           uint32_t outstanding, bool is_killed, uint64_t *ret_start_ns) CHECKED;
 
+/* The node as it is now is what every run begins with: stop it and set its data aside. */
+int bench_session_keep(struct bench_session *session) CHECKED;
+
+/* Start the node on a fresh copy of what was kept, and connect. */
+int bench_session_renew(struct bench_session *session, uint32_t connections,
+                        uint32_t outstanding) CHECKED;
+
 /* Import one file by the ordinary way. @institution_default may be NULL. @ret_count: records of
  * the file. */
 int bench_session_import(struct bench_session *session, const char *path, bool is_students,

@@ -110,6 +110,41 @@ int bench_daemon_init(struct bench_daemon *daemon, const char *parent,
     return OK;
 }
 
+int bench_daemon_keep_data(struct bench_daemon *daemon)
+{
+    char data[BENCH_PATH_BYTES + 32], base[BENCH_PATH_BYTES + 32];
+
+    path_join(daemon, "data", data);
+    path_join(daemon, "base", base);
+    return rename(data, base) == 0 ? OK : ERR_IO;
+}
+
+/* cp knows how to copy a tree, and how to share blocks where the file system can. */
+static int tree_copy(const char *from, const char *to)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        execlp("cp", "cp", "-a", "--reflink=auto", from, to, (char *)NULL);
+        _exit(127);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        /* the copy goes on; an interruption is looked at afterwards */
+    }
+    return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? OK : ERR_IO;
+}
+
+int bench_daemon_renew_data(struct bench_daemon *daemon)
+{
+    char data[BENCH_PATH_BYTES + 32], base[BENCH_PATH_BYTES + 32];
+
+    path_join(daemon, "data", data);
+    path_join(daemon, "base", base);
+    tree_remove(data);
+    return tree_copy(base, data);
+}
+
 /* ---- starting ---- */
 
 static void listener_ignore(struct io_listener *listener)

@@ -49,6 +49,11 @@ int bench_daemon_stop(struct bench_daemon *daemon) CHECKED;
 /* End it by SIGKILL, as a power cut would, and wait. Errors: ERR_IO it does not end. */
 int bench_daemon_kill(struct bench_daemon *daemon) CHECKED;
 
+/* Set the data of the daemon, which does not run, aside as what later runs begin with; make a
+ * fresh copy of it the daemon's data. Errors: ERR_IO. */
+int bench_daemon_keep_data(struct bench_daemon *daemon) CHECKED;
+int bench_daemon_renew_data(struct bench_daemon *daemon) CHECKED;
+
 /* Stop it if it runs, and remove the folder. Takes a zeroed one. */
 void bench_daemon_fini(struct bench_daemon *daemon);
 

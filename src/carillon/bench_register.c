@@ -7,11 +7,12 @@
 #include "carillon/bench_readback.h"
 #include "proto/operator.pb-c.h"
 
-/* One run: a fresh node, the workload imported, the load, the check. */
+enum { BESIDE = 2 }; /* the questions about processor time travel beside the load */
+
+/* One run: a fresh node with the workload, the load, the check. */
 struct run {
     struct bench_load_result load;
     struct bench_histogram floor;
-    uint64_t import_ns;
     uint64_t student_bytes;
     uint64_t course_bytes;
     uint64_t log_batches; /* in the window and around it: the whole load */
@@ -113,27 +114,39 @@ static int verify_run(struct bench_session *session, const struct bench_workload
     return rc == OK ? OK : bench_session_fail(session, "cannot read everything back", rc);
 }
 
-static int run_once(struct cli *cli, const struct bench_options *options,
-                    const struct bench_workload *workload, uint32_t number, struct run *run)
+static int run_once(struct bench_session *session, const struct bench_workload *workload,
+                    uint32_t number, struct run *run)
 {
-    struct bench_session session = {0};
+    const struct bench_options *options = session->options;
     struct bench_history history = {0};
-    /* Two more than the load: the questions about processor time travel beside it. */
-    int rc = bench_session_open(&session, cli, options, options->connections,
-                                options->outstanding + 2);
+    int rc = options->connect != NULL ? OK
+                                      : bench_session_renew(session, options->connections,
+                                                            options->outstanding + BESIDE);
 
     if (rc == OK) {
-        rc = bench_session_import_workload(&session, workload, &run->import_ns);
+        rc = load_run(session, workload, number, &history, run);
     }
     if (rc == OK) {
-        rc = load_run(&session, workload, number, &history, run);
+        rc = verify_run(session, workload, &history, run);
     }
-    if (rc == OK) {
-        rc = verify_run(&session, workload, &history, run);
-    }
-    bench_session_close(&session);
     bench_pairs_fini(&history.accepted);
     bench_pairs_fini(&history.unknown);
+    return rc;
+}
+
+/* The workload is imported once; every run begins with a copy of the folder as it was then. */
+static int runs_all(struct bench_session *session, const struct bench_workload *workload,
+                    struct run *runs, uint64_t *ret_import_ns)
+{
+    const struct bench_options *options = session->options;
+    int rc = bench_session_import_workload(session, workload, ret_import_ns);
+
+    if (rc == OK && options->connect == NULL) {
+        rc = bench_session_keep(session);
+    }
+    for (uint32_t i = 0; rc == OK && i < options->runs; i++) {
+        rc = run_once(session, workload, i, &runs[i]);
+    }
     return rc;
 }
 
@@ -176,7 +189,7 @@ static void report_figures(struct bench_report *report, const struct run *run)
 }
 
 static void report_surroundings(struct bench_report *report, const struct run *run,
-                                const struct bench_workload *workload)
+                                const struct bench_workload *workload, uint64_t import_ns)
 {
     bench_report_heading(report, "The disk itself, in the same runs");
     bench_report_number(report, "floor_p50_ms", "4 KiB overwritten and synced, p50",
@@ -188,8 +201,7 @@ static void report_surroundings(struct bench_report *report, const struct run *r
     bench_report_number(report, "sections", "sections", workload->section_count, 0, "");
     bench_report_number(report, "courses", "courses, prerequisites included",
                         workload->course_count, 0, "");
-    bench_report_number(report, "import_s", "imported in", (double)run->import_ns / 1e9, 2,
-                        "s");
+    bench_report_number(report, "import_s", "imported in", (double)import_ns / 1e9, 2, "s");
     bench_report_number(report, "student_bytes", "memory a student", (double)run->student_bytes,
                         0, "bytes");
     bench_report_number(report, "course_bytes", "memory a course", (double)run->course_bytes, 0,
@@ -281,14 +293,15 @@ static const struct run *median_of(const struct run *runs, uint32_t count)
 }
 
 static int report_all(struct cli *cli, const struct bench_options *options,
-                      const struct bench_workload *workload, const struct run *runs)
+                      const struct bench_workload *workload, const struct run *runs,
+                      uint64_t import_ns)
 {
     struct bench_report report;
     const struct run *median = median_of(runs, options->runs);
 
     bench_report_begin(&report, cli, "register");
     report_figures(&report, median);
-    report_surroundings(&report, median, workload);
+    report_surroundings(&report, median, workload, import_ns);
     report_settings(&report, options, runs);
     bench_report_conditions(&report, bench_folder_parent(options->folder));
     uint32_t sound = report_check(&report, cli, options, runs);
@@ -298,18 +311,24 @@ static int report_all(struct cli *cli, const struct bench_options *options,
 
 int bench_register(struct cli *cli, const struct bench_options *options)
 {
+    struct bench_session session = {0};
     struct bench_workload workload;
+    uint64_t import_ns = 0;
     int rc = bench_workload_open(cli, options, &workload);
 
     if (rc != OK) {
         return error_exit_code(rc);
     }
     struct run *runs = calloc(options->runs, sizeof *runs);
-    rc = runs == NULL ? ERR_NOMEM : OK;
-    for (uint32_t i = 0; rc == OK && i < options->runs; i++) {
-        rc = run_once(cli, options, &workload, i, &runs[i]);
+    rc = runs == NULL ? ERR_NOMEM
+                      : bench_session_open(&session, cli, options, options->connections,
+                                           options->outstanding + BESIDE);
+    if (rc == OK) {
+        rc = runs_all(&session, &workload, runs, &import_ns);
     }
-    int code = rc == OK ? report_all(cli, options, &workload, runs) : error_exit_code(rc);
+    bench_session_close(&session);
+    int code =
+        rc == OK ? report_all(cli, options, &workload, runs, import_ns) : error_exit_code(rc);
     free(runs);
     bench_workload_fini(&workload);
     return code;

@@ -152,6 +152,45 @@ int bench_session_restart(struct bench_session *session, uint32_t connections,
                : bench_session_fail(session, "cannot reach the node after its restart", rc);
 }
 
+/* ---- many runs from one state ---- */
+
+static int daemon_rest(struct bench_session *session)
+{
+    client_close(session);
+    int rc = bench_daemon_stop(&session->daemon);
+    return rc == OK ? OK : bench_session_fail(session, "carillond did not end cleanly", rc);
+}
+
+int bench_session_keep(struct bench_session *session)
+{
+    int rc = daemon_rest(session);
+
+    if (rc == OK) {
+        rc = bench_daemon_keep_data(&session->daemon);
+        rc = rc == OK ? OK : bench_session_fail(session, "cannot set the data aside", rc);
+    }
+    return rc;
+}
+
+int bench_session_renew(struct bench_session *session, uint32_t connections,
+                        uint32_t outstanding)
+{
+    int rc = daemon_rest(session);
+
+    if (rc != OK) {
+        return rc;
+    }
+    rc = bench_daemon_renew_data(&session->daemon);
+    if (rc == OK) {
+        rc = daemon_start(session);
+    }
+    if (rc == OK) {
+        rc = client_wait(session, connections, outstanding);
+    }
+    return rc == OK ? OK
+                    : bench_session_fail(session, "cannot start on a copy of the data", rc);
+}
+
 /* ---- importing ---- */
 
 static int import_say(struct bench_session *session, const char *path, int status,
