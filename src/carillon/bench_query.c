@@ -198,7 +198,8 @@ static int is_catalogue(const struct dirent *entry)
 {
     size_t len = strlen(entry->d_name);
 
-    return len > 6 && strcmp(entry->d_name + len - 6, ".jsonl") == 0;
+    return len > 6 && strcmp(entry->d_name + len - 6, ".jsonl") == 0 &&
+           strstr(entry->d_name, "students") == NULL;
 }
 
 static int folder_read(struct offers *offers, const char *folder)
