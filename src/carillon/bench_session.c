@@ -204,6 +204,16 @@ static int import_say(struct bench_session *session, const char *path, int statu
     return status;
 }
 
+/* On a terminal, what is going on; NULL: nothing any more. */
+static void import_show(struct bench_session *session, const char *path)
+{
+    if (session->cli->is_terminal) {
+        fprintf(stderr, "\r\033[K%s%s", path == NULL ? "" : "importing ",
+                path == NULL ? "" : path);
+        fflush(stderr);
+    }
+}
+
 int bench_session_import(struct bench_session *session, const char *path, bool is_students,
                          const char *institution_default, uint64_t *ret_count)
 {
@@ -224,6 +234,7 @@ int bench_session_import(struct bench_session *session, const char *path, bool i
     }
     import_report_init(report, session->cli->err);
     report->file = path;
+    import_show(session, path);
     int rc = import_file_open(file, path, is_students, report);
     if (rc == OK) {
         rc = is_students
@@ -231,6 +242,7 @@ int bench_session_import(struct bench_session *session, const char *path, bool i
                  : import_courses(session->client, &file->source, &options, report, &summary);
         import_file_close(file);
     }
+    import_show(session, NULL);
     rc = import_say(session, path, rc, report, &summary);
     *ret_count += summary.records;
     free(report);
