@@ -30,7 +30,10 @@ void bench_report_number(struct bench_report *report, const char *key, const cha
     struct cli *cli = report->cli;
 
     if (report->json != NULL) {
-        json_object_object_add(report->json, key, json_object_new_double(value));
+        char text[64];
+
+        snprintf(text, sizeof text, "%.*f", decimals, value);
+        json_object_object_add(report->json, key, json_object_new_double_s(value, text));
     } else if (cli->is_terminal) {
         fprintf(cli->out, "  %-*s %*.*f %s\n", LABEL_COLUMNS, label, VALUE_COLUMNS, decimals,
                 value, unit);

@@ -155,6 +155,12 @@ static void listener_on_closed(struct io_listener *listener)
 
 void fake_node_open(struct fake_node *node, struct io *io, uint16_t port)
 {
+    fake_node_open_at(node, io, "127.0.0.1", port);
+}
+
+void fake_node_open_at(struct fake_node *node, struct io *io, const char *address,
+                       uint16_t port)
+{
     memset(node, 0, sizeof *node);
     node->io = io;
     node->welcome_version = 1;
@@ -163,7 +169,7 @@ void fake_node_open(struct fake_node *node, struct io *io, uint16_t port)
     arena_init(&node->arena, ARENA_BYTES);
     node->listener.incoming = listener_on_incoming;
     node->listener.closed = listener_on_closed;
-    int rc = io_listen(io, &node->listener, "127.0.0.1", port, &node->port);
+    int rc = io_listen(io, &node->listener, address, port, &node->port);
     ASSERT(rc == OK);
     node->is_listening = true;
 }

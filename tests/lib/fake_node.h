@@ -54,6 +54,10 @@ struct fake_node {
  * zeroed by this. */
 void fake_node_open(struct fake_node *node, struct io *io, uint16_t port);
 
+/* The same on another @address of the world. */
+void fake_node_open_at(struct fake_node *node, struct io *io, const char *address,
+                       uint16_t port);
+
 /* Close the listener and every connection; the world must run a little for it to be done
  * (fake_node_is_closed). */
 void fake_node_close(struct fake_node *node);
