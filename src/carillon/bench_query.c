@@ -34,7 +34,9 @@ static const char *text_keep(struct bench_queries *queries, struct slice text)
 {
     char *copy = arena_alloc(&queries->arena, text.len + 1);
 
-    memcpy(copy, text.data, text.len);
+    if (text.len > 0) {
+        memcpy(copy, text.data, text.len);
+    }
     copy[text.len] = '\0';
     return copy;
 }
