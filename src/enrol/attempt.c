@@ -1,8 +1,5 @@
 /* One request of one student: from its names to a verdict with every refusal. The numbers in
  * comments are those of the table in docs/spec/registration.md section 3. */
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "base/assert.h"
 #include "campus/section.h"
 #include "campus/student.h"
@@ -12,14 +9,14 @@
 static int op_shape(const struct request_op *op, uint32_t at, struct buf *text)
 {
     if (op->kind != CARILLON__OP_KIND__OP_ADD && op->kind != CARILLON__OP_KIND__OP_DROP) {
-        return enrol__say(text, ERR_ARGUMENT, "op %u is neither an add nor a drop", at + 1);
+        return ENROL_SAY(text, ERR_ARGUMENT, "op %u is neither an add nor a drop", at + 1);
     }
     if (op->kind == CARILLON__OP_KIND__OP_DROP && op->waitlist) {
-        return enrol__say(text, ERR_ARGUMENT, "op %u: a drop has no waitlist", at + 1);
+        return ENROL_SAY(text, ERR_ARGUMENT, "op %u: a drop has no waitlist", at + 1);
     }
     if (op->drop_count > (op->waitlist ? CAMPUS_DROPS_MAX : 0)) {
-        return enrol__say(text, ERR_ARGUMENT,
-                          "op %u: drops on promotion go with a waitlist, at most 16", at + 1);
+        return ENROL_SAY(text, ERR_ARGUMENT,
+                         "op %u: drops on promotion go with a waitlist, at most 16", at + 1);
     }
     return OK;
 }
@@ -50,11 +47,11 @@ static int request_shape(struct slice body, struct request *request, struct buf 
     int rc = request_decode(body, request);
 
     if (rc != OK) {
-        return enrol__say(text, rc, "the request's body is malformed");
+        return ENROL_SAY(text, rc, "the request's body is malformed");
     }
     if (request->op_count == 0 || request->op_count > ENROL_OPS_MAX) {
-        return enrol__say(text, ERR_ARGUMENT, "a request has 1 to 16 ops, not %u",
-                          request->op_count);
+        return ENROL_SAY(text, ERR_ARGUMENT, "a request has 1 to 16 ops, not %u",
+                         request->op_count);
     }
     for (uint32_t i = 0; rc == OK && i < request->op_count; i++) {
         rc = op_shape(&request->ops[i], i, text);
@@ -96,34 +93,25 @@ void enrol__refuse(struct enrol_attempt *attempt, uint32_t kind, uint32_t op,
     }
 }
 
-struct slice enrol__evidence_format(struct enrol *enrol, const char *format, ...)
+struct buf *enrol__line(struct enrol *enrol)
 {
-    char line[CAMPUS_REASON_BYTES_MAX + 64];
-    va_list arguments;
+    buf_clear(&enrol->line);
+    return &enrol->line;
+}
 
-    va_start(arguments, format);
-    int len = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    size_t kept = len < 0 ? 0 : (size_t)len;
-
-    return arena_copy(&enrol->scratch,
-                      slice_from(line, kept < sizeof line ? kept : sizeof line - 1));
+struct slice enrol__line_copy(struct enrol *enrol, int rc)
+{
+    ASSERT(rc == OK); /* what goes into a line is bounded far below it */
+    return arena_copy(&enrol->scratch, buf_slice(&enrol->line));
 }
 
 struct slice enrol__evidence_section(struct enrol_attempt *attempt, uint32_t section)
 {
     struct campus_name name;
-    struct buf line;
 
     campus_section_name(&attempt->enrol->campus, section, &name);
-    buf_init(&line, ENROL_TEXT_BYTES_MAX);
-    int rc = campus_name_format(&name, &line);
-
-    ASSERT(rc == OK); /* the bounds of names are far below */
-    struct slice evidence = arena_copy(&attempt->enrol->scratch, buf_slice(&line));
-
-    buf_fini(&line);
-    return evidence;
+    return enrol__line_copy(attempt->enrol,
+                            campus_name_format(&name, enrol__line(attempt->enrol)));
 }
 
 bool enrol__has_permit(const struct enrol *enrol, uint32_t student, uint32_t section,

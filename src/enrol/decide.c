@@ -78,15 +78,14 @@ static void judge_load(struct enrol_attempt *attempt, uint32_t catalogue)
     }
     if (courses > in->courses_max) {
         enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_COURSE_LIMIT, ENROL_WHOLE,
-                      enrol__evidence_format(enrol, "%u of %u", courses, in->courses_max));
+                      ENROL_EVIDENCE(enrol, "%u of %u", courses, in->courses_max));
     }
     if (in->credits_max != 0 && credits > in->credits_max) {
-        enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_CREDIT_LOAD_EXCEEDED,
-                      ENROL_WHOLE,
-                      enrol__evidence_format(enrol, "%llu.%02u of %u.%02u",
-                                             (unsigned long long)(credits / 100),
-                                             (unsigned)(credits % 100), in->credits_max / 100,
-                                             in->credits_max % 100));
+        enrol__refuse(
+            attempt, CARILLON__REFUSAL_KIND__REFUSAL_CREDIT_LOAD_EXCEEDED, ENROL_WHOLE,
+            ENROL_EVIDENCE(enrol, "%llu.%02u of %u.%02u", (unsigned long long)(credits / 100),
+                           (unsigned)(credits % 100), in->credits_max / 100,
+                           in->credits_max % 100));
     }
 }
 
@@ -146,8 +145,8 @@ void enrol__decide_load(struct enrol_attempt *attempt)
 
     if (attempt->after_count > CAMPUS_REGISTRATIONS_MAX) {
         enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_COURSE_LIMIT, ENROL_WHOLE,
-                      enrol__evidence_format(attempt->enrol, "%u of %u in all terms",
-                                             attempt->after_count, CAMPUS_REGISTRATIONS_MAX));
+                      ENROL_EVIDENCE(attempt->enrol, "%u of %u in all terms",
+                                     attempt->after_count, CAMPUS_REGISTRATIONS_MAX));
     }
     for (uint32_t i = attempt->kept_count; i < attempt->after_count; i++) {
         uint32_t catalogue = campus_section(campus, attempt->after[i])->catalogue;

@@ -10,6 +10,7 @@
 enum {
     SCRATCH_BYTES_MAX = 64 << 20, /* one request or reply with all its parts */
     RESULT_BYTES_MAX = 4 << 20,
+    LINE_BYTES_MAX = 4096,
     EFFECTS_BYTES_MAX = 256 << 20,
     EXPIRED_PER_ENTRY = 8,
     MARGIN_EVERY = 1024,    /* entries */
@@ -33,6 +34,7 @@ struct enrol *enrol_create(const struct enrol_config *config)
     arena_init(&enrol->scratch, SCRATCH_BYTES_MAX);
     answers_init(&enrol->answers, &enrol->campus.arena);
     buf_init(&enrol->stream, INT32_MAX);
+    buf_init(&enrol->line, LINE_BYTES_MAX);
     return enrol;
 }
 
@@ -45,6 +47,7 @@ void enrol_destroy(struct enrol *enrol)
 
     campus_fini(&enrol->campus);
     buf_fini(&enrol->stream);
+    buf_fini(&enrol->line);
     arena_fini(&enrol->scratch);
     arena_fini(&own);
 }
@@ -145,20 +148,20 @@ static int key_check(struct slice key, uint64_t wall_ms, struct buf *text)
     struct uuid uuid;
 
     if (key.len != UUID_BYTES) {
-        return enrol__say(text, ERR_ARGUMENT, "the idempotency key is not 16 bytes");
+        return ENROL_SAY(text, ERR_ARGUMENT, "the idempotency key is not 16 bytes");
     }
     memcpy(uuid.bytes, key.data, UUID_BYTES);
     uint64_t made_ms = uuid_unix_ms(&uuid);
 
     if (!uuid_is_v7(&uuid)) {
-        return enrol__say(text, ERR_ARGUMENT, "the idempotency key is not a UUID of version 7");
+        return ENROL_SAY(text, ERR_ARGUMENT, "the idempotency key is not a UUID of version 7");
     }
     if (made_ms + (uint64_t)KEY_HOURS * HOUR_MS < wall_ms) {
-        return enrol__say(text, ERR_KEY_EXPIRED, "%s", error_text(ERR_KEY_EXPIRED));
+        return ENROL_SAY(text, ERR_KEY_EXPIRED, "%s", error_text(ERR_KEY_EXPIRED));
     }
     if (made_ms > wall_ms + HOUR_MS) {
-        return enrol__say(text, ERR_ARGUMENT,
-                          "the idempotency key is more than an hour ahead of the node's clock");
+        return ENROL_SAY(text, ERR_ARGUMENT,
+                         "the idempotency key is more than an hour ahead of the node's clock");
     }
     return OK;
 }
@@ -182,7 +185,7 @@ int enrol_admit(struct enrol *enrol, uint32_t method, struct slice key, struct s
     const struct enrol_method *row = enrol__method(method);
 
     if (row == NULL) {
-        return enrol__say(text, ERR_METHOD, "method %u changes nothing", method);
+        return ENROL_SAY(text, ERR_METHOD, "method %u changes nothing", method);
     }
     int rc = key_check(key, wall_ms, text);
 
@@ -194,7 +197,7 @@ int enrol_admit(struct enrol *enrol, uint32_t method, struct slice key, struct s
         const void *request = decode(enrol, row, method, &body);
 
         if (request == NULL) {
-            return enrol__say(text, ERR_MALFORMED, "the request's body is malformed");
+            return ENROL_SAY(text, ERR_MALFORMED, "the request's body is malformed");
         }
         rc = row->check(enrol, request, text);
         if (rc != OK) {
@@ -205,8 +208,8 @@ int enrol_admit(struct enrol *enrol, uint32_t method, struct slice key, struct s
 
     if (!arena_has_room(&enrol->campus.arena,
                         enrol->reserved + growth + enrol->map_margin + MARGIN_BYTES)) {
-        return enrol__say(text, ERR_FULL,
-                          "the node's memory for courses and students is used up");
+        return ENROL_SAY(text, ERR_FULL,
+                         "the node's memory for courses and students is used up");
     }
     enrol->reserved += growth;
     return OK;
@@ -314,8 +317,8 @@ static int perform(struct enrol_work *work, const struct enrol_method *row)
 {
     const void *request = decode(work->enrol, row, work->entry->method, &work->entry->body);
 
-    return request == NULL ? enrol__say(&work->result->text, ERR_MALFORMED,
-                                        "the request's body is malformed")
+    return request == NULL ? ENROL_SAY(&work->result->text, ERR_MALFORMED,
+                                       "the request's body is malformed")
                            : row->apply(work, request);
 }
 
@@ -328,7 +331,7 @@ static void apply_method(struct enrol_work *work)
 
     if (row == NULL) {
         result->status =
-            enrol__say(&result->text, ERR_METHOD, "method %u changes nothing", entry->method);
+            ENROL_SAY(&result->text, ERR_METHOD, "method %u changes nothing", entry->method);
         return;
     }
     enrol_forget(enrol, entry->method, entry->body);
@@ -344,7 +347,7 @@ static void apply_method(struct enrol_work *work)
         answer_repeat(enrol, answer, result);
     } else if (answer != NULL) {
         result->status =
-            enrol__say(&result->text, ERR_KEY_REUSED, "%s", error_text(ERR_KEY_REUSED));
+            ENROL_SAY(&result->text, ERR_KEY_REUSED, "%s", error_text(ERR_KEY_REUSED));
     } else {
         result->status = perform(work, row);
         ASSERT(enrol->queue_count == 0);

@@ -32,6 +32,7 @@ struct enrol {
     struct arena own; /* this struct itself */
     struct campus campus;
     struct arena scratch; /* of the request being worked on */
+    struct buf line;      /* for making a text */
     struct enrol_answers answers;
     struct enrol_config config;
     uint64_t index; /* of the entry applied last */
@@ -108,8 +109,11 @@ void enrol__decide_student(struct enrol_attempt *attempt); /* the student's side
 void enrol__decide_times(struct enrol_attempt *attempt, uint32_t op); /* 12 */
 void enrol__decide_load(struct enrol_attempt *attempt);               /* 15 to 17 */
 struct slice enrol__evidence_section(struct enrol_attempt *attempt, uint32_t section);
-struct slice enrol__evidence_format(struct enrol *enrol, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* A line to write into, empty; a copy of it in scratch. */
+struct buf *enrol__line(struct enrol *enrol);
+struct slice enrol__line_copy(struct enrol *enrol, int rc);
+#define ENROL_EVIDENCE(enrol, ...)                                                             \
+    enrol__line_copy((enrol), buf_append_format(enrol__line(enrol), __VA_ARGS__))
 bool enrol__is_taken(const struct enrol_attempt *attempt,
                      uint32_t section); /* no seat left for it */
 bool enrol__has_permit(const struct enrol *enrol, uint32_t student, uint32_t section,
@@ -237,9 +241,13 @@ void enrol__save_oldest_answer(struct enrol *enrol);
 /* The hash of one answer, for the state's. */
 uint64_t enrol__answer_hash(const struct enrol *enrol, uint32_t number);
 
-/* Say what is wrong; returns @error. Texts that do not fit are cut. */
-int enrol__say(struct buf *text, int error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Say what is wrong, and return @error. No room for a text is no reason to fail otherwise. */
+static inline int enrol__said(int rc, int error)
+{
+    (void)rc;
+    return error;
+}
+#define ENROL_SAY(text, error, ...) enrol__said(buf_append_format((text), __VA_ARGS__), (error))
 
 /* Resolve with a text when it fails. */
 int enrol__find_student(const struct enrol *enrol, struct slice token, uint32_t *ret_student,

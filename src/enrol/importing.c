@@ -32,13 +32,13 @@ static int find_import(const struct enrol *enrol, ProtobufCBinaryData id,
     struct uuid uuid;
 
     if (id.len != UUID_BYTES) {
-        return enrol__say(text, ERR_ARGUMENT, "an import id has 16 bytes");
+        return ENROL_SAY(text, ERR_ARGUMENT, "an import id has 16 bytes");
     }
     memcpy(uuid.bytes, id.data, UUID_BYTES);
     *ret_import = campus_import_find(&enrol->campus, &uuid);
     return *ret_import != NULL
                ? OK
-               : enrol__say(text, ERR_UNKNOWN_IMPORT, "%s", error_text(ERR_UNKNOWN_IMPORT));
+               : ENROL_SAY(text, ERR_UNKNOWN_IMPORT, "%s", error_text(ERR_UNKNOWN_IMPORT));
 }
 
 /* ---- begin */
@@ -49,21 +49,21 @@ static int begin_check(const Carillon__ImportBeginRequest *request, struct buf *
     struct uuid id;
 
     if (!is_courses && request->kind != CARILLON__IMPORT_KIND__IMPORT_STUDENTS) {
-        return enrol__say(text, ERR_ARGUMENT, "an import is of courses or of students");
+        return ENROL_SAY(text, ERR_ARGUMENT, "an import is of courses or of students");
     }
     if (!text_is_name(request->institution, CAMPUS_INSTITUTION_BYTES_MAX)) {
-        return enrol__say(text, ERR_ARGUMENT,
-                          "the institution is empty, too long or not plain text");
+        return ENROL_SAY(text, ERR_ARGUMENT,
+                         "the institution is empty, too long or not plain text");
     }
     if (is_courses && !text_is_name(request->term, CAMPUS_TERM_BYTES_MAX)) {
-        return enrol__say(text, ERR_ARGUMENT, "the term is empty, too long or not plain text");
+        return ENROL_SAY(text, ERR_ARGUMENT, "the term is empty, too long or not plain text");
     }
     if (request->import_id.len != UUID_BYTES) {
-        return enrol__say(text, ERR_ARGUMENT, "an import id has 16 bytes");
+        return ENROL_SAY(text, ERR_ARGUMENT, "an import id has 16 bytes");
     }
     memcpy(id.bytes, request->import_id.data, UUID_BYTES);
     if (!uuid_is_v7(&id)) {
-        return enrol__say(text, ERR_ARGUMENT, "an import id is a UUID of version 7");
+        return ENROL_SAY(text, ERR_ARGUMENT, "an import id is a UUID of version 7");
     }
     return OK;
 }
@@ -97,8 +97,8 @@ int enrol__begin_apply(struct enrol_work *work, const void *body)
         rc = campus_import_open(campus, request->kind, catalogue, &id, &sink);
     }
     if (rc != OK) {
-        return enrol__say(&work->result->text, rc, "%d imports are open already",
-                          CAMPUS_IMPORTS_MAX);
+        return ENROL_SAY(&work->result->text, rc, "%d imports are open already",
+                         CAMPUS_IMPORTS_MAX);
     }
     reply.import_id = request->import_id;
     return enrol__pack(&reply.base, &work->result->reply);
@@ -117,9 +117,9 @@ static int course_check(const struct enrol *enrol, const struct campus_import *i
         (course->term[0] != '\0' &&
          !slice_is_equal(slice_from_text(course->term),
                          campus_word(&enrol->campus, of->term)->text))) {
-        return enrol__say(text, ERR_ARGUMENT,
-                          "course \"%.128s\" is of another institution or term than the import",
-                          course->code);
+        return ENROL_SAY(text, ERR_ARGUMENT,
+                         "course \"%.128s\" is of another institution or term than the import",
+                         course->code);
     }
     return campus_course_check(course, text);
 }
@@ -136,7 +136,7 @@ static int chunk_check(const struct enrol *enrol, const Carillon__ImportChunkReq
     bool is_courses = (*ret_import)->kind == CARILLON__IMPORT_KIND__IMPORT_COURSES;
 
     if ((is_courses ? request->n_students : request->n_courses) > 0) {
-        return enrol__say(text, ERR_ARGUMENT, "courses and students do not mix in an import");
+        return ENROL_SAY(text, ERR_ARGUMENT, "courses and students do not mix in an import");
     }
     for (size_t i = 0; rc == OK && i < request->n_courses; i++) {
         rc = course_check(enrol, *ret_import, request->courses[i], text);
@@ -166,8 +166,8 @@ static int stage_course(struct enrol_work *work, struct campus_import *import,
     int rc = campus_import_course(campus, import, course, sink);
 
     return rc == OK ? OK
-                    : enrol__say(&work->result->text, rc, "course \"%.128s\" is there twice",
-                                 course->code);
+                    : ENROL_SAY(&work->result->text, rc, "course \"%.128s\" is there twice",
+                                course->code);
 }
 
 static int stage_student(struct enrol_work *work, struct campus_import *import,
@@ -176,9 +176,9 @@ static int stage_student(struct enrol_work *work, struct campus_import *import,
     int rc = campus_import_student(&work->enrol->campus, import, student);
 
     return rc == OK ? OK
-                    : enrol__say(&work->result->text, rc,
-                                 "student \"%.64s\" is there twice, or of another institution",
-                                 student->token);
+                    : ENROL_SAY(&work->result->text, rc,
+                                "student \"%.64s\" is there twice, or of another institution",
+                                student->token);
 }
 
 static int stage(struct enrol_work *work, struct campus_import *import,
@@ -216,8 +216,8 @@ int enrol__chunk_apply(struct enrol_work *work, const void *body)
         return rc;
     }
     if (request->sequence > import->next_sequence) {
-        return enrol__say(&work->result->text, ERR_ARGUMENT, "chunk %u came, %u is next",
-                          request->sequence, import->next_sequence);
+        return ENROL_SAY(&work->result->text, ERR_ARGUMENT, "chunk %u came, %u is next",
+                         request->sequence, import->next_sequence);
     }
     if (request->sequence == import->next_sequence) {
         rc = stage(work, import, request);
@@ -255,13 +255,13 @@ int enrol__commit_apply(struct enrol_work *work, const void *body)
         return rc;
     }
     if (request->chunks != import->next_sequence) {
-        return enrol__say(&work->result->text, ERR_ARGUMENT, "%u chunks were sent, %u arrived",
-                          request->chunks, import->next_sequence);
+        return ENROL_SAY(&work->result->text, ERR_ARGUMENT, "%u chunks were sent, %u arrived",
+                         request->chunks, import->next_sequence);
     }
     if (!request->force && campus_import_shrinks(campus, import)) {
-        return enrol__say(&work->result->text, ERR_SHRINK, "%u of %u would be removed",
-                          import->removed_count,
-                          campus_catalogue(campus, import->catalogue)->offered);
+        return ENROL_SAY(&work->result->text, ERR_SHRINK, "%u of %u would be removed",
+                         import->removed_count,
+                         campus_catalogue(campus, import->catalogue)->offered);
     }
     campus_import_commit(campus, import, &commit, &sink, &totals);
     enrol__queue_all(work->enrol);
@@ -283,7 +283,7 @@ int enrol__abort_check(struct enrol *enrol, const void *body, struct buf *text)
     (void)enrol;
     return request->import_id.len == UUID_BYTES
                ? OK
-               : enrol__say(text, ERR_ARGUMENT, "an import id has 16 bytes");
+               : ENROL_SAY(text, ERR_ARGUMENT, "an import id has 16 bytes");
 }
 
 int enrol__abort_apply(struct enrol_work *work, const void *body)

@@ -1,24 +1,5 @@
 /* Names in requests, with a text for people when they lead nowhere. */
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "enrol/enrol_private.h"
-
-int enrol__say(struct buf *text, int error, const char *format, ...)
-{
-    char line[ENROL_TEXT_BYTES_MAX];
-    va_list arguments;
-
-    va_start(arguments, format);
-    int len = vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    if (len > 0) {
-        size_t kept = (size_t)len < sizeof line ? (size_t)len : sizeof line - 1;
-        int rc = buf_append(text, line, kept);
-        (void)rc; /* no room for a text is no reason to fail otherwise */
-    }
-    return error;
-}
 
 static struct slice field(const char *text)
 {
@@ -40,9 +21,9 @@ int enrol__find_student(const struct enrol *enrol, struct slice token, uint32_t 
     int rc = enrol_student_find(enrol, token, ret_student);
 
     return rc == OK ? OK
-                    : enrol__say(text, rc, "no student \"%.*s\"",
-                                 token.len < 64 ? (int)token.len : 64,
-                                 token.len == 0 ? "" : (const char *)token.data);
+                    : ENROL_SAY(text, rc, "no student \"%.*s\"",
+                                token.len < 64 ? (int)token.len : 64,
+                                token.len == 0 ? "" : (const char *)token.data);
 }
 
 int enrol_student_find(const struct enrol *enrol, struct slice token, uint32_t *ret_student)

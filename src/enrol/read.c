@@ -25,7 +25,7 @@ int enrol_read(struct enrol *enrol, uint32_t method, struct slice body, uint64_t
         .enrol = enrol, .wall_ms = wall_ms, .reply = reply, .text = text};
 
     if (method >= sizeof rows / sizeof rows[0] || rows[method] == NULL) {
-        return enrol__say(text, ERR_METHOD, "method %u is not answered from state", method);
+        return ENROL_SAY(text, ERR_METHOD, "method %u is not answered from state", method);
     }
     arena_reset(&enrol->scratch);
     const void *request = method == CARILLON__METHOD__METHOD_CHECK /* decodes it itself */
@@ -33,7 +33,7 @@ int enrol_read(struct enrol *enrol, uint32_t method, struct slice body, uint64_t
                               : wire_unpack(method_get(method)->request, body, &enrol->scratch);
 
     if (request == NULL) {
-        return enrol__say(text, ERR_MALFORMED, "the request's body is malformed");
+        return ENROL_SAY(text, ERR_MALFORMED, "the request's body is malformed");
     }
     return rows[method](&reading, request);
 }
@@ -83,8 +83,8 @@ int enrol__read_check(struct enrol_reading *reading, const void *request)
     reply.as_of = enrol__as_of(enrol);
     rc = enrol__pack(&reply.base, reading->reply);
     if (rc == OK && attempt.refusal_count > 0) {
-        rc = enrol__say(reading->text, ERR_REFUSED, "would be refused by %u rule%s",
-                        attempt.refusal_count, attempt.refusal_count == 1 ? "" : "s");
+        rc = ENROL_SAY(reading->text, ERR_REFUSED, "would be refused by %u rule%s",
+                       attempt.refusal_count, attempt.refusal_count == 1 ? "" : "s");
     }
     return rc;
 }

@@ -196,8 +196,8 @@ int enrol__read_show(struct enrol_reading *reading, const void *body)
                     slice_from(document->blob, document->blob_len), &enrol->scratch);
 
     if (message == NULL) {
-        return enrol__say(reading->text, ERR_NOSPACE_REPLY,
-                          "the course does not fit into memory");
+        return ENROL_SAY(reading->text, ERR_NOSPACE_REPLY,
+                         "the course does not fit into memory");
     }
     reply.course = message;
     reply.withdrawn = course->state == CAMPUS_WITHDRAWN;

@@ -2,7 +2,6 @@
  * order of ordinals, in which nothing is ever inserted; a page ends early rather than look at
  * too much at once. */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "base/assert.h"
 #include "campus/student.h"
@@ -16,7 +15,6 @@ enum {
     HASHES_LIMIT_MAX = 10000,
     LOOKED_AT_MAX = 20000, /* objects a page */
     PAGE_BYTES_MAX = 512 << 10,
-    CURSOR_BYTES = 24,
 };
 
 struct page {
@@ -53,14 +51,9 @@ static bool page_goes_on(const struct page *page, size_t rows)
 
 static char *page_cursor(const struct page *page)
 {
-    char *cursor = enrol__scratch(page->enrol, CURSOR_BYTES);
-
-    if (page->at < page->end) {
-        int len = snprintf(cursor, CURSOR_BYTES, "%" PRIu64, page->at);
-
-        ASSERT(len > 0 && len < CURSOR_BYTES);
-    }
-    return cursor;
+    return page->at < page->end
+               ? enrol__text(page->enrol, ENROL_EVIDENCE(page->enrol, "%" PRIu64, page->at))
+               : enrol__text(page->enrol, SLICE_NONE);
 }
 
 /* ---- hashes */
@@ -102,8 +95,8 @@ int enrol__read_hashes(struct enrol_reading *reading, const void *body)
         page_begin(&page, request->cursor,
                    request->limit == 0 ? HASHES_LIMIT_DEFAULT : request->limit,
                    HASHES_LIMIT_MAX) != OK) {
-        return enrol__say(reading->text, ERR_ARGUMENT,
-                          "kind, limit or cursor is not acceptable");
+        return ENROL_SAY(reading->text, ERR_ARGUMENT,
+                         "kind, limit or cursor is not acceptable");
     }
     struct slice institution = slice_from_text(request->institution);
     uint32_t catalogue = is_courses ? campus_catalogue_find(&enrol->campus, institution,
@@ -301,7 +294,7 @@ int enrol__read_export(struct enrol_reading *reading, const void *body)
     if (page_begin(&page, request->cursor,
                    request->limit == 0 ? EXPORT_LIMIT_DEFAULT : request->limit,
                    EXPORT_LIMIT_MAX) != OK) {
-        return enrol__say(reading->text, ERR_ARGUMENT, "limit or cursor is not acceptable");
+        return ENROL_SAY(reading->text, ERR_ARGUMENT, "limit or cursor is not acceptable");
     }
     switch (request->kind) {
     case CARILLON__EXPORT_KIND__EXPORT_REGISTRATIONS:
@@ -319,7 +312,7 @@ int enrol__read_export(struct enrol_reading *reading, const void *body)
     case CARILLON__EXPORT_KIND__EXPORT_NONE:
     case _CARILLON__EXPORT_KIND_IS_INT_SIZE:
     default:
-        return enrol__say(reading->text, ERR_ARGUMENT, "nothing of that kind can be exported");
+        return ENROL_SAY(reading->text, ERR_ARGUMENT, "nothing of that kind can be exported");
     }
     reply.next_cursor = page_cursor(&page);
     reply.as_of = enrol__as_of(reading->enrol);

@@ -1,13 +1,12 @@
 /* ROSTER: who is in a section, page by page, in order of registration. */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "base/assert.h"
 #include "campus/student.h"
 #include "enrol/enrol_private.h"
 #include "wire/message.h"
 
-enum { ROSTER_LIMIT_DEFAULT = 100, ROSTER_LIMIT_MAX = 1000, CURSOR_BYTES = 48 };
+enum { ROSTER_LIMIT_DEFAULT = 100, ROSTER_LIMIT_MAX = 1000 };
 
 /* Where a page begins: after the registration of @student at @index. */
 struct roster_cursor {
@@ -105,12 +104,9 @@ static void add_students(struct enrol *enrol, uint32_t section, uint32_t from, u
         row->over_capacity = campus_registration_is_over(registration);
         reply->students[reply->n_students++] = row;
         if (i + 1 == from + count && i + 1 < of->enrolled) {
-            char *cursor = enrol__scratch(enrol, CURSOR_BYTES);
-            int len = snprintf(cursor, CURSOR_BYTES, "%" PRIu64 ".%u",
-                               (uint64_t)row->since_index, of->roster[i]);
-
-            ASSERT(len > 0 && len < CURSOR_BYTES);
-            reply->next_cursor = cursor;
+            reply->next_cursor =
+                enrol__text(enrol, ENROL_EVIDENCE(enrol, "%" PRIu64 ".%u", row->since_index,
+                                                  of->roster[i]));
         }
     }
 }
@@ -144,7 +140,7 @@ int enrol__read_roster(struct enrol_reading *reading, const void *body)
     uint32_t limit = request->limit == 0 ? ROSTER_LIMIT_DEFAULT : request->limit;
 
     if (limit > ROSTER_LIMIT_MAX || cursor_parse(request->cursor, &cursor) != OK) {
-        return enrol__say(reading->text, ERR_ARGUMENT, "limit or cursor is not acceptable");
+        return ENROL_SAY(reading->text, ERR_ARGUMENT, "limit or cursor is not acceptable");
     }
     int rc = enrol__find_section(enrol, &name, &ordinal, reading->text);
 

@@ -9,8 +9,8 @@ static int by_check(const char *by, struct buf *text)
 {
     return text_is_plain(by, ENROL_BY_BYTES_MAX)
                ? OK
-               : enrol__say(text, ERR_ARGUMENT, "who does it: more than %d bytes, or not UTF-8",
-                            ENROL_BY_BYTES_MAX);
+               : ENROL_SAY(text, ERR_ARGUMENT, "who does it: more than %d bytes, or not UTF-8",
+                           ENROL_BY_BYTES_MAX);
 }
 
 static int find_catalogue(const struct enrol *enrol, const char *institution, const char *term,
@@ -20,8 +20,8 @@ static int find_catalogue(const struct enrol *enrol, const char *institution, co
                                                slice_from_text(term));
 
     if (catalogue == CAMPUS_NONE) {
-        return enrol__say(text, ERR_GONE, "no catalogue of \"%.64s\" for term \"%.64s\"",
-                          institution, term);
+        return ENROL_SAY(text, ERR_GONE, "no catalogue of \"%.64s\" for term \"%.64s\"",
+                         institution, term);
     }
     *ret_catalogue = catalogue;
     return OK;
@@ -35,7 +35,7 @@ static int window_find(struct enrol *enrol, const Carillon__WindowRequest *reque
     int rc = by_check(request->by, text);
 
     if (rc == OK && request->closes_ms > 0 && request->closes_ms < request->opens_ms) {
-        rc = enrol__say(text, ERR_ARGUMENT, "the window closes before it opens");
+        rc = ENROL_SAY(text, ERR_ARGUMENT, "the window closes before it opens");
     }
     return rc == OK
                ? find_catalogue(enrol, request->institution, request->term, ret_catalogue, text)
@@ -78,12 +78,12 @@ static int limits_find(struct enrol *enrol, const Carillon__LimitsRequest *reque
     int rc = by_check(request->by, text);
 
     if (rc == OK && (request->courses_max < 1 || request->courses_max > 16)) {
-        rc = enrol__say(text, ERR_ARGUMENT, "at most 1 to 16 courses a term, not %u",
-                        request->courses_max);
+        rc = ENROL_SAY(text, ERR_ARGUMENT, "at most 1 to 16 courses a term, not %u",
+                       request->courses_max);
     }
     if (rc == OK && request->waitlist_max > CAMPUS_WAITLIST_MAX) {
-        rc = enrol__say(text, ERR_ARGUMENT, "a waitlist has at most %d places",
-                        CAMPUS_WAITLIST_MAX);
+        rc = ENROL_SAY(text, ERR_ARGUMENT, "a waitlist has at most %d places",
+                       CAMPUS_WAITLIST_MAX);
     }
     return rc == OK
                ? find_catalogue(enrol, request->institution, request->term, ret_catalogue, text)
@@ -129,8 +129,8 @@ static int block_find(struct enrol *enrol, const Carillon__BlockRequest *request
     int rc = by_check(request->by, text);
 
     if (rc == OK && !is_named && !(request->remove && request->reason[0] == '\0')) {
-        rc = enrol__say(text, ERR_ARGUMENT, "a block has a reason of 1 to %d bytes",
-                        CAMPUS_REASON_BYTES_MAX);
+        rc = ENROL_SAY(text, ERR_ARGUMENT, "a block has a reason of 1 to %d bytes",
+                       CAMPUS_REASON_BYTES_MAX);
     }
     return rc == OK ? enrol__find_student(enrol, slice_from_text(request->student), ret_student,
                                           text)
@@ -160,8 +160,8 @@ static int block_set(struct enrol_work *work, const Carillon__BlockRequest *requ
         }
     }
     if (extra->block_count == CAMPUS_BLOCKS_MAX) {
-        return enrol__say(&work->result->text, ERR_FULL, "a student has at most %d blocks",
-                          CAMPUS_BLOCKS_MAX);
+        return ENROL_SAY(&work->result->text, ERR_FULL, "a student has at most %d blocks",
+                         CAMPUS_BLOCKS_MAX);
     }
     campus_block_add(&work->enrol->campus, student, &block);
     return OK;
@@ -182,8 +182,8 @@ static int block_lift(struct enrol_work *work, const Carillon__BlockRequest *req
         }
     }
     if (lifted == 0 && reason.len > 0) {
-        return enrol__say(&work->result->text, ERR_GONE, "\"%.64s\" has no such block",
-                          request->student);
+        return ENROL_SAY(&work->result->text, ERR_GONE, "\"%.64s\" has no such block",
+                         request->student);
     }
     enrol__queue_student(work->enrol, student);
     (void)enrol__queue_work(work);
@@ -223,11 +223,11 @@ static int permit_find(struct enrol *enrol, const Carillon__PermitRequest *reque
     int rc = by_check(request->by, text);
 
     if (rc == OK && (request->kinds & ~all) != 0) {
-        rc = enrol__say(text, ERR_ARGUMENT, "unknown kinds of permit: %u", request->kinds);
+        rc = ENROL_SAY(text, ERR_ARGUMENT, "unknown kinds of permit: %u", request->kinds);
     }
     if (rc == OK && !text_is_plain(request->reason, CAMPUS_REASON_BYTES_MAX)) {
-        rc = enrol__say(text, ERR_ARGUMENT, "a reason has at most %d bytes",
-                        CAMPUS_REASON_BYTES_MAX);
+        rc = ENROL_SAY(text, ERR_ARGUMENT, "a reason has at most %d bytes",
+                       CAMPUS_REASON_BYTES_MAX);
     }
     rc = rc == OK
              ? enrol__find_student(enrol, slice_from_text(request->student), ret_student, text)
@@ -265,12 +265,12 @@ int enrol__permit_apply(struct enrol_work *work, const void *body)
     bool is_there = campus_permit_find(of, permit.section) != NULL;
 
     if (!is_there && permit.kinds == 0) {
-        return enrol__say(&work->result->text, ERR_GONE,
-                          "\"%.64s\" has no permit for this section", request->student);
+        return ENROL_SAY(&work->result->text, ERR_GONE,
+                         "\"%.64s\" has no permit for this section", request->student);
     }
     if (!is_there && of->extra != NULL && of->extra->permit_count == CAMPUS_PERMITS_MAX) {
-        return enrol__say(&work->result->text, ERR_FULL, "a student has at most %d permits",
-                          CAMPUS_PERMITS_MAX);
+        return ENROL_SAY(&work->result->text, ERR_FULL, "a student has at most %d permits",
+                         CAMPUS_PERMITS_MAX);
     }
     campus_permit_set(campus, student, &permit);
     enrol__queue_student(work->enrol, student);
@@ -288,7 +288,7 @@ static int cap_find(struct enrol *enrol, const Carillon__CapRequest *request,
     int rc = by_check(request->by, text);
 
     if (rc == OK && request->capacity_known && request->capacity > CAMPUS_CAPACITY_MAX) {
-        rc = enrol__say(text, ERR_ARGUMENT, "a capacity is at most %d", CAMPUS_CAPACITY_MAX);
+        rc = ENROL_SAY(text, ERR_ARGUMENT, "a capacity is at most %d", CAMPUS_CAPACITY_MAX);
     }
     return rc == OK ? enrol__find_section(enrol, &name, ret_section, text) : rc;
 }

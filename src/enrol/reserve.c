@@ -67,7 +67,7 @@ static void refuse_window(struct enrol_attempt *attempt, uint32_t op_index)
                       SLICE_NONE);
     } else if (campus_student(&enrol->campus, attempt->student)->level < in->level_min) {
         enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_WINDOW_NOT_OPEN, op_index,
-                      enrol__evidence_format(enrol, "level %u and up", in->level_min));
+                      ENROL_EVIDENCE(enrol, "level %u and up", in->level_min));
     }
 }
 
@@ -86,10 +86,10 @@ static uint32_t leaf_refusal(const struct campus_rule_node *node)
 static struct slice leaf_evidence(struct enrol *enrol, const struct campus_rule_node *node)
 {
     if (node->kind == CARILLON__RULE_KIND__RULE_LEVEL) {
-        return enrol__evidence_format(enrol, "%u", node->count);
+        return ENROL_EVIDENCE(enrol, "%u", node->count);
     }
     if (node->kind == CARILLON__RULE_KIND__RULE_CREDITS) {
-        return enrol__evidence_format(enrol, "%u.%02u", node->count / 100, node->count % 100);
+        return ENROL_EVIDENCE(enrol, "%u.%02u", node->count / 100, node->count % 100);
     }
     return campus_word(&enrol->campus, campus_code(&enrol->campus, node->code)->word)->text;
 }
@@ -175,12 +175,11 @@ static void refuse_place(struct enrol_attempt *attempt, uint32_t op_index)
         places += attempt->ops[i].is_wait ? 1 : 0;
     }
     if (section->waiting >= in->waitlist_max) {
-        enrol__refuse(
-            attempt, CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_FULL, op_index,
-            enrol__evidence_format(enrol, "%u of %u", section->waiting, in->waitlist_max));
+        enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_FULL, op_index,
+                      ENROL_EVIDENCE(enrol, "%u of %u", section->waiting, in->waitlist_max));
     } else if (places >= CAMPUS_PLACES_MAX) {
         enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_FULL, op_index,
-                      enrol__evidence_format(enrol, "%u places of the student", places));
+                      ENROL_EVIDENCE(enrol, "%u places of the student", places));
     }
 }
 
@@ -201,12 +200,11 @@ void enrol__reserve_seat(struct enrol_attempt *attempt, uint32_t op_index)
     }
     if (!enrol__has_permit(enrol, attempt->student, op->section,
                            CARILLON__PERMIT_KIND__PERMIT_CAPACITY)) {
-        enrol__refuse(
-            attempt,
-            section->waiting < in->waitlist_max
-                ? CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_AVAILABLE
-                : CARILLON__REFUSAL_KIND__REFUSAL_SEAT_UNAVAILABLE,
-            op_index,
-            enrol__evidence_format(enrol, "%u of %u", section->enrolled, section->capacity));
+        enrol__refuse(attempt,
+                      section->waiting < in->waitlist_max
+                          ? CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_AVAILABLE
+                          : CARILLON__REFUSAL_KIND__REFUSAL_SEAT_UNAVAILABLE,
+                      op_index,
+                      ENROL_EVIDENCE(enrol, "%u of %u", section->enrolled, section->capacity));
     }
 }

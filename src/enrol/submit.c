@@ -141,8 +141,8 @@ int enrol__submit_apply(struct enrol_work *work, const void *request)
     }
     rc = reply(work, &attempt);
     if (rc == ERR_REFUSED) {
-        rc = enrol__say(&work->result->text, ERR_REFUSED, "refused by %u rule%s",
-                        attempt.refusal_count, attempt.refusal_count == 1 ? "" : "s");
+        rc = ENROL_SAY(&work->result->text, ERR_REFUSED, "refused by %u rule%s",
+                       attempt.refusal_count, attempt.refusal_count == 1 ? "" : "s");
     }
     (void)enrol__queue_work(work);
     return rc;

@@ -2,9 +2,6 @@
  * each object is checked as it is at its moment. What held when a registration was made is
  * judged again only where nothing it rests on has changed since (the course, the profile, the
  * limits), and permits that were in force are on record in the registration itself. */
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "base/assert.h"
 #include "base/hash.h"
 #include "base/sm.h"
@@ -54,22 +51,21 @@ struct enrol_verify *enrol_verify_begin(struct enrol *enrol)
     return verify;
 }
 
-static void __attribute__((format(printf, 2, 3)))
-find(struct enrol_verify *verify, const char *format, ...)
+static void find(struct enrol_verify *verify, int rc)
 {
-    va_list arguments;
+    const struct buf *line = &verify->enrol->line;
 
-    if (verify->finding_count == FINDINGS_MAX) {
-        return;
+    ASSERT(rc == OK);
+    if (verify->finding_count < FINDINGS_MAX) {
+        char *text = arena_alloc_zero(&verify->own, line->len + 1);
+
+        memcpy(text, line->data, line->len);
+        verify->findings[verify->finding_count++] = text;
     }
-    char *text = arena_alloc(&verify->own, FINDING_BYTES);
-
-    va_start(arguments, format);
-    int len = vsnprintf(text, FINDING_BYTES, format, arguments);
-    va_end(arguments);
-    ASSERT(len >= 0);
-    verify->findings[verify->finding_count++] = text;
 }
+
+#define FIND(verify, ...)                                                                      \
+    find((verify), buf_append_format(enrol__line((verify)->enrol), __VA_ARGS__))
 
 /* ---- sections: invariants 1, 4 and 9 */
 
@@ -79,7 +75,7 @@ static void check_capacity(struct enrol_verify *verify, uint32_t ordinal)
     uint64_t allowed = (uint64_t)section->capacity + section->over + section->excused;
 
     if (section->capacity != CAMPUS_NONE && section->enrolled > allowed) {
-        find(verify, "section %u: %u are enrolled, %llu may be", ordinal, section->enrolled,
+        FIND(verify, "section %u: %u are enrolled, %llu may be", ordinal, section->enrolled,
              (unsigned long long)allowed);
     }
 }
@@ -96,18 +92,18 @@ static void check_roster(struct enrol_verify *verify, uint32_t ordinal)
             campus_registration_find(campus_student(campus, section->roster[i]), ordinal);
 
         if (registration == NULL) {
-            find(verify, "section %u: student %u is on the roster and does not know", ordinal,
+            FIND(verify, "section %u: student %u is on the roster and does not know", ordinal,
                  section->roster[i]);
             continue;
         }
         if (campus_registration_index(registration) < last) {
-            find(verify, "section %u: the roster is not in order of registration", ordinal);
+            FIND(verify, "section %u: the roster is not in order of registration", ordinal);
         }
         last = campus_registration_index(registration);
         over += campus_registration_is_over(registration) ? 1 : 0;
     }
     if (over != section->over) {
-        find(verify, "section %u: %u are over capacity, %u on record", ordinal, over,
+        FIND(verify, "section %u: %u are over capacity, %u on record", ordinal, over,
              section->over);
     }
     verify->work += section->enrolled;
@@ -127,17 +123,17 @@ static void check_line(struct enrol_verify *verify, uint32_t ordinal)
 
         if (place->section != ordinal || place->since_index < last ||
             campus_place_find(campus, place->student, ordinal) != at) {
-            find(verify, "section %u: the waitlist is not in order", ordinal);
+            FIND(verify, "section %u: the waitlist is not in order", ordinal);
         }
         if (campus_registration_find(campus_student(campus, place->student), ordinal) != NULL) {
-            find(verify, "section %u: student %u is registered and waits", ordinal,
+            FIND(verify, "section %u: student %u is registered and waits", ordinal,
                  place->student);
         }
         last = place->since_index;
         count++;
     }
     if (count != section->waiting) {
-        find(verify, "section %u: %u wait, %u on record", ordinal, count, section->waiting);
+        FIND(verify, "section %u: %u wait, %u on record", ordinal, count, section->waiting);
     }
     verify->work += count;
 }
@@ -155,7 +151,7 @@ static void check_stalled(struct enrol_verify *verify, uint32_t ordinal)
     }
     arena_reset(&enrol->scratch);
     if (enrol__has_eligible(enrol, ordinal, enrol->wall_ms)) {
-        find(verify, "section %u: a seat is free while someone eligible waits", ordinal);
+        FIND(verify, "section %u: a seat is free while someone eligible waits", ordinal);
     }
     verify->work += section->waiting;
 }
@@ -221,14 +217,14 @@ static void check_pair(struct enrol_verify *verify, uint32_t student,
     uint32_t permits = campus_registration_permits(a) | campus_registration_permits(b);
 
     if (of_a->course == of_b->course) {
-        find(verify, "student %u: sections %u and %u are of the same course", student,
+        FIND(verify, "student %u: sections %u and %u are of the same course", student,
              a->section, b->section);
     }
     if ((permits & CARILLON__PERMIT_KIND__PERMIT_TIME) == 0 && is_unchanged(campus, a) &&
         is_unchanged(campus, b) &&
         enrol__term_of(campus, a->section) == enrol__term_of(campus, b->section) &&
         campus_sections_clash(of_a, of_b)) {
-        find(verify, "student %u: sections %u and %u meet at the same time", student,
+        FIND(verify, "student %u: sections %u and %u meet at the same time", student,
              a->section, b->section);
     }
 }
@@ -264,11 +260,11 @@ static void check_load(struct enrol_verify *verify, uint32_t student,
             is_comparable && course->changed_index < campus_registration_index(newest);
     }
     if (is_comparable && courses > in->courses_max) {
-        find(verify, "student %u: %u courses in a term of %u", student, courses,
+        FIND(verify, "student %u: %u courses in a term of %u", student, courses,
              in->courses_max);
     }
     if (is_comparable && in->credits_max != 0 && credits > in->credits_max) {
-        find(verify, "student %u: %llu hundredths of credits in a term of %u", student,
+        FIND(verify, "student %u: %llu hundredths of credits in a term of %u", student,
              (unsigned long long)credits, in->credits_max);
     }
 }
@@ -317,7 +313,7 @@ static void check_rule(struct enrol_verify *verify, uint32_t student,
 
     rule_judge(rule, &facts, &verdict);
     if (!verdict.is_met) {
-        find(verify, "student %u: registered in section %u against its rule", student,
+        FIND(verify, "student %u: registered in section %u against its rule", student,
              registration->section);
     }
 }
@@ -331,7 +327,7 @@ static void check_student(struct enrol_verify *verify, uint32_t ordinal)
         const struct campus_registration *registration = campus_registration(student, i);
 
         if (!is_on_roster(campus, ordinal, registration)) {
-            find(verify, "student %u: registered in section %u, which does not know", ordinal,
+            FIND(verify, "student %u: registered in section %u, which does not know", ordinal,
                  registration->section);
         }
         for (uint32_t j = 0; j < i; j++) {
@@ -341,7 +337,7 @@ static void check_student(struct enrol_verify *verify, uint32_t ordinal)
         check_rule(verify, ordinal, registration);
     }
     if (student->state == CAMPUS_HIDDEN && student->registration_count > 0) {
-        find(verify, "student %u: removed, and registered", ordinal);
+        FIND(verify, "student %u: removed, and registered", ordinal);
     }
     verify->work += 1U + 2U * student->registration_count;
     verify->students++;
