@@ -1,3 +1,4 @@
+#include "search/fold.h"
 #include "search/query.h"
 #include "search/token.h"
 
@@ -19,28 +20,86 @@ struct parts {
     uint32_t count;
 };
 
-/* A quick no for most words of a text: no way of the query begins with the same two bytes. */
-struct starts {
-    uint64_t bits[4];
-};
-
-static uint32_t start_of(struct slice text)
+static uint32_t start_two(const uint8_t *bytes)
 {
-    uint32_t second = text.len > 1 ? text.data[1] : 0;
-    return (text.data[0] * 31U + second) & 255;
+    return (bytes[0] * 31U + bytes[1]) % MARK_TWO_BITS;
 }
 
-static struct starts starts_of(const struct search_query *query)
+static uint32_t start_three(const uint8_t *bytes)
 {
-    struct starts starts = {{0}};
+    return (bytes[0] * 961U + bytes[1] * 31U + bytes[2] * 7U) % MARK_THREE_BITS;
+}
+
+void query_note_starts(struct search_query *query)
+{
+    struct mark_starts *starts = &query->starts;
     for (uint64_t rest = query->scored; rest != 0; rest &= rest - 1) {
         const struct slot *slot = &query->slots[__builtin_ctzll(rest)];
         for (uint32_t i = 0; i < slot->ways_count; i++) {
-            uint32_t bit = start_of(lexicon_text(&query->index->lexicon, slot->ways[i].term));
-            starts.bits[bit / 64] |= 1ULL << bit % 64;
+            struct slice text = lexicon_text(&query->index->lexicon, slot->ways[i].term);
+            uint8_t bytes[3] = {text.data[0], text.len > 1 ? text.data[1] : 0, 0};
+            if (text.len >= 3) {
+                bytes[2] = text.data[2];
+                starts->three[start_three(bytes) / 64] |= 1ULL << start_three(bytes) % 64;
+            } else {
+                starts->two[start_two(bytes) / 64] |= 1ULL << start_two(bytes) % 64;
+            }
         }
     }
-    return starts;
+}
+
+/* Whether a way of the query may begin like a word with these three bytes (0 beyond its end).
+ */
+static bool has_start(const struct mark_starts *starts, const uint8_t bytes[3])
+{
+    uint32_t three = start_three(bytes);
+    uint32_t two = start_two(bytes);
+    return ((starts->three[three / 64] >> three % 64 | starts->two[two / 64] >> two % 64) &
+            1) != 0;
+}
+
+/* Move to the end of the word in whose middle @at stands. */
+static size_t word_rest(struct slice text, size_t at)
+{
+    while (at < text.len) {
+        if (fold_ascii[text.data[at]] != 0) {
+            at++;
+            continue;
+        }
+        if (text.data[at] < 0x80) {
+            break;
+        }
+        struct fold_char folded = fold_char_at(text, at);
+        if (folded.kind == FOLD_OTHER || folded.kind == FOLD_GRAM) {
+            break;
+        }
+        at += folded.len;
+    }
+    return at;
+}
+
+/* Pass over words that begin with ASCII letters or digits as no way of the query does: most of
+ * a description, which is then not cut into tokens at all. */
+static void skip_words(struct tokens *tokens, const struct mark_starts *starts)
+{
+    struct slice text = tokens->text;
+    while (tokens->at < text.len && text.data[tokens->at] < 0x80) {
+        uint8_t first = fold_ascii[text.data[tokens->at]];
+        if (first == 0) {
+            tokens->at++;
+            continue;
+        }
+        uint8_t second = tokens->at + 1 < text.len ? text.data[tokens->at + 1] : 0;
+        uint8_t third = tokens->at + 2 < text.len ? text.data[tokens->at + 2] : 0;
+        bool is_plain = second < 0x80 && third < 0x80 && second != '+' && second != '#' &&
+                        third != '+' && third != '#';
+        uint8_t bytes[3] = {first, fold_ascii[second],
+                            fold_ascii[second] == 0 ? 0 : fold_ascii[third]};
+        if (!is_plain || has_start(starts, bytes)) {
+            return;
+        }
+        tokens->at = word_rest(text, tokens->at + 1);
+    }
 }
 
 /* Whether the token stands for a word of the query: as it is written, or by the stem it was
@@ -64,13 +123,17 @@ static bool is_match(const struct search_query *query, const struct token *token
 /* The parts of @text that match, in order; neighbours that touch become one. */
 static void find_parts(const struct search_query *query, struct slice text, struct parts *parts)
 {
-    struct starts starts = starts_of(query);
     struct tokens tokens = tokens_of(text, true, false);
     struct token token;
     parts->count = 0;
-    while (token_next(&tokens, &token) != TOKEN_END) {
-        uint32_t bit = start_of(token_slice(&token));
-        if ((starts.bits[bit / 64] >> bit % 64 & 1) == 0 || !is_match(query, &token)) {
+    for (;;) {
+        skip_words(&tokens, &query->starts);
+        if (token_next(&tokens, &token) == TOKEN_END) {
+            return;
+        }
+        uint8_t bytes[3] = {token.text[0], token.len > 1 ? token.text[1] : 0,
+                            token.len > 2 ? token.text[2] : 0};
+        if (!has_start(&query->starts, bytes) || !is_match(query, &token)) {
             continue;
         }
         if (parts->count > 0 && token.from <= parts->items[parts->count - 1].to) {

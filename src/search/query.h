@@ -55,6 +55,15 @@ struct match {
     uint8_t fields;
 };
 
+/* A quick no for most words of a text that is marked: how the query's ways begin, as bits of a
+ * hash. */
+enum { MARK_TWO_BITS = 256, MARK_THREE_BITS = 4096 };
+
+struct mark_starts {
+    uint64_t two[MARK_TWO_BITS / 64]; /* ways of one or two bytes */
+    uint64_t three[MARK_THREE_BITS / 64];
+};
+
 enum run { RUN_STRICT, RUN_RELAXED, RUN_DONE };
 
 struct search_query {
@@ -96,6 +105,7 @@ struct search_query {
     bool has_more;
     bool is_pruned;
     char corrected[QUERY_CORRECTED_MAX];
+    struct mark_starts starts;
 };
 
 /* Fill the slots of the query's words with ways: stems, numerals, codes, prefixes, corrections.
@@ -120,6 +130,9 @@ void query_correct(struct search_query *query, struct slot *slot, struct slice w
 /* Nothing was found: take every needed word for a beginning or a misspelling, known or not.
  * Returns: whether that added anything. */
 bool query_widen(struct search_query *query);
+
+/* Fill query->starts. */
+void query_note_starts(struct search_query *query);
 
 /* Look names and subjects of the filters up. */
 void query_filters(struct search_query *query);

@@ -488,6 +488,7 @@ static void run_end(struct search_query *query)
     }
     query->run = RUN_DONE;
     sort_hits(query);
+    query_note_starts(query);
 }
 
 int search_query_step(struct search_query *query, uint32_t work)
