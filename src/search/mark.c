@@ -1,10 +1,12 @@
+#include "base/hash.h"
 #include "search/fold.h"
 #include "search/query.h"
 #include "search/token.h"
 
 enum {
-    STRETCHES_MAX = 128, /* marked parts of one text; the rest stays plain */
-    LEAD_BYTES = 40,     /* of a snippet before its first match */
+    PARTS_MAX = 128,   /* marked parts of one text; the rest stays plain */
+    SNIPPET_PARTS = 8, /* matches after which a snippet looks no further */
+    LEAD_BYTES = 40,   /* of a snippet before its first match */
     MARK_BEGIN = 0x02,
     MARK_END = 0x03,
 };
@@ -16,7 +18,7 @@ struct part {
 };
 
 struct parts {
-    struct part items[STRETCHES_MAX];
+    struct part items[PARTS_MAX];
     uint32_t count;
 };
 
@@ -30,9 +32,10 @@ static uint32_t start_three(const uint8_t *bytes)
     return (bytes[0] * 961U + bytes[1] * 31U + bytes[2] * 7U) % MARK_THREE_BITS;
 }
 
-void query_note_starts(struct search_query *query)
+void query_mark_ready(struct search_query *query)
 {
     struct mark_starts *starts = &query->starts;
+    query->memo = arena_alloc_zero(query->scratch, sizeof(*query->memo));
     for (uint64_t rest = query->scored; rest != 0; rest &= rest - 1) {
         const struct slot *slot = &query->slots[__builtin_ctzll(rest)];
         for (uint32_t i = 0; i < slot->ways_count; i++) {
@@ -78,33 +81,61 @@ static size_t word_rest(struct slice text, size_t at)
     return at;
 }
 
-/* Pass over words that begin with ASCII letters or digits as no way of the query does: most of
- * a description, which is then not cut into tokens at all. */
+/* Whether the character at tokens->at is one of U+3000 to U+D7FF, all of which fold to
+ * themselves, and no way of the query begins with it: then no pair that begins here can match,
+ * and it is passed over. */
+static bool skip_character(struct tokens *tokens, const struct mark_starts *starts)
+{
+    struct slice text = tokens->text;
+    const uint8_t *bytes = text.data + tokens->at;
+    if (text.len - tokens->at < 3 || bytes[0] < 0xE3 || bytes[0] > 0xED ||
+        has_start(starts, bytes)) {
+        return false;
+    }
+    tokens->is_inside =
+        bytes[0] != 0xE3 || bytes[1] != 0x80; /* behind punctuation a run begins anew */
+    tokens->at += 3;
+    return true;
+}
+
+/* Whether the word of ASCII letters and digits at tokens->at begins as no way of the query
+ * does. */
+static bool skip_word(struct tokens *tokens, const struct mark_starts *starts)
+{
+    struct slice text = tokens->text;
+    uint8_t second = tokens->at + 1 < text.len ? text.data[tokens->at + 1] : 0;
+    uint8_t third = tokens->at + 2 < text.len ? text.data[tokens->at + 2] : 0;
+    bool is_plain = second < 0x80 && third < 0x80 && second != '+' && second != '#' &&
+                    third != '+' && third != '#';
+    uint8_t bytes[3] = {fold_ascii[text.data[tokens->at]], fold_ascii[second],
+                        fold_ascii[second] == 0 ? 0 : fold_ascii[third]};
+    if (!is_plain || has_start(starts, bytes)) {
+        return false;
+    }
+    tokens->at = word_rest(text, tokens->at + 1);
+    return true;
+}
+
+/* Pass over most of a text, which cannot match, without cutting it into tokens. */
 static void skip_words(struct tokens *tokens, const struct mark_starts *starts)
 {
     struct slice text = tokens->text;
-    while (tokens->at < text.len && text.data[tokens->at] < 0x80) {
-        uint8_t first = fold_ascii[text.data[tokens->at]];
-        if (first == 0) {
+    bool is_skipped = true;
+    while (is_skipped && tokens->at < text.len) {
+        if (text.data[tokens->at] >= 0x80) {
+            is_skipped = skip_character(tokens, starts);
+        } else if (fold_ascii[text.data[tokens->at]] == 0) {
             tokens->at++;
-            continue;
+            tokens->is_inside = false;
+        } else {
+            is_skipped = skip_word(tokens, starts);
         }
-        uint8_t second = tokens->at + 1 < text.len ? text.data[tokens->at + 1] : 0;
-        uint8_t third = tokens->at + 2 < text.len ? text.data[tokens->at + 2] : 0;
-        bool is_plain = second < 0x80 && third < 0x80 && second != '+' && second != '#' &&
-                        third != '+' && third != '#';
-        uint8_t bytes[3] = {first, fold_ascii[second],
-                            fold_ascii[second] == 0 ? 0 : fold_ascii[third]};
-        if (!is_plain || has_start(starts, bytes)) {
-            return;
-        }
-        tokens->at = word_rest(text, tokens->at + 1);
     }
 }
 
 /* Whether the token stands for a word of the query: as it is written, or by the stem it was
  * last indexed under. */
-static bool is_match(const struct search_query *query, const struct token *token)
+static bool is_match_looked_up(const struct search_query *query, const struct token *token)
 {
     uint32_t id = lexicon_find(&query->index->lexicon, TERM_WORD, token_slice(token));
     if (id == TERM_NONE) {
@@ -120,13 +151,25 @@ static bool is_match(const struct search_query *query, const struct token *token
     return false;
 }
 
-/* The parts of @text that match, in order; neighbours that touch become one. */
-static void find_parts(const struct search_query *query, struct slice text, struct parts *parts)
+static bool is_match(const struct search_query *query, const struct token *token)
+{
+    uint64_t hash = hash_slice(token_slice(token));
+    uint32_t at = (uint32_t)(hash % MARK_MEMO);
+    if (query->memo->hashes[at] != hash) {
+        query->memo->hashes[at] = hash;
+        query->memo->matches[at] = is_match_looked_up(query, token);
+    }
+    return query->memo->matches[at];
+}
+
+/* The first @max parts of @text that match, in order; neighbours that touch become one. */
+static void find_parts(const struct search_query *query, struct slice text, uint32_t max,
+                       struct parts *parts)
 {
     struct tokens tokens = tokens_of(text, true, false);
     struct token token;
     parts->count = 0;
-    for (;;) {
+    while (parts->count < max) {
         skip_words(&tokens, &query->starts);
         if (token_next(&tokens, &token) == TOKEN_END) {
             return;
@@ -138,7 +181,7 @@ static void find_parts(const struct search_query *query, struct slice text, stru
         }
         if (parts->count > 0 && token.from <= parts->items[parts->count - 1].to) {
             parts->items[parts->count - 1].to = token.to;
-        } else if (parts->count < STRETCHES_MAX) {
+        } else {
             parts->items[parts->count++] = (struct part){token.from, token.to};
         }
     }
@@ -180,7 +223,7 @@ int search_mark(const struct search_query *query, struct slice text, struct buf 
 {
     struct parts parts;
     size_t before = out->len;
-    find_parts(query, text, &parts);
+    find_parts(query, text, PARTS_MAX, &parts);
     int status = append_marked(out, text, &parts, 0, (uint32_t)text.len);
     if (status != OK) {
         out->len = before;
@@ -250,7 +293,7 @@ int search_snippet(const struct search_query *query, struct slice text, uint32_t
         looked.len--;
     }
     struct parts parts;
-    find_parts(query, looked, &parts);
+    find_parts(query, looked, SNIPPET_PARTS, &parts);
     uint32_t first = parts.count == 0 ? 0 : parts.items[best_window(&parts, bytes_max)].from;
     uint32_t lead = bytes_max / 4 < LEAD_BYTES ? bytes_max / 4 : LEAD_BYTES;
     uint32_t from = word_start(text, first > lead ? first - lead : 0, first);

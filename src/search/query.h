@@ -64,6 +64,14 @@ struct mark_starts {
     uint64_t three[MARK_THREE_BITS / 64];
 };
 
+/* What was found out about words of marked texts: the same few words match again and again. */
+enum { MARK_MEMO = 128 };
+
+struct mark_memo {
+    uint64_t hashes[MARK_MEMO]; /* of words, 0: none */
+    bool matches[MARK_MEMO];
+};
+
 enum run { RUN_STRICT, RUN_RELAXED, RUN_DONE };
 
 struct search_query {
@@ -106,6 +114,7 @@ struct search_query {
     bool is_pruned;
     char corrected[QUERY_CORRECTED_MAX];
     struct mark_starts starts;
+    struct mark_memo *memo; /* of the words marked so far; NULL until the result is complete */
 };
 
 /* Fill the slots of the query's words with ways: stems, numerals, codes, prefixes, corrections.
@@ -131,8 +140,8 @@ void query_correct(struct search_query *query, struct slot *slot, struct slice w
  * Returns: whether that added anything. */
 bool query_widen(struct search_query *query);
 
-/* Fill query->starts. */
-void query_note_starts(struct search_query *query);
+/* The result is complete: make ready for marking. */
+void query_mark_ready(struct search_query *query);
 
 /* Look names and subjects of the filters up. */
 void query_filters(struct search_query *query);

@@ -168,8 +168,11 @@ struct search_query *search_query_begin(struct search_index *index,
     sort_words(query);
     bound_rows(query);
     choose_drivers(query);
-    bool is_empty = plan->leaves_count == 0;
-    query->run = is_empty ? RUN_DONE : RUN_STRICT;
+    query->run = RUN_STRICT;
+    if (plan->leaves_count == 0) {
+        query->run = RUN_DONE;
+        query_mark_ready(query);
+    }
     return query;
 }
 
@@ -488,7 +491,7 @@ static void run_end(struct search_query *query)
     }
     query->run = RUN_DONE;
     sort_hits(query);
-    query_note_starts(query);
+    query_mark_ready(query);
 }
 
 int search_query_step(struct search_query *query, uint32_t work)

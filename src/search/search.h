@@ -172,7 +172,7 @@ int search_mark(const struct search_query *query, struct slice text, struct buf 
 /* Append a piece of @text of at most about @bytes_max bytes around the first place with the
  * most matches, marked as search_mark() does, with U+2026 where it is cut. Looks at the first
  * SEARCH_SNIPPET_SCAN bytes only. */
-enum { SEARCH_SNIPPET_SCAN = 1024 };
+enum { SEARCH_SNIPPET_SCAN = 640 };
 int search_snippet(const struct search_query *query, struct slice text, uint32_t bytes_max,
                    struct buf *out) CHECKED;
 
