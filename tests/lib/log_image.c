@@ -10,6 +10,7 @@ void log_image_init(struct log_image *image, uint64_t serial, uint64_t bytes)
     image->count = 1;
     image->sizes[0] = bytes;
     image->identity = LOG_IMAGE_IDENTITY;
+    image->step = 7;
 }
 
 void log_image_rotate(struct log_image *image, uint64_t bytes)
@@ -58,7 +59,7 @@ void log_image_batch(struct log_image *image, uint32_t count, uint32_t payload_b
 
     image->batch++;
     for (uint32_t i = 0; i < count; i++) {
-        batch.bytes += (uint32_t)log_record_bytes((payload_bytes + 7 * i) % 200);
+        batch.bytes += (uint32_t)log_record_bytes((payload_bytes + image->step * i) % 200);
     }
     log_batch_encode(&batch, header);
     struct log_seal seal = {serial, image->batch, image->identity, image->chain};
@@ -74,7 +75,7 @@ void log_image_batch(struct log_image *image, uint32_t count, uint32_t payload_b
             .group = (uint32_t)image->index % 3,
             .index = image->index,
             .term = 1,
-            .payload = {payload, (payload_bytes + 7 * i) % 200},
+            .payload = {payload, (payload_bytes + image->step * i) % 200},
         };
         at = put(image, at, &record, &seal);
     }

@@ -36,6 +36,7 @@ struct log_image {
     uint64_t index;      /* of the last entry */
     uint32_t chain;
     uint64_t identity;
+    uint32_t step; /* bytes by which payloads grow within a batch, 7 to begin with */
 
     /* what a scan handed over */
     uint64_t seen;    /* entries */
@@ -48,7 +49,7 @@ void log_image_init(struct log_image *image, uint64_t serial, uint64_t bytes);
 /* Go on in a new segment of @bytes. */
 void log_image_rotate(struct log_image *image, uint64_t bytes);
 
-/* Append a batch of @count entries; entry i gets (@payload_bytes + 7 * i) % 200 bytes. */
+/* Append a batch of @count entries; entry i gets (@payload_bytes + step * i) % 200 bytes. */
 void log_image_batch(struct log_image *image, uint32_t count, uint32_t payload_bytes);
 
 /* Leave numbers out, as a seal after a torn batch does. */

@@ -65,6 +65,9 @@ static void check(struct log_world *world)
                 violate(world, "wrong value", group, i + 1, state->values[i]);
             }
         }
+        if (world->has_hard_state[group] && world->single->log.hard[group].serial == 0) {
+            violate(world, "hard state lost", group, 0, 0);
+        }
         /* From here on it is shown to anyone who asks. */
         world->told[group] = state->count;
         world->submitted[group] = state->count;
@@ -95,6 +98,10 @@ void log_world_drop(struct log_world *world)
 {
     ASSERT(world->is_open);
     if (!world->ledger.is_closed) {
+        for (uint32_t group = 0; group < LOG_WORLD_GROUPS; group++) {
+            const struct log_hard *hard = &world->single->log.hard[group];
+            world->has_hard_state[group] = world->has_hard_state[group] || hard->serial != 0;
+        }
         if (!io_sim_is_down(world->io)) {
             io_sim_kill(world->io);
         }

@@ -25,6 +25,7 @@ struct log_world {
     struct rng rng;
     uint64_t submitted[LOG_WORLD_GROUPS];
     uint64_t told[LOG_WORLD_GROUPS];
+    bool has_hard_state[LOG_WORLD_GROUPS]; /* one was durable */
     bool is_open;
     int snapshots;       /* asked for and not told about */
     char violation[256]; /* "" while all is well */

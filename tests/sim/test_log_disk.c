@@ -144,6 +144,23 @@ static void log_sync__fails__stops_for_good_and_is_never_repeated(void **state)
     log_world_fini(&world);
 }
 
+/* The kernel may have called the pages clean: to try again would be to lie. */
+static void log_sync__finds_no_room__stops_for_good_too(void **state)
+{
+    struct log_world world;
+    (void)state;
+
+    log_world_init(&world, 36, NULL);
+    assert_int_equal(log_world_open(&world), OK);
+    run_ms(&world, 1000);
+    io_sim_fail(world.io, IO_SIM_SYNC, 1, ERR_DISK_FULL, false);
+    assert_int_equal(log_world_propose(&world, 1, 100), OK);
+    run_ms(&world, 5000);
+    assert_true(world.ledger.is_failed);
+    assert_int_equal(world.told[1], 0);
+    log_world_fini(&world);
+}
+
 static void log_append__one_record_alone__is_one_write_and_one_sync(void **state)
 {
     struct log_world world;
@@ -304,6 +321,7 @@ int main(void)
         cmocka_unit_test(log_append__disk_full__snapshot_frees_what_it_covers),
         cmocka_unit_test(log_write__finds_no_room__is_held_and_repeated),
         cmocka_unit_test(log_sync__fails__stops_for_good_and_is_never_repeated),
+        cmocka_unit_test(log_sync__finds_no_room__stops_for_good_too),
         cmocka_unit_test(log_append__one_record_alone__is_one_write_and_one_sync),
         cmocka_unit_test(engine_open__bad_bit_in_the_middle__names_file_and_offset),
         cmocka_unit_test(engine_open__bad_bit_in_the_last_batch__is_damage_below_the_marker),
