@@ -94,6 +94,9 @@ static void read_prereq(struct import_context *context, Carillon__Course *course
 
     course->prerequisites_text =
         import_text(context, "prereq", text, IMPORT_PREREQUISITE_BYTES_MAX, IMPORT_TEXT_LINES);
+    if (course->prerequisites_text[0] == '\0') {
+        return; /* empty, or refused */
+    }
     import_rule_init(&context->rule, context->arena);
     int error = import_rule_parse(&context->rule, text, &detail);
 

@@ -7,7 +7,8 @@ static bool is_space(uint8_t byte)
 
 static bool ends_word(uint8_t byte)
 {
-    return is_space(byte) || strchr("(){},;>\"'", byte) != NULL;
+    /* A zero byte is no mark: it belongs to the word, so that words never touch one another. */
+    return is_space(byte) || (byte != '\0' && strchr("(){},;>\"'", byte) != NULL);
 }
 
 static size_t quoted_end(struct slice text, size_t at)

@@ -248,12 +248,28 @@ static void rule_parse__a_very_long_text__is_refused_without_recursion(void **st
     free(text);
 }
 
+static void rule_parse__zero_bytes__never_make_a_code_longer_than_the_text(void **state)
+{
+    static const char text[] = "A\0B\0C\0\0D";
+    struct import_rule_error error = {0, ""};
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, 1 << 20);
+    import_rule_init(&rule, &arena);
+    assert_int_equal(import_rule_parse(&rule, slice_from(text, sizeof text - 1), &error), OK);
+    assert_int_equal(rule.count, 1);
+    assert_memory_equal(rule.nodes[0]->code, text, sizeof text);
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rule_parse__the_grammar__gives_the_tree),
         cmocka_unit_test(rule_parse__mistakes__are_told_with_their_place),
         cmocka_unit_test(rules__random_trees__come_back_through_the_grammar_and_through_json),
+        cmocka_unit_test(rule_parse__zero_bytes__never_make_a_code_longer_than_the_text),
         cmocka_unit_test(rule_parse__a_very_long_text__is_refused_without_recursion),
     };
 
