@@ -65,6 +65,11 @@ int main(int argc, char **argv)
     }
     const struct verb *verb = verb_find(argv[1]);
 
+    if (verb == NULL && argv[1][0] == '-') {
+        fprintf(stderr, "carillon: %s: options follow the verb, as in `carillon status %s`\n",
+                argv[1], argv[1]);
+        return EXIT_USAGE;
+    }
     if (verb == NULL) {
         fprintf(stderr, "carillon: there is no verb '%s'; `carillon --help` lists them\n",
                 argv[1]);

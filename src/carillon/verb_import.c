@@ -8,6 +8,7 @@
 #include "carillon/cli.h"
 #include "carillon/import.h"
 #include "carillon/import_value.h"
+#include "carillon/json_message.h"
 #include "carillon/verbs.h"
 
 enum {
@@ -212,6 +213,54 @@ static void print_failure(struct importing *importing, const char *path, int err
     }
 }
 
+/* One object a file: what it held, what became of it, and how many findings of each kind. */
+static void print_json(const struct importing *importing, const char *path, int error,
+                       const struct import_summary *summary)
+{
+    FILE *out = importing->cli->out;
+    bool is_done = summary->was_committed;
+    const char *text = summary->error[0] != '\0' ? summary->error : error_text(error);
+
+    fputs("{\"file\":", out);
+    json_text_print(out, path);
+    fprintf(out,
+            ",\"error\":\"%s\",\"institution\":\"%s\",\"term\":\"%s\",\"records\":%" PRIu64
+            ",\"sections\":%" PRIu64,
+            error == OK ? "" : error_name(error), summary->institution, summary->term,
+            summary->records, summary->sections);
+    fprintf(out,
+            ",\"committed\":%s,\"added\":%" PRIu64 ",\"changed\":%" PRIu64
+            ",\"removed\":%" PRIu64 ",\"withdrawn\":%u,\"unchanged\":%" PRIu64,
+            is_done ? "true" : "false", is_done ? summary->added : summary->fresh,
+            is_done ? summary->changed : summary->differing,
+            is_done ? summary->removed : summary->gone, summary->withdrawn, summary->same);
+    fputs(",\"text\":", out);
+    json_text_print(out, error == OK ? "" : text);
+    fputs(",\"findings\":{", out);
+    for (size_t kind = 0, count = 0; kind < IMPORT_FINDING_NR; kind++) {
+        if (importing->report.counts[kind] > 0) {
+            fprintf(out, "%s\"%s\":%" PRIu64, count++ > 0 ? "," : "",
+                    import_finding_id((enum import_finding)kind),
+                    importing->report.counts[kind]);
+        }
+    }
+    fputs("}}\n", out);
+}
+
+static void print_result(struct importing *importing, const char *path, int error,
+                         const struct import_summary *summary)
+{
+    clear_progress(importing);
+    import_report_summary(&importing->report);
+    if (importing->cli->json) {
+        print_json(importing, path, error, summary);
+    } else if (error == OK) {
+        print_summary(importing, path, summary);
+    } else {
+        print_failure(importing, path, error, summary);
+    }
+}
+
 static int import_path(struct importing *importing, const char *path)
 {
     struct import_options options = importing->arguments->options;
@@ -237,13 +286,7 @@ static int import_path(struct importing *importing, const char *path)
             is_students
                 ? import_students(client, &file.source, &options, &importing->report, &summary)
                 : import_courses(client, &file.source, &options, &importing->report, &summary);
-        clear_progress(importing);
-        import_report_summary(&importing->report);
-        if (error == OK) {
-            print_summary(importing, path, &summary);
-        } else {
-            print_failure(importing, path, error, &summary);
-        }
+        print_result(importing, path, error, &summary);
     }
     import_file_close(&file);
     return error;
