@@ -9,9 +9,23 @@ enum { DRAWN_INTERVALS_MAX = 3, DRAWN_TAKEN_MAX = 32, DRAWN_TAKEN_DRAWS = 20, DA
 
 /* ---- names ---- */
 
-void bench_code(uint32_t course, char ret_code[BENCH_NAME_BYTES])
+/* By hand, because a large population names courses ten million times. */
+size_t bench_code(uint32_t course, char ret_code[BENCH_NAME_BYTES])
 {
-    snprintf(ret_code, BENCH_NAME_BYTES, "C %u", course);
+    char digits[10];
+    size_t count = 0, len = 2;
+
+    do {
+        digits[count++] = (char)('0' + course % 10);
+        course /= 10;
+    } while (course > 0);
+    ret_code[0] = 'C';
+    ret_code[1] = ' ';
+    while (count > 0) {
+        ret_code[len++] = digits[--count];
+    }
+    ret_code[len] = '\0';
+    return len;
 }
 
 void bench_token(const struct bench_workload *workload, uint32_t student,
@@ -82,13 +96,6 @@ uint32_t bench_section_find(const struct bench_workload *workload, const char *c
 
 /* ---- what is derived ---- */
 
-static int u32_order(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 static int section_name_order(const void *a, const void *b, void *context)
 {
     const struct bench_section *sections = context;
@@ -130,35 +137,51 @@ static int sections_index(struct bench_workload *workload)
     return OK;
 }
 
+static void course_mark(uint64_t *marks, uint32_t course)
+{
+    marks[course / 64] |= 1ULL << (course % 64);
+}
+
+static int courses_list(struct bench_workload *workload, const uint64_t *marks)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < BENCH_COURSE_MAX / 64 + 1; i++) {
+        count += (uint32_t)__builtin_popcountll(marks[i]);
+    }
+    workload->courses = malloc((count + 1) * sizeof *workload->courses);
+    if (workload->courses == NULL) {
+        return ERR_NOMEM;
+    }
+    for (uint32_t i = 0; i < BENCH_COURSE_MAX / 64 + 1; i++) {
+        for (uint64_t rest = marks[i]; rest != 0; rest &= rest - 1) {
+            workload->courses[workload->course_count++] =
+                i * 64 + (uint32_t)__builtin_ctzll(rest);
+        }
+    }
+    return OK;
+}
+
+/* A bit for every possible course: millions of names fall on few courses. */
 static int courses_collect(struct bench_workload *workload)
 {
-    uint32_t taken_count = workload->taken_at[workload->student_count];
-    size_t count = (size_t)workload->section_count + workload->alternative_count + taken_count;
-    uint32_t *courses = malloc(count * sizeof *courses);
-    size_t n = 0;
+    uint64_t *marks = calloc(BENCH_COURSE_MAX / 64 + 1, sizeof *marks);
 
-    if (courses == NULL) {
+    if (marks == NULL) {
         return ERR_NOMEM;
     }
     for (uint32_t i = 0; i < workload->section_count; i++) {
-        courses[n++] = workload->sections[i].course;
+        course_mark(marks, workload->sections[i].course);
     }
     for (uint32_t i = 0; i < workload->alternative_count; i++) {
-        courses[n++] = workload->alternatives[i];
+        course_mark(marks, workload->alternatives[i]);
     }
-    for (uint32_t i = 0; i < taken_count; i++) {
-        courses[n++] = workload->taken[i];
+    for (uint32_t i = 0; i < workload->taken_at[workload->student_count]; i++) {
+        course_mark(marks, workload->taken[i]);
     }
-    qsort(courses, n, sizeof *courses, u32_order);
-    size_t unique = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (i == 0 || courses[i] != courses[unique - 1]) {
-            courses[unique++] = courses[i];
-        }
-    }
-    workload->courses = courses;
-    workload->course_count = (uint32_t)unique;
-    return OK;
+    int rc = courses_list(workload, marks);
+    free(marks);
+    return rc;
 }
 
 int bench_workload_derive(struct bench_workload *workload)

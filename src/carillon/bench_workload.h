@@ -27,6 +27,7 @@ enum {
     BENCH_CLAUSES_MAX = 8,
     BENCH_SECTIONS_MAX = 1000000,
     BENCH_STUDENTS_MAX = 10000000,
+    BENCH_COURSE_MAX = 10000000, /* the largest number of a course */
     BENCH_REGISTRATIONS_MAX = 5, /* what a student may have: the node's default */
     BENCH_HOT_SECTIONS = 7,      /* that a tenth of the requests ask for */
     BENCH_NAME_BYTES = 32,
@@ -83,8 +84,8 @@ int bench_workload_derive(struct bench_workload *workload) CHECKED;
 
 void bench_workload_fini(struct bench_workload *workload);
 
-/* Names of the parts, terminated. */
-void bench_code(uint32_t course, char ret_code[BENCH_NAME_BYTES]);
+/* Names of the parts, terminated; the first returns the length in bytes. */
+size_t bench_code(uint32_t course, char ret_code[BENCH_NAME_BYTES]);
 void bench_token(const struct bench_workload *workload, uint32_t student,
                  char ret_token[BENCH_SLUG_BYTES + BENCH_NAME_BYTES]);
 void bench_section_id(const struct bench_section *section, char ret_id[BENCH_NAME_BYTES]);

@@ -97,7 +97,7 @@ static bool parse_list(struct slice text, struct numbers *numbers)
 
     while (text.len > 0) {
         slice_cut(text, ',', &head, &text);
-        if (!parse_number(head, UINT32_MAX - 1, &value) || !numbers_add(numbers, value)) {
+        if (!parse_number(head, BENCH_COURSE_MAX, &value) || !numbers_add(numbers, value)) {
             return false;
         }
     }
@@ -155,7 +155,7 @@ static int parse_section(struct reader *reader, struct slice line,
     if (!parse_number(fields[0], BENCH_SECTIONS_MAX, &id) || id != reader->number) {
         return complain(reader, ERR_MALFORMED, "ids count from 1 without a gap");
     }
-    if (!parse_number(fields[1], UINT32_MAX - 1, &section->course) ||
+    if (!parse_number(fields[1], BENCH_COURSE_MAX, &section->course) ||
         !parse_number(fields[2], CAPACITY_MAX, &section->capacity)) {
         return complain(reader, ERR_MALFORMED, "course or capacity is not a number");
     }
@@ -372,10 +372,13 @@ static void write_students(FILE *out, const struct bench_workload *workload)
                 "{\"institution\":\"%s\",\"token\":\"%s\",\"name\":\"Student %u\",\"taken\":[",
                 workload->slug, token, i + 1);
         for (uint32_t k = workload->taken_at[i]; k < workload->taken_at[i + 1]; k++) {
-            char code[BENCH_NAME_BYTES];
+            char text[BENCH_NAME_BYTES + 3] = ",\"";
+            size_t len = 2 + bench_code(workload->taken[k], text + 2);
+            bool is_first = k == workload->taken_at[i];
 
-            bench_code(workload->taken[k], code);
-            fprintf(out, "%s\"%s\"", k == workload->taken_at[i] ? "" : ",", code);
+            text[len++] = '"';
+            (void)fwrite(text + is_first, 1, len - is_first,
+                         out); /* write_file looks at ferror */
         }
         fputs("]}\n", out);
     }

@@ -140,6 +140,7 @@ static void read__bad_lines__are_refused_by_file_and_line(void **state)
         {"1|20|30\n",              "1\t\n",    "sections.psv:1"},
         {"2|20|30||\n",            "1\t\n",    "sections.psv:1"},
         {"1|20|30||\n1|21|30||\n", "1\t\n",    "sections.psv:2"},
+        {"1|10000001|30||\n",      "1\t\n",    "sections.psv:1"},
         {"1|x|30||\n",             "1\t\n",    "sections.psv:1"},
         {"1|20|-3||\n",            "1\t\n",    "sections.psv:1"},
         {"1|20|30|650-600|\n",     "1\t\n",    "sections.psv:1"},
