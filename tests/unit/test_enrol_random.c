@@ -118,8 +118,8 @@ static void submit(struct world *w)
  * the index. */
 static void reimport(struct world *w)
 {
-    static const char *const rules[10] = {NULL,  "L1", ":C0", "|2 :C1 :C2*", "%1/2 :C3* $300",
-                                        ":C4*", NULL, NULL,         NULL,           NULL};
+    static const char *const rules[] = {
+        NULL, NULL, NULL, NULL, NULL, "L1", ":C0", "|2 :C1 :C2*", "%1/2 :C3* $300", ":C4*"};
     char code[16];
     char a[64];
     char b[64];
@@ -131,8 +131,9 @@ static void reimport(struct world *w)
     (void)snprintf(b, sizeof b, "B:%s:%x:%u-%u", pick(w, 4) == 0 ? "-" : "3", 1 + pick(w, 31),
                    hour + 30, hour + 90);
     sections[pick(w, 8) == 0 ? 1 : 2] = NULL;
-    assert_int_equal(
-        fixture_course(&w->f, code, (int)pick(w, 5) * 100, rules[pick(w, 10)], sections), OK);
+    assert_int_equal(fixture_course(&w->f, code, (int)pick(w, 5) * 100,
+                                    rules[pick(w, sizeof rules / sizeof rules[0])], sections),
+                     OK);
 }
 
 static void restudent(struct world *w)
