@@ -123,6 +123,17 @@ static void weights_draw(struct history *history)
                                   : (uint32_t)rng_between(&history->rng, 1, most[i]);
     }
     history->weights[HISTORY_SUBMIT] += 10;
+    history->is_opening = history__chance(history, 150000);
+    if (history->is_opening) {
+        history->weights[HISTORY_WINDOW] += 12;
+        history->weights[HISTORY_CAP] += 20;
+        history->weights[HISTORY_WAIT] += 30;
+    }
+    history->is_hoarded = history__chance(history, 150000);
+    if (history->is_hoarded) {
+        history->weights[HISTORY_BLOCK] += 20;
+        history->weights[HISTORY_PERMIT] += 60;
+    }
     history->odds = (struct history_odds){
         .short_name = odd_draw(history, 100000),
         .unknown_name = odd_draw(history, 20000),

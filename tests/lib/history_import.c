@@ -212,7 +212,7 @@ static void removed_push(struct history *history, const struct history_script *s
 }
 
 static void chunk_draw(struct history *history, struct history_script *script, int chunk,
-                       struct history_op *op)
+                       bool is_new, struct history_op *op)
 {
     Carillon__ImportChunkRequest request = CARILLON__IMPORT_CHUNK_REQUEST__INIT;
     int from = chunk * script->chunk_records;
@@ -234,7 +234,8 @@ static void chunk_draw(struct history *history, struct history_script *script, i
     if (chunk == chunk_count(script) - 1) {
         removed_push(history, script, &request);
     }
-    if (history->is_built && history__chance(history, history->odds.bad_import)) {
+    /* What a chunk of before says does not matter, so only new ones are spoiled. */
+    if (history->is_built && is_new && history__chance(history, history->odds.bad_import)) {
         chunk_spoil(history, &request);
     }
     history__body(op, CARILLON__METHOD__METHOD_IMPORT_CHUNK, &request.base);
@@ -306,11 +307,12 @@ void history__import(struct history *history, const struct model *model, struct 
         return;
     }
     if (import->chunk_count > 0 && history__chance(history, odd / 2)) {
-        chunk_draw(history, script, history__pick(history, (int)import->chunk_count), op);
+        chunk_draw(history, script, history__pick(history, (int)import->chunk_count), false,
+                   op);
         return;
     }
     if ((int)import->chunk_count < chunk_count(script)) {
-        chunk_draw(history, script, (int)import->chunk_count, op);
+        chunk_draw(history, script, (int)import->chunk_count, true, op);
         return;
     }
     commit_draw(history, script, op);

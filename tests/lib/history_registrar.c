@@ -7,29 +7,31 @@ enum { MINUTE_MS = 60 * 1000, REASONS = 20 };
 void history__window(struct history *history, const struct model *model, struct history_op *op)
 {
     Carillon__WindowRequest request = CARILLON__WINDOW_REQUEST__INIT;
-    uint64_t soon_ms = history->wall_ms + rng_below(&history->rng, 2 * MINUTE_MS);
+    uint64_t soon_ms = history->wall_ms + rng_below(&history->rng, MINUTE_MS / 2);
 
     (void)model;
     request.institution =
         history__institution(history, history__pick(history, history->institution_count));
     request.term = history__term(history, history__pick(history, history->term_count));
     request.by = history__text(history, "registrar");
-    switch (history__pick(history, 20)) {
+    switch (history__pick(history, history->is_opening ? 8 : 20)) {
     case 0:
         request.opens_ms = 1;
         request.closes_ms = 1;
         break;
     case 1:
+    case 2:
+    case 3:
         request.opens_ms = soon_ms;
         break;
-    case 2:
+    case 4:
         request.closes_ms = soon_ms;
         break;
-    case 3:
+    case 5:
         request.opens_ms = history->wall_ms - MINUTE_MS;
         request.closes_ms = soon_ms;
         break;
-    case 4:
+    case 6:
         request.level_min = (uint32_t)history__pick(history, 6);
         break;
     default:
@@ -80,12 +82,12 @@ void history__block(struct history *history, const struct model *model, struct h
 
     request.student = history__student_token(history);
     if (history__chance(history, 300000)) {
-        request.student = history__token(history, 0); /* who collects them */
+        request.student = history__token(history, 0);
     }
     student = model_student_find(model, request.student);
     is_lift = student != MODEL_NONE && model->students.items[student].block_count > 0 &&
-              history__chance(history, 500000);
-    request.remove = is_lift || history__chance(history, 100000);
+              history__chance(history, history->is_hoarded ? 30000 : 500000);
+    request.remove = is_lift || history__chance(history, 30000);
     request.reason = history__text(history, "reason %d", history__pick(history, REASONS));
     request.by = history__text(history, "registrar");
     if (is_lift && history__chance(history, 700000)) {
@@ -113,7 +115,7 @@ void history__permit(struct history *history, const struct model *model, struct 
 
     request.student = history__student_token(history);
     request.section = history__name(history, model, history__section(history, model));
-    if (history__chance(history, 300000)) {
+    if (history__chance(history, history->is_hoarded ? 900000 : 300000)) {
         request.student = history__token(history, 0);
         request.section =
             history__name(history, model, history__pick(history, model->sections.count));
@@ -122,7 +124,7 @@ void history__permit(struct history *history, const struct model *model, struct 
     request.kinds = (uint32_t)rng_between(&history->rng, 1, 7);
     request.reason = history__text(history, "asked");
     request.by = history__text(history, "registrar");
-    if (history__chance(history, 150000)) {
+    if (history__chance(history, history->is_hoarded ? 10000 : 150000)) {
         request.kinds = 0;
         if (student != MODEL_NONE && model->students.items[student].permit_count > 0) {
             const struct model_student *s = &model->students.items[student];

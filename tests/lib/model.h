@@ -199,6 +199,7 @@ struct model {
     MODEL_LIST(struct model_import) imports; /* open ones */
     MODEL_LIST(int) queue;                   /* sections to settle; empty between entries */
     MODEL_LIST(struct model_note) notes;     /* of the entry applied last */
+    uint32_t settled_first;                  /* whom its settling first promoted */
 };
 
 struct model_entry {

@@ -155,6 +155,7 @@ void model_apply(struct model *model, const struct model_entry *entry,
     model->term = entry->term;
     model->wall_ms = entry->wall_ms;
     model->notes.count = 0;
+    model->settled_first = 0;
     *ret_result = (struct model_result){.status = OK, .index = entry->index};
     if (entry->method == 0) {
         model__queue_all(model);

@@ -123,7 +123,6 @@ static void judge_duplicate(const struct model_bench *bench, const struct model_
 
     if (model_registration_find(model, bench->attempt->student, op->section) != MODEL_NONE) {
         model__refuse_section(bench, MODEL_REFUSAL(ALREADY_REGISTERED), index, op->section);
-        return;
     }
     for (int i = 0; i < bench->after.count; i++) {
         int other = bench->after.sections[i];
@@ -151,7 +150,7 @@ static void judge_taken(const struct model_bench *bench, const struct model_atte
         return;
     }
     refusal = model__refuse(bench->refusals, MODEL_REFUSAL(ALREADY_TAKEN), index);
-    model__course_text("", course->code, refusal->evidence, sizeof refusal->evidence);
+    snprintf(refusal->evidence, sizeof refusal->evidence, "%s", course->code);
 }
 
 /* Row 10. */

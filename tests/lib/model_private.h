@@ -76,9 +76,8 @@ void *model__grow(void *items, int *room, int count, size_t size);
 void *model__alloc(size_t size);
 void model__text_set(char *to, size_t size, const char *text);
 
-/* "institution:CODE#SECTION" and the evidence of courses. */
+/* "institution:CODE#SECTION". */
 void model__section_text(const struct model *model, int section, char *out, size_t size);
-void model__course_text(const char *institution, const char *code, char *out, size_t size);
 
 struct model_refusal *model__refuse(struct model_refusals *refusals, uint32_t kind,
                                     uint32_t op);

@@ -124,8 +124,8 @@ static void section_publish(struct model *model, int course, const Carillon__Sec
     }
 }
 
-/* A section that is gone keeps what its students have; without any it takes its permits along.
- */
+/* A section that is gone keeps what its students have. Permits and blocks outlive removal: who
+ * comes back with a later file is bound as before. */
 static enum model_presence section_remove(struct model *model, int at)
 {
     struct model_section *section = &model->sections.items[at];
@@ -138,17 +138,6 @@ static enum model_presence section_remove(struct model *model, int at)
         return MODEL_WITHDRAWN;
     }
     section->presence = MODEL_ABSENT;
-    for (int i = 0; i < model->students.count; i++) {
-        struct model_student *student = &model->students.items[i];
-
-        for (int j = student->permit_count - 1; j >= 0; j--) {
-            if (student->permits[j].section == at) {
-                memmove(&student->permits[j], &student->permits[j + 1],
-                        (size_t)(student->permit_count - j - 1) * sizeof student->permits[0]);
-                student->permit_count--;
-            }
-        }
-    }
     return MODEL_ABSENT;
 }
 
@@ -253,9 +242,5 @@ enum model_presence model__student_remove(struct model *model, int at)
         has_any = has_any || model->places.items[i].student == at;
     }
     student->presence = has_any ? MODEL_WITHDRAWN : MODEL_ABSENT;
-    if (!has_any) {
-        student->block_count = 0;
-        student->permit_count = 0;
-    }
     return student->presence;
 }

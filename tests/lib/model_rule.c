@@ -166,8 +166,7 @@ static void leaf_refuse(const struct view *view, int at, uint32_t op,
                           node->concurrent ? CARILLON__REFUSAL_KIND__REFUSAL_COREQUISITE_MISSING
                                            : CARILLON__REFUSAL_KIND__REFUSAL_PREREQUISITE_UNMET,
                           op);
-        model__course_text(node->institution, node->code, refusal->evidence,
-                           sizeof refusal->evidence);
+        snprintf(refusal->evidence, sizeof refusal->evidence, "%s", node->code);
     }
     refusal->rule_node = (uint32_t)at;
 }

@@ -30,11 +30,6 @@ void model__text_set(char *to, size_t size, const char *text)
     memcpy(to, text, strlen(text) + 1);
 }
 
-void model__course_text(const char *institution, const char *code, char *out, size_t size)
-{
-    snprintf(out, size, "%s%s%s", institution, institution[0] == '\0' ? "" : ":", code);
-}
-
 void model__section_text(const struct model *model, int section, char *out, size_t size)
 {
     const struct model_course *course = model_course_of(model, section);

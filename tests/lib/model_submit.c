@@ -183,7 +183,7 @@ static int submit(struct model *model, const Carillon__SubmitRequest *request,
     }
     for (int i = 0; i < attempt.op_count; i++) {
         if (attempt.ops[i].is_add) {
-            model__settle(model, attempt.ops[i].section);
+            model->settled_first += model__settle(model, attempt.ops[i].section);
         }
     }
     model__judge(model, &attempt, &refusals);

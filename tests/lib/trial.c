@@ -91,6 +91,19 @@ static bool answer_compare(struct trial *trial, const struct history_op *op,
     return is_equal;
 }
 
+/* Print the entry in words. */
+static void trace(const struct trial *trial, const struct history_op *op,
+                  const struct model_result *expected)
+{
+    struct buf words;
+
+    buf_init(&words, 1 << 20);
+    history_words(op, &words);
+    fprintf(stderr, "%llu %s -> %s%s\n", (unsigned long long)trial->index, buf_text(&words),
+            error_name(expected->status), expected->is_repeated ? " again" : "");
+    buf_fini(&words);
+}
+
 /* Apply the request to both and compare what they say. */
 static bool entry_apply(struct trial *trial, const struct history_op *op,
                         struct model_result *ret_expected)
@@ -108,6 +121,9 @@ static bool entry_apply(struct trial *trial, const struct history_op *op,
     trial__enrol_apply(trial->enrol, entry, &trial->result);
     model_apply(&trial->model, &modelled, ret_expected);
     trial__count(trial, op, ret_expected);
+    if (trial->is_traced) {
+        trace(trial, op, ret_expected);
+    }
     return answer_compare(trial, op, ret_expected) &&
            (trial__notes_compare(trial) || differ_at(trial, op, "by this entry"));
 }
@@ -201,7 +217,7 @@ static bool step(struct trial *trial, struct history_op *op)
     if (trial->flight_target == 0) {
         bool is_same = request_run(trial, op);
 
-        if (rng_chance(&trial->rng, 100000)) {
+        if (trial->history.is_built && rng_chance(&trial->rng, 100000)) {
             trial->flight_target = (unsigned)rng_between(&trial->rng, 2, TRIAL_FLIGHT_MAX);
         }
         return is_same;
@@ -231,6 +247,7 @@ static void trial_init(struct trial *trial, uint64_t seed, struct trial_counters
     trial->seed = seed;
     trial->counters = counters;
     trial->why = why;
+    trial->is_traced = getenv("CARILLON_TRACE") != NULL;
     rng_init(&trial->rng, ~seed);
     history_init(&trial->history, seed);
     model_init(&trial->model, cluster_bytes, 3);

@@ -16,6 +16,7 @@ struct trial_entry {
 
 struct trial {
     uint64_t seed;
+    bool is_traced;
     unsigned step;
     struct rng rng;
     struct history history;
@@ -36,7 +37,9 @@ struct trial {
     unsigned entry_room;
     struct trial_entry *entries;
     bool is_snapshotting;
+    bool is_snapshot_quick;    /* no entries in between */
     unsigned snapshot_entries; /* how many entries it holds */
+    uint64_t snapshot_hash;    /* of the state at its begin */
     struct buf snapshot;
 };
 

@@ -2,7 +2,7 @@
 #include "base/sm.h"
 #include "tests/lib/trial_private.h"
 
-enum { BEGIN_PPM = 20000, STEP_PPM = 300000, ROOM_BYTES = 2 * ENROL_SNAPSHOT_STEP_BYTES };
+enum { BEGIN_PPM = 20000, STEP_PPM = 300000, ABORT_PPM = 20000 };
 
 static void entries_replay(struct trial *trial, struct enrol *enrol, unsigned from)
 {
@@ -34,16 +34,38 @@ static bool snapshot_load(struct trial *trial, struct enrol *enrol)
     return true;
 }
 
+/* Say what can be read of the difference. */
+static void restored_differ(struct trial *trial, struct enrol *restored)
+{
+    struct enrol *live = trial->enrol;
+    int status = buf_append_format(trial->why, "of %u entries the snapshot holds %u",
+                                   trial->entry_count, trial->snapshot_entries);
+
+    ASSERT(status == OK);
+    trial__differ(trial, "a restored state differs");
+    trial->enrol = restored;
+    if (trial__state_compare(trial)) {
+        trial__differ(trial, "but it reads the same");
+    }
+    trial->enrol = live;
+}
+
 /* Restore the snapshot, apply what came after it, compare; and perhaps go on with it. */
 static bool snapshot_try(struct trial *trial)
 {
     struct enrol *restored = trial__enrol_create();
     bool is_same = snapshot_load(trial, restored);
 
+    if (is_same && enrol_hash(restored) != trial->snapshot_hash) {
+        is_same =
+            trial__differ(trial, "a snapshot restores another state than it was taken of");
+    }
     if (is_same) {
         entries_replay(trial, restored, trial->snapshot_entries);
-        is_same = enrol_hash(restored) == enrol_hash(trial->enrol) ||
-                  trial__differ(trial, "a restored state differs");
+        is_same = enrol_hash(restored) == enrol_hash(trial->enrol);
+        if (!is_same) {
+            restored_differ(trial, restored);
+        }
         trial->counters->marks[TRIAL_RESTORED]++;
     }
     /* What is in flight was admitted by the old state. */
@@ -58,31 +80,43 @@ static bool snapshot_try(struct trial *trial)
     return is_same;
 }
 
+static bool snapshot_begin(struct trial *trial)
+{
+    if (enrol_snapshot_begin(trial->enrol) != OK) {
+        return trial__differ(trial, "a snapshot does not begin");
+    }
+    buf_clear(&trial->snapshot);
+    trial->is_snapshotting = true;
+    trial->is_snapshot_quick = rng_chance(&trial->rng, 300000);
+    trial->snapshot_entries = trial->entry_count;
+    trial->snapshot_hash = enrol_hash(trial->enrol);
+    return true;
+}
+
 bool trial__snapshot_step(struct trial *trial)
 {
-    int status;
+    int status = SM_PENDING;
 
     if (!trial->is_snapshotting) {
         if (!rng_chance(&trial->rng, BEGIN_PPM)) {
             return true;
         }
-        if (enrol_snapshot_begin(trial->enrol) != OK) {
-            return trial__differ(trial, "a snapshot does not begin");
+        if (!snapshot_begin(trial)) {
+            return false;
         }
-        buf_clear(&trial->snapshot);
-        trial->is_snapshotting = true;
-        trial->snapshot_entries = trial->entry_count;
+    }
+    /* A quick one is whole before the next entry. */
+    if (!trial->is_snapshot_quick && !rng_chance(&trial->rng, STEP_PPM)) {
         return true;
     }
-    if (!rng_chance(&trial->rng, STEP_PPM)) {
-        return true;
-    }
-    if (rng_chance(&trial->rng, 20000)) {
+    if (rng_chance(&trial->rng, ABORT_PPM)) {
         enrol_snapshot_abort(trial->enrol);
         trial->is_snapshotting = false;
         return true;
     }
-    status = enrol_snapshot_step(trial->enrol, &trial->snapshot);
+    do {
+        status = enrol_snapshot_step(trial->enrol, &trial->snapshot);
+    } while (status == SM_PENDING && trial->is_snapshot_quick);
     if (status == SM_PENDING) {
         return true;
     }
