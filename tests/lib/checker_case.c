@@ -33,16 +33,26 @@ static void apply(struct checker_case *c, uint32_t method, const ProtobufCMessag
     };
     c->method = method;
     model_apply(&c->model, &entry, &c->last);
+    if (c->observe != NULL) {
+        c->observe(c->context, &entry, &c->last);
+    }
 }
 
-static void import(struct checker_case *c, uint32_t kind, Carillon__ImportChunkRequest *chunk)
+void checker_case_apply(struct checker_case *c, uint32_t method,
+                        const ProtobufCMessage *request)
+{
+    apply(c, method, request, true);
+}
+
+void checker_case_import(struct checker_case *c, uint32_t kind, const char *institution,
+                         Carillon__ImportChunkRequest *chunk)
 {
     Carillon__ImportBeginRequest begin = CARILLON__IMPORT_BEGIN_REQUEST__INIT;
     Carillon__ImportCommitRequest commit = CARILLON__IMPORT_COMMIT_REQUEST__INIT;
-    struct uuid id = uuid_make(START_MS + kind, (uint8_t[10]){9});
+    struct uuid id = uuid_make(START_MS + c->model.index, (uint8_t[10]){9});
 
     begin.kind = kind;
-    begin.institution = wire_text("u");
+    begin.institution = wire_text(institution);
     begin.term = wire_text(kind == CARILLON__IMPORT_KIND__IMPORT_COURSES ? "t" : "");
     begin.import_id = wire_binary(slice_from(id.bytes, UUID_BYTES));
     chunk->import_id = begin.import_id;
@@ -84,6 +94,8 @@ static void courses_import(struct checker_case *c)
         courses[i].institution = wire_text("u");
         courses[i].term = wire_text("t");
         courses[i].code = wire_text(codes[i]);
+        courses[i].credits_known = true;
+        courses[i].credits_hundredths = 400;
         courses[i].n_sections = 1;
         courses[i].sections = &section_list[i];
         courses[i].n_prerequisites = i == 2;
@@ -92,7 +104,7 @@ static void courses_import(struct checker_case *c)
     }
     chunk.n_courses = 3;
     chunk.courses = course_list;
-    import(c, CARILLON__IMPORT_KIND__IMPORT_COURSES, &chunk);
+    checker_case_import(c, CARILLON__IMPORT_KIND__IMPORT_COURSES, "u", &chunk);
 }
 
 static void students_import(struct checker_case *c)
@@ -110,31 +122,62 @@ static void students_import(struct checker_case *c)
     }
     chunk.n_students = 3;
     chunk.students = list;
-    import(c, CARILLON__IMPORT_KIND__IMPORT_STUDENTS, &chunk);
+    checker_case_import(c, CARILLON__IMPORT_KIND__IMPORT_STUDENTS, "u", &chunk);
+}
+
+enum { OPS_MAX = 4 };
+
+/* A submit and what it is made of. */
+struct submit {
+    Carillon__SubmitRequest request;
+    Carillon__Op ops[OPS_MAX];
+    Carillon__Op *op_list[OPS_MAX];
+    char codes[2 * OPS_MAX][2];
+    Carillon__SectionName drops[OPS_MAX];
+    Carillon__SectionName *drop_list[OPS_MAX];
+};
+
+static char *code_of(struct submit *submit, size_t at, char letter)
+{
+    submit->codes[at][0] = letter;
+    submit->codes[at][1] = '\0';
+    return submit->codes[at];
+}
+
+static void ops_parse(struct submit *submit, const char *ops)
+{
+    for (; *ops != '\0'; ops += 2) {
+        size_t at = submit->request.n_ops;
+        Carillon__Op *op = &submit->ops[at];
+
+        if (*ops == '<') {
+            at--;
+            carillon__section_name__init(&submit->drops[at]);
+            submit->drops[at].code = code_of(submit, OPS_MAX + at, ops[1]);
+            submit->drop_list[at] = &submit->drops[at];
+            submit->ops[at].n_promotion_drops = 1;
+            submit->ops[at].promotion_drops = &submit->drop_list[at];
+            continue;
+        }
+        ASSERT(at < OPS_MAX);
+        carillon__op__init(op);
+        op->kind = *ops == '-' ? CARILLON__OP_KIND__OP_DROP : CARILLON__OP_KIND__OP_ADD;
+        op->waitlist = *ops == '~';
+        op->code = code_of(submit, at, ops[1]);
+        submit->op_list[submit->request.n_ops++] = op;
+    }
 }
 
 static void submit(struct checker_case *c, const char *student, const char *ops,
                    bool is_new_key)
 {
-    Carillon__SubmitRequest request = CARILLON__SUBMIT_REQUEST__INIT;
-    Carillon__Op items[4];
-    Carillon__Op *list[4];
-    char codes[4][2];
+    struct submit made;
 
-    request.student = wire_text(student);
-    request.ops = list;
-    for (; *ops != '\0'; ops += 2) {
-        size_t at = request.n_ops++;
-
-        carillon__op__init(&items[at]);
-        items[at].kind = *ops == '-' ? CARILLON__OP_KIND__OP_DROP : CARILLON__OP_KIND__OP_ADD;
-        items[at].waitlist = *ops == '~';
-        codes[at][0] = ops[1];
-        codes[at][1] = '\0';
-        items[at].code = codes[at];
-        list[at] = &items[at];
-    }
-    apply(c, CARILLON__METHOD__METHOD_SUBMIT, &request.base, is_new_key);
+    carillon__submit_request__init(&made.request);
+    made.request.student = wire_text(student);
+    made.request.ops = made.op_list;
+    ops_parse(&made, ops);
+    apply(c, CARILLON__METHOD__METHOD_SUBMIT, &made.request.base, is_new_key);
 }
 
 void checker_case_submit(struct checker_case *c, const char *student, const char *ops)
@@ -147,30 +190,40 @@ void checker_case_submit_again(struct checker_case *c, const char *student, cons
     submit(c, student, ops, false);
 }
 
-int checker_case_setup(void **state)
+struct checker_case *checker_case_create(checker_case_observe *observe, void *context)
 {
     static const uint8_t cluster[UUID_BYTES] = {1};
     struct checker_case *c = calloc(1, sizeof *c);
 
     ASSERT(c != NULL);
+    c->observe = observe;
+    c->context = context;
     model_init(&c->model, cluster, 1);
     buf_init(&c->body, CHECKER_CASE_BYTES);
     buf_init(&c->reply, CHECKER_CASE_BYTES);
     buf_init(&c->why, CHECKER_CASE_BYTES);
     courses_import(c);
     students_import(c);
-    *state = c;
-    return 0;
+    return c;
 }
 
-int checker_case_teardown(void **state)
+void checker_case_destroy(struct checker_case *c)
 {
-    struct checker_case *c = *state;
-
     model_fini(&c->model);
     buf_fini(&c->body);
     buf_fini(&c->reply);
     buf_fini(&c->why);
     free(c);
+}
+
+int checker_case_setup(void **state)
+{
+    *state = checker_case_create(NULL, NULL);
+    return 0;
+}
+
+int checker_case_teardown(void **state)
+{
+    checker_case_destroy(*state);
     return 0;
 }

@@ -282,6 +282,9 @@ static void op_draw(struct history *history, const struct model *model, struct h
         history__chance(history, history->odds.bad_shape / 4)) {
         op->body.len--; /* cut short */
     }
+    if (history->is_built && history__chance(history, history->odds.bad_shape / 8)) {
+        op->method = history__chance(history, 500000) ? CARILLON__METHOD__METHOD_CHECK : 99;
+    }
 }
 
 void history_next(struct history *history, const struct model *model, struct history_op *ret_op)

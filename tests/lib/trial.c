@@ -125,6 +125,7 @@ static bool entry_apply(struct trial *trial, const struct history_op *op,
         trace(trial, op, ret_expected);
     }
     return answer_compare(trial, op, ret_expected) &&
+           (trial__documents_follow(trial) || differ_at(trial, op, "by this entry")) &&
            (trial__notes_compare(trial) || differ_at(trial, op, "by this entry"));
 }
 
@@ -271,6 +272,7 @@ static void trial_fini(struct trial *trial)
         history_op_fini(&trial->flight[i]);
     }
     free(trial->entries);
+    free(trial->documents);
     buf_fini(&trial->snapshot);
     buf_fini(&trial->reply);
     buf_fini(&trial->expected);

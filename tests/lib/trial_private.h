@@ -36,6 +36,8 @@ struct trial {
     unsigned entry_count;
     unsigned entry_room;
     struct trial_entry *entries;
+    unsigned document_count; /* ordinals seen, and the effect that each had last */
+    uint32_t *documents;
     bool is_snapshotting;
     bool is_snapshot_quick;    /* no entries in between */
     unsigned snapshot_entries; /* how many entries it holds */
@@ -70,13 +72,19 @@ bool trial__verify(struct trial *trial);
 /* Promotions and skips. */
 bool trial__notes_compare(struct trial *trial);
 
+/* Follow what happens to documents: each is staged, published, removed, in this order. */
+bool trial__documents_follow(struct trial *trial);
+
+/* Whether @enrol lists the documents that there are. */
+bool trial__documents_compare(struct trial *trial, const struct enrol *enrol);
+
 /* Take part of a snapshot, and when it is whole restore and compare it. */
 bool trial__snapshot_step(struct trial *trial);
 
 /* Apply all entries to a new state and compare the hashes. */
 bool trial__replay(struct trial *trial);
 
-/* Count what the entry applied last shows. @capacity_before: registrations etc. */
+/* Count what the entry applied last shows. */
 void trial__count(struct trial *trial, const struct history_op *op,
                   const struct model_result *result);
 

@@ -182,13 +182,27 @@ static bool outcomes_compare(struct trial *trial)
     return true;
 }
 
+/* The numbers that STATUS shows. */
+static bool counters_compare(struct trial *trial)
+{
+    struct enrol_counters counters;
+
+    enrol_count(trial->enrol, &counters);
+    if (counters.registrations != (uint64_t)trial->model.registrations.count ||
+        counters.waiting != (uint64_t)trial->model.places.count) {
+        return trial__differ(trial, "registrations or places are counted wrongly");
+    }
+    return true;
+}
+
 bool trial__state_compare(struct trial *trial)
 {
     if (!checker_model(&trial->model, trial->why)) {
         return trial__differ(trial, "the model contradicts itself");
     }
     trial->counters->marks[TRIAL_COMPARED]++;
-    return schedules_compare(trial) && rosters_compare(trial) && outcomes_compare(trial);
+    return counters_compare(trial) && trial__documents_compare(trial, trial->enrol) &&
+           schedules_compare(trial) && rosters_compare(trial) && outcomes_compare(trial);
 }
 
 bool trial__verify(struct trial *trial)

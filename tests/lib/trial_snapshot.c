@@ -66,6 +66,7 @@ static bool snapshot_try(struct trial *trial)
         if (!is_same) {
             restored_differ(trial, restored);
         }
+        is_same = is_same && trial__documents_compare(trial, restored);
         trial->counters->marks[TRIAL_RESTORED]++;
     }
     /* What is in flight was admitted by the old state. */
