@@ -16,7 +16,7 @@ static void apply(struct checker_case *c, uint32_t method, const ProtobufCMessag
     int status;
 
     if (is_new_key) {
-        random[0] = ++c->key_count;
+        random[9] = ++c->key_count;
         uuid = uuid_make(START_MS, random);
         memcpy(c->key, uuid.bytes, UUID_BYTES);
     }

@@ -170,7 +170,7 @@ static bool request_run(struct trial *trial, const struct history_op *op)
         if (trial->text.len == 0) {
             return differ_at(trial, op, "admission failed without a word");
         }
-        if (!check.is_asked && rng_chance(&trial->rng, 500000)) {
+        if (admitted == ERR_METHOD || (!check.is_asked && rng_chance(&trial->rng, 500000))) {
             return true;
         }
     }

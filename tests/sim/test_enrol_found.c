@@ -184,21 +184,30 @@ static void window__of_what_was_only_begun_to_import__is_gone(void **state)
     assert_int_equal(story->model->last.status, ERR_GONE);
 }
 
-/* Course D of another institution, of four credits. */
-static void course_import(struct story *story)
+/* A course with one section of one seat. */
+static void course_import(struct story *story, const char *institution, const char *code,
+                          uint32_t credits)
 {
     Carillon__ImportChunkRequest chunk = CARILLON__IMPORT_CHUNK_REQUEST__INIT;
     Carillon__Course course = CARILLON__COURSE__INIT;
     Carillon__Course *courses[] = {&course};
+    Carillon__Section section = CARILLON__SECTION__INIT;
+    Carillon__Section *sections[] = {&section};
 
-    course.institution = wire_text("v");
+    section.id = wire_text("1");
+    section.capacity_known = true;
+    section.capacity = 1;
+    course.n_sections = 1;
+    course.sections = sections;
+    course.institution = wire_text(institution);
     course.term = wire_text("t");
-    course.code = wire_text("D");
+    course.code = wire_text(code);
     course.credits_known = true;
-    course.credits_hundredths = 400;
+    course.credits_hundredths = credits;
     chunk.n_courses = 1;
     chunk.courses = courses;
-    checker_case_import(story->model, CARILLON__IMPORT_KIND__IMPORT_COURSES, "v", &chunk);
+    checker_case_import(story->model, CARILLON__IMPORT_KIND__IMPORT_COURSES, institution,
+                        &chunk);
 }
 
 static void limits_set(struct story *story, uint32_t courses_max, uint32_t credits_max)
@@ -227,9 +236,62 @@ static void verify__limit_passed_by_adds_elsewhere__finds_nothing(void **state)
     struct story *story = *state;
 
     limits_set(story, 1, 500);
-    course_import(story);
+    course_import(story, "v", "D", 400);
     submit(story, "s1", "+B", OK);
     submit(story, "s1", "+D", OK);
+    assert_verified(story);
+}
+
+static void verify__credits_raised_by_an_import__finds_nothing(void **state)
+{
+    struct story *story = *state;
+
+    limits_set(story, 5, 500);
+    submit(story, "s1", "+B", OK);
+    course_import(story, "u", "B", 1000);
+    assert_verified(story);
+}
+
+static void block_set(struct story *story, bool remove)
+{
+    Carillon__BlockRequest block = CARILLON__BLOCK_REQUEST__INIT;
+
+    block.student = wire_text("s1");
+    block.remove = remove;
+    block.reason = wire_text("fees");
+    checker_case_apply(story->model, CARILLON__METHOD__METHOD_BLOCK, &block.base);
+    assert_int_equal(story->model->last.status, OK);
+}
+
+static void cap_set(struct story *story, const char *code, uint32_t capacity)
+{
+    Carillon__CapRequest cap = CARILLON__CAP_REQUEST__INIT;
+    Carillon__SectionName name = CARILLON__SECTION_NAME__INIT;
+
+    name.code = wire_text(code);
+    cap.section = &name;
+    cap.capacity_known = true;
+    cap.capacity = capacity;
+    checker_case_apply(story->model, CARILLON__METHOD__METHOD_CAP, &cap.base);
+    assert_int_equal(story->model->last.status, OK);
+}
+
+/* Two promotions of one entry: the second, elsewhere, passes the limit of the first. */
+static void verify__limit_passed_by_promotions_of_one_entry__finds_nothing(void **state)
+{
+    struct story *story = *state;
+
+    limits_set(story, 5, 500);
+    course_import(story, "v", "D", 400);
+    submit(story, "s2", "+A", OK);
+    submit(story, "s2", "+D", OK);
+    submit(story, "s1", "~A", OK);
+    submit(story, "s1", "~D", OK);
+    block_set(story, false);
+    cap_set(story, "A", 2);
+    cap_set(story, "D", 2);
+    block_set(story, true);
+    assert_int_equal(story->model->model.registrations.count, 4);
     assert_verified(story);
 }
 
@@ -244,6 +306,8 @@ int main(void)
         STORY(window__of_what_was_only_begun_to_import__is_gone),
         STORY(verify__limit_lowered_below_what_students_have__finds_nothing),
         STORY(verify__limit_passed_by_adds_elsewhere__finds_nothing),
+        STORY(verify__limit_passed_by_promotions_of_one_entry__finds_nothing),
+        STORY(verify__credits_raised_by_an_import__finds_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
