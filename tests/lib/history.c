@@ -123,9 +123,10 @@ static void weights_draw(struct history *history)
                                   : (uint32_t)rng_between(&history->rng, 1, most[i]);
     }
     history->weights[HISTORY_SUBMIT] += 10;
-    history->is_opening = history__chance(history, 150000);
+    history->is_opening = history__chance(history, 250000);
     if (history->is_opening) {
-        history->weights[HISTORY_WINDOW] += 12;
+        history->weights[HISTORY_WINDOW] += 3;
+        history->weights[HISTORY_PASS] += 3;
         history->weights[HISTORY_CAP] += 20;
         history->weights[HISTORY_WAIT] += 30;
     }

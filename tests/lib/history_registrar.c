@@ -7,14 +7,14 @@ enum { MINUTE_MS = 60 * 1000, REASONS = 20 };
 void history__window(struct history *history, const struct model *model, struct history_op *op)
 {
     Carillon__WindowRequest request = CARILLON__WINDOW_REQUEST__INIT;
-    uint64_t soon_ms = history->wall_ms + rng_below(&history->rng, MINUTE_MS / 2);
+    uint64_t soon_ms = history->wall_ms + rng_below(&history->rng, MINUTE_MS / 6);
 
     (void)model;
     request.institution =
         history__institution(history, history__pick(history, history->institution_count));
     request.term = history__term(history, history__pick(history, history->term_count));
     request.by = history__text(history, "registrar");
-    switch (history__pick(history, history->is_opening ? 8 : 20)) {
+    switch (history__pick(history, history->is_opening ? 6 : 20)) {
     case 0:
         request.opens_ms = 1;
         request.closes_ms = 1;
@@ -145,13 +145,14 @@ void history__cap(struct history *history, const struct model *model, struct his
     Carillon__CapRequest request = CARILLON__CAP_REQUEST__INIT;
     int section = history__section(history, model);
 
-    if (model->places.count > 0 && history__chance(history, 500000)) {
+    if (model->places.count > 0 &&
+        history__chance(history, history->is_opening ? 800000 : 500000)) {
         section = model->places.items[history__pick(history, model->places.count)].section;
     }
     request.section = history__name(history, model, section);
     request.capacity_known = history__chance(history, 900000);
     request.capacity = (uint32_t)rng_between(&history->rng, 0, 7);
-    if (history__chance(history, 500000)) {
+    if (history__chance(history, history->is_opening ? 800000 : 500000)) {
         request.capacity = model_enrolled(model, section) + 1;
     }
     if (!request.capacity_known) {

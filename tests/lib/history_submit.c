@@ -11,6 +11,9 @@ int history__section(struct history *history, const struct model *model)
     int count = model->sections.count;
 
     ASSERT(count > 0);
+    if (history->is_opening && model->places.count > 0 && history__chance(history, 400000)) {
+        return model->places.items[history__pick(history, model->places.count)].section;
+    }
     return history__pick(history, count > HOT_SECTIONS && history__chance(history, 600000)
                                       ? HOT_SECTIONS
                                       : count);

@@ -314,10 +314,10 @@ static int import_commit(struct model *model, const Carillon__ImportCommitReques
     }
     offer_add(model, import);
     for (uint32_t i = 0; i < import->chunk_count; i++) {
-        staged_publish(model, import->chunks[i], &reply);
+        removed_take(model, import, import->chunks[i], &reply);
     }
     for (uint32_t i = 0; i < import->chunk_count; i++) {
-        removed_take(model, import, import->chunks[i], &reply);
+        staged_publish(model, import->chunks[i], &reply);
     }
     reply.total = offered_count(model, import);
     import_end(model, at);
