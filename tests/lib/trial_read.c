@@ -7,7 +7,13 @@
 #include "tests/lib/trial_private.h"
 #include "wire/message.h"
 
-enum { CHECK_PPM = 300000, OUTCOMES = 8, VERIFY_STEPS_MAX = 1 << 20 };
+enum {
+    CHECK_PPM = 300000,
+    OUTCOMES = 8,
+    VERIFY_STEPS_MAX = 1 << 20,
+    ROSTER_MAX = 256,
+    PAGES_MAX = 256,
+};
 
 static int read_from(struct trial *trial, uint32_t method, const ProtobufCMessage *request)
 {
@@ -100,13 +106,52 @@ static bool schedules_compare(struct trial *trial)
     return true;
 }
 
-static bool rosters_compare(struct trial *trial)
+/* Read the roster of @name page by page, and put the pages together in trial->reply. */
+static int roster_read(struct trial *trial, Carillon__SectionName *name)
 {
     Carillon__RosterRequest request = CARILLON__ROSTER_REQUEST__INIT;
+    Carillon__RosterReply *pages[PAGES_MAX];
+    Carillon__RosterStudent *students[ROSTER_MAX];
+    Carillon__RosterReply whole;
+    int count = 0;
+    int status;
+
+    request.section = name;
+    request.limit =
+        rng_chance(&trial->rng, 500000) ? 1000 : (uint32_t)rng_between(&trial->rng, 1, 4);
+    do {
+        status = read_from(trial, CARILLON__METHOD__METHOD_ROSTER, &request.base);
+        if (status != OK) {
+            break;
+        }
+        pages[count] =
+            carillon__roster_reply__unpack(NULL, trial->reply.len, trial->reply.data);
+        ASSERT(pages[count] != NULL);
+        request.cursor = pages[count++]->next_cursor;
+    } while (request.cursor[0] != '\0' && count < PAGES_MAX);
+    if (status == OK) {
+        whole = *pages[0];
+        whole.n_students = 0;
+        whole.students = students;
+        for (int i = 0; i < count; i++) {
+            ASSERT(whole.n_students + pages[i]->n_students <= ROSTER_MAX);
+            memcpy(&students[whole.n_students], pages[i]->students,
+                   pages[i]->n_students * sizeof *students);
+            whole.n_students += pages[i]->n_students;
+        }
+        buf_clear(&trial->reply);
+        status = wire_pack(&whole.base, &trial->reply);
+    }
+    while (count > 0) {
+        carillon__roster_reply__free_unpacked(pages[--count], NULL);
+    }
+    return status;
+}
+
+static bool rosters_compare(struct trial *trial)
+{
     Carillon__SectionName name = CARILLON__SECTION_NAME__INIT;
 
-    request.section = &name;
-    request.limit = 1000;
     for (int i = 0; i < trial->model.sections.count; i++) {
         const struct model_course *course = model_course_of(&trial->model, i);
         int status;
@@ -115,7 +160,7 @@ static bool rosters_compare(struct trial *trial)
         name.term = wire_text(course->term);
         name.code = wire_text(course->code);
         name.section = trial->model.sections.items[i].id;
-        status = read_from(trial, CARILLON__METHOD__METHOD_ROSTER, &request.base);
+        status = roster_read(trial, &name);
         if (trial->model.sections.items[i].presence == MODEL_ABSENT) {
             if (status != ERR_UNKNOWN_SECTION && status != ERR_UNKNOWN_COURSE) {
                 return trial__differ(trial, "a removed section has a roster");
