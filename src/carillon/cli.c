@@ -44,6 +44,7 @@ void cli_init(struct cli *cli)
 
 void cli_fini(struct cli *cli)
 {
+    cli_free_replies(cli);
     carillon_destroy(cli->client);
     arena_fini(&cli->arena);
 }
@@ -98,6 +99,29 @@ static int choose_key(struct cli *cli, struct carillon_key *ret_key)
     return OK;
 }
 
+static void keep_reply(struct cli *cli, void *reply)
+{
+    if (reply == NULL) {
+        return;
+    }
+    if (cli->reply_count == cli->reply_cap) {
+        size_t cap = cli->reply_cap == 0 ? 8 : cli->reply_cap * 2;
+
+        cli->replies =
+            arena_grow(&cli->arena, cli->replies, sizeof *cli->replies, cli->reply_cap, cap);
+        cli->reply_cap = cap;
+    }
+    cli->replies[cli->reply_count++] = reply;
+}
+
+void cli_free_replies(struct cli *cli)
+{
+    for (size_t i = 0; i < cli->reply_count; i++) {
+        carillon_message_free(cli->replies[i]);
+    }
+    cli->reply_count = 0;
+}
+
 int cli_call(struct cli *cli, Carillon__Method method, const ProtobufCMessage *request,
              void *ret_reply)
 {
@@ -114,9 +138,12 @@ int cli_call(struct cli *cli, Carillon__Method method, const ProtobufCMessage *r
     if (needs_key && choose_key(cli, &cli->last_key) != OK) {
         return ERR_ARGUMENT;
     }
-    return carillon_call_message(cli->client, (uint32_t)method,
-                                 needs_key ? &cli->last_key : NULL, request, row->reply,
-                                 ret_reply);
+    int error =
+        carillon_call_message(cli->client, (uint32_t)method, needs_key ? &cli->last_key : NULL,
+                              request, row->reply, ret_reply);
+
+    keep_reply(cli, *(void **)ret_reply);
+    return error;
 }
 
 int cli_fail(struct cli *cli, int error)

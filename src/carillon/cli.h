@@ -37,6 +37,9 @@ struct cli {
     struct carillon_client *client; /* made on first use */
     int connect_error;              /* why there is no client */
     struct carillon_key last_key;   /* of the last request that changes state */
+    void **replies;                 /* messages to free */
+    size_t reply_count;
+    size_t reply_cap;
 };
 
 /* A zeroed cli with defaults from the environment (CARILLON_CONNECT, CARILLON_STUDENT,
@@ -66,10 +69,14 @@ struct carillon_client *cli_client(struct cli *cli);
 
 /* Call a method. Methods that change state get the key of --key, or a new one.
  *
- * Returns: the status; @ret_reply is the reply message (kept until the process ends), or NULL.
+ * Returns: the status; @ret_reply is the reply message (kept until cli_free_replies or
+ * cli_fini), or NULL.
  */
 int cli_call(struct cli *cli, Carillon__Method method, const ProtobufCMessage *request,
              void *ret_reply) CHECKED;
+
+/* Free the replies so far; for verbs that ask for page after page. */
+void cli_free_replies(struct cli *cli);
 
 /* The usual verb: call, print the reply as JSON when asked to, print the error if there is one.
  * Returns: true when there is a reply for the verb to print; else @ret_exit is final. */

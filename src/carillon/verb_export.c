@@ -128,7 +128,7 @@ int verb_export(struct cli *cli, int argc, char **argv)
             print_page(cli, reply, arguments.is_csv);
         }
         cursor = cli_format(cli, "%s", reply->next_cursor);
-        carillon_message_free(reply);
+        cli_free_replies(cli);
     } while (cursor[0] != '\0');
     return EXIT_DONE;
 }
