@@ -3,6 +3,7 @@
 #include "search/ranking.h"
 
 enum {
+    BUCKET_BYTES = 6,       /* of a term that a bucket and its entries tell */
     PREFIX_LETTERS_MIN = 3, /* shorter beginnings say too little */
     PREFIX_WAYS_MAX = 16,
     CODE_WAYS_MAX = 8,
@@ -43,7 +44,7 @@ static void add_stems(struct search_query *query, struct slot *slot, const struc
 {
     struct search_index *index = query->index;
     struct slice word = leaf_slice(leaf);
-    uint32_t written = lexicon_find(&index->lexicon, TERM_WORD, word);
+    uint32_t written = slot->written;
     query_way_add(query, slot, written, kind, percent);
     if (!leaf->is_plain || (written != TERM_NONE && index_is_function_word(index, written))) {
         return;
@@ -150,7 +151,7 @@ uint32_t query_longer_terms(const struct search_query *query, enum term_space sp
     if (bucket == NULL || prefix.len < 2) {
         return 0;
     }
-    uint32_t shift = prefix.len >= 6 ? 0 : (uint32_t)(6 - prefix.len) * 8;
+    uint32_t shift = prefix.len >= BUCKET_BYTES ? 0 : (uint32_t)(BUCKET_BYTES - prefix.len) * 8;
     uint32_t wanted = shift == 32 ? 0 : lexicon_next_bytes(prefix) >> shift;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < bucket->count; i++) {
@@ -159,12 +160,27 @@ uint32_t query_longer_terms(const struct search_query *query, enum term_space sp
             continue;
         }
         uint32_t term = bucket->entries[i].term;
+        if (prefix.len < BUCKET_BYTES) {
+            /* The entry alone tells that the term begins so, and whether it goes on. */
+            if ((bucket->entries[i].next >> (shift - 8) & 0xFF) != 0) {
+                keep_best(query, ret_terms, &kept, max, term);
+            }
+            continue;
+        }
         struct slice text = lexicon_text(lexicon, term);
         if (text.len > prefix.len && slice_has_prefix(text, prefix)) {
             keep_best(query, ret_terms, &kept, max, term);
         }
     }
     return kept;
+}
+
+/* How many titles and names have the word as written. */
+static uint32_t listed_of(const struct search_query *query, const struct slot *slot)
+{
+    return slot->written == TERM_NONE
+               ? 0
+               : lexicon_term(&query->index->lexicon, slot->written)->listed;
 }
 
 /* What a word may be the beginning of: for the word still being typed and for words that
@@ -180,10 +196,7 @@ static void add_prefixes(struct search_query *query, struct slot *slot, const st
     uint32_t terms[PREFIX_WAYS_MAX];
     uint32_t most = leaf->is_final || is_wide ? PREFIX_WAYS_MAX : PREFIX_WAYS_MAX / 2;
     uint32_t found = query_longer_terms(query, TERM_WORD, word, most, terms);
-    uint32_t written = lexicon_find(&query->index->lexicon, TERM_WORD, word);
-    uint32_t own = written == TERM_NONE || is_wide
-                       ? 0
-                       : lexicon_term(&query->index->lexicon, written)->listed;
+    uint32_t own = is_wide ? 0 : listed_of(query, slot);
     for (uint32_t i = 0; i < found; i++) {
         const struct term *term = lexicon_term(&query->index->lexicon, terms[i]);
         bool is_meant = own == 0 || (uint64_t)term->listed >=
@@ -251,25 +264,20 @@ static void weigh(struct search_query *query, struct slot *slot)
     }
 }
 
-/* A word is taken for misspelled when no title and no name has it as written. */
-static bool is_unknown(const struct search_query *query, struct slice word)
-{
-    uint32_t written = lexicon_find(&query->index->lexicon, TERM_WORD, word);
-    return written == TERM_NONE || lexicon_term(&query->index->lexicon, written)->listed == 0;
-}
-
 static void expand_word(struct search_query *query, uint32_t at)
 {
     const struct leaf *leaf = &query->plan->leaves[at];
     struct slot *slot = &query->slots[at];
     struct slice word = leaf_slice(leaf);
+    slot->written = lexicon_find(&query->index->lexicon, TERM_WORD, word);
     add_stems(query, slot, leaf, WAY_STEM, ranking.stem_percent);
     if (!leaf->is_plain || word.len <= 4 || leaf->is_pair) {
         add_numerals(query, slot, word);
         add_number(query, slot, leaf);
     }
     add_prefixes(query, slot, leaf, false);
-    if (leaf->is_plain && query->corrections < CORRECTED_MAX && is_unknown(query, word)) {
+    /* A word is taken for misspelled when no title and no name has it. */
+    if (leaf->is_plain && query->corrections < CORRECTED_MAX && listed_of(query, slot) == 0) {
         query->corrections++;
         query_correct(query, slot, word, slot->count);
     }
@@ -307,10 +315,7 @@ bool query_widen(struct search_query *query)
         if (leaf->is_plain && query->corrections < 2 * CORRECTED_MAX) {
             query->corrections++;
             struct slice word = leaf_slice(leaf);
-            uint32_t written = lexicon_find(&query->index->lexicon, TERM_WORD, word);
-            uint32_t own = written == TERM_NONE
-                               ? 0
-                               : lexicon_term(&query->index->lexicon, written)->listed;
+            uint32_t own = listed_of(query, slot);
             add_prefixes(query, slot, leaf, true);
             query_correct(query, slot, word, own);
             weigh(query, slot);

@@ -40,8 +40,9 @@ struct way {
 struct slot {
     struct way *ways;
     uint32_t ways_count;
-    uint32_t count;  /* postings of all ways */
-    uint32_t weight; /* units: the information of the word */
+    uint32_t count;   /* postings of all ways */
+    uint32_t weight;  /* units: the information of the word */
+    uint32_t written; /* the term of the word as written, or TERM_NONE */
     uint8_t leaf;
     uint8_t fields;  /* 0: any */
     bool is_passive; /* a function word beside others: only looked at where order counts */

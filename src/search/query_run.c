@@ -13,8 +13,7 @@ static bool is_listed(const struct leaf *leaf)
 
 static bool is_function_leaf(const struct search_query *query, uint32_t leaf)
 {
-    uint32_t term =
-        lexicon_find(&query->index->lexicon, TERM_WORD, leaf_slice(&query->plan->leaves[leaf]));
+    uint32_t term = query->slots[leaf].written;
     return term != TERM_NONE && index_is_function_word(query->index, term);
 }
 

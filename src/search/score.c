@@ -121,6 +121,16 @@ static struct sum sum_matches(const struct search_query *query)
     return sum;
 }
 
+/* Whether the page is full and a row that reaches @most would still come behind all of it. */
+static bool is_hopeless(const struct search_query *query, uint32_t row, uint64_t most)
+{
+    if (query->hits_count < query->hits_max || most > query->hits[0].score) {
+        return false;
+    }
+    return most < query->hits[0].score ||
+           index_row(query->index, row)->doc > query->hits[0].doc;
+}
+
 uint32_t query_score(struct search_query *query, uint32_t row_at, bool is_full)
 {
     const struct row_head *head = index_head(query->index, row_at);
@@ -140,8 +150,7 @@ uint32_t query_score(struct search_query *query, uint32_t row_at, bool is_full)
         score += (uint64_t)sum.weight *
                  (ranking.title_all_percent + ranking.title_cover_percent * cover / 100) / 100;
         uint64_t most = score + (uint64_t)sum.weight * title_order_most(cover) / 100;
-        bool is_full_page = query->hits_count == query->hits_max;
-        if (is_full_page && (FULL_BIT | most) < query->hits[0].score) {
+        if (is_hopeless(query, row_at, FULL_BIT | most)) {
             return 0; /* too little even with the best of titles: spare the look at it */
         }
         if (query->plan->soft != 0) {
