@@ -3,8 +3,6 @@
 #include "search/plan.h"
 #include "search/posting.h"
 
-#include <stdio.h>
-
 enum { CODE_LETTERS_MAX = 12, RUN_CHARS_MAX = 24 };
 
 /* What stands between two brackets (the whole query is the outermost). */
@@ -46,7 +44,10 @@ struct parser {
 int plan_error(struct search_error *error, uint32_t at, const char *text)
 {
     error->at = at;
-    (void)snprintf(error->text, sizeof(error->text), "%s", text);
+    size_t len = strlen(text);
+    len = len < sizeof(error->text) ? len : sizeof(error->text) - 1;
+    memcpy(error->text, text, len);
+    error->text[len] = '\0';
     return ERR_QUERY;
 }
 

@@ -22,6 +22,7 @@ enum {
     ROUNDS = 60,
     QUERIES = 50,
     NODES_MAX = 40,
+    NODE_BYTES = 1024,
     FULL_MATCH = 1 << 30,
 };
 
@@ -245,26 +246,29 @@ static void write_leaf(const struct node *node, char *out, size_t size)
     }
 }
 
+/* Write a node whose children are written. */
+static void write_node(const struct node *node, const char *left, const char *right, char *out,
+                       size_t size)
+{
+    if (node->kind == NODE_NOT) {
+        (void)snprintf(out, size, draw(2) == 0 ? "(NOT %s)" : "(-%s)", left);
+    } else if (node->kind == NODE_AND) {
+        (void)snprintf(out, size, draw(2) == 0 ? "(%s %s)" : "(%s AND %s)", left, right);
+    } else if (node->kind == NODE_OR) {
+        (void)snprintf(out, size, "(%s OR %s)", left, right);
+    } else {
+        write_leaf(node, out, size);
+    }
+}
+
 /* Write every node from the last to the first; node 0 is the query. */
 static void write_query(char *out, size_t size)
 {
-    static char texts[NODES_MAX][SEARCH_QUERY_BYTES_MAX * 2];
+    static char texts[NODES_MAX][NODE_BYTES];
+    char text[NODE_BYTES * 2 + 8];
     for (uint32_t i = nodes_count; i-- > 0;) {
-        const struct node *node = &nodes[i];
-        const char *left = texts[node->left];
-        const char *right = texts[node->right];
-        if (node->kind == NODE_NOT) {
-            (void)snprintf(texts[i], sizeof(texts[i]),
-                           draw(2) == 0 ? "(NOT %.450s)" : "(-%.450s)", left);
-        } else if (node->kind == NODE_AND) {
-            (void)snprintf(texts[i], sizeof(texts[i]),
-                           draw(2) == 0 ? "(%.450s %.450s)" : "(%.450s AND %.450s)", left,
-                           right);
-        } else if (node->kind == NODE_OR) {
-            (void)snprintf(texts[i], sizeof(texts[i]), "(%.450s OR %.450s)", left, right);
-        } else {
-            write_leaf(node, texts[i], sizeof(texts[i]));
-        }
+        write_node(&nodes[i], texts[nodes[i].left], texts[nodes[i].right], text, sizeof(text));
+        (void)snprintf(texts[i], NODE_BYTES, "%.*s", NODE_BYTES - 1, text);
     }
     (void)snprintf(out, size, "%s", texts[0]);
 }
@@ -299,7 +303,7 @@ static void search__generated_queries__find_what_a_scan_finds(void **state)
     uint32_t matches = 0;
     for (uint32_t round = 0; round < ROUNDS; round++) {
         for (uint32_t i = 0; i < QUERIES; i++) {
-            char query[SEARCH_QUERY_BYTES_MAX * 2];
+            char query[NODE_BYTES];
             make_tree(draw(4));
             write_query(query, sizeof(query));
             if (strlen(query) <= SEARCH_QUERY_BYTES_MAX) {
