@@ -8,12 +8,10 @@ enum {
     PREFIX_WAYS_MAX = 16,
     CODE_WAYS_MAX = 8,
     CODE_PREFIX_MIN = 3,
-    ACTIVE_SHARE = 200, /* a language counts when one in so many documents is in it */
-    COMMONER_FACTOR =
-        4, /* a word is taken as a beginning when longer ones are so much commoner */
+    ACTIVE_SHARE = 200,  /* a language counts when one in so many documents is in it */
+    COMMONER_FACTOR = 4, /* longer words so much commoner: a word is taken for a beginning */
     NUMERALS = 12,
-    CORRECTED_MAX =
-        6, /* words of one query that are taken for misspelled: each costs about 50 us */
+    CORRECTED_MAX = 3, /* words looked for among their neighbours at a time, 50 us each */
 };
 
 static uint32_t count_of(const struct search_query *query, uint32_t term)

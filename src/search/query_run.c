@@ -3,7 +3,7 @@
 #include "search/query.h"
 #include "search/ranking.h"
 
-enum { COST_ALL = UINT32_MAX / 2 };
+enum { COST_ALL = UINT32_MAX / 2, WIDEN_WORK = 4000 };
 
 static bool is_listed(const struct leaf *leaf)
 {
@@ -481,6 +481,7 @@ static void run_end(struct search_query *query)
     if (query->matches_count == 0 && !query->is_wide && query->needed_count > 0) {
         query->is_wide = true;
         bool is_wider = query_widen(query);
+        query->work += WIDEN_WORK;
         order_words(query);
         choose_drivers(query);
         query->run = RUN_STRICT;
