@@ -268,14 +268,21 @@ static void op_draw(struct history *history, const struct model *model, struct h
     op->method = 0;
     op->key_len = 0;
     buf_clear(&op->body);
-    if (kind == HISTORY_PASS) {
+    if (kind == HISTORY_PASS && history->opening_step == 0) {
         history->wall_ms += rng_below(&history->rng, MINUTE_MS);
         op->wall_ms = history->wall_ms;
         return;
     }
     history__key(history, op);
-    draws[kind](history, model, op);
+    if (history->opening_step > 0) {
+        history__opening_step(history, model, op);
+    } else {
+        draws[kind](history, model, op);
+    }
     op->wall_ms = history->wall_ms;
+    if (op->method == 0) {
+        return;
+    }
     if (history->is_built && history__chance(history, history->odds.bad_key)) {
         key_spoil(history, op);
     }

@@ -145,8 +145,11 @@ struct history {
     int student_count;
     struct history_student students[HISTORY_STUDENTS_MAX];
     struct history_script scripts[HISTORY_SCRIPTS_MAX];
-    bool is_built;   /* the first imports are through */
-    bool is_opening; /* windows open again and again, with people waiting before them */
+    bool is_built;    /* the first imports are through */
+    bool is_opening;  /* windows open again and again, with people waiting before them */
+    int opening_step; /* 0: none under way */
+    int opening_section;
+    uint64_t opening_ms;
     bool is_hoarded; /* the first student collects blocks and permits up to their limits */
     int past_count;
     struct history_op past[HISTORY_PAST_MAX];

@@ -45,6 +45,13 @@ void history__permit(struct history *history, const struct model *model, struct 
 void history__cap(struct history *history, const struct model *model, struct history_op *op);
 void history__import(struct history *history, const struct model *model, struct history_op *op);
 
+/* A window that opens soon, a seat that comes free before it does, and then a request that
+ * settles the section: three requests, one after the other. */
+bool history__opening_begin(struct history *history, const struct model *model,
+                            struct history_op *op);
+void history__opening_step(struct history *history, const struct model *model,
+                           struct history_op *op);
+
 /* The imports of the whole world, to begin with. */
 void history__scripts_begin(struct history *history);
 bool history__scripts_running(const struct history *history);

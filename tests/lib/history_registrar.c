@@ -9,7 +9,9 @@ void history__window(struct history *history, const struct model *model, struct 
     Carillon__WindowRequest request = CARILLON__WINDOW_REQUEST__INIT;
     uint64_t soon_ms = history->wall_ms + rng_below(&history->rng, MINUTE_MS / 6);
 
-    (void)model;
+    if (history__chance(history, 200000) && history__opening_begin(history, model, op)) {
+        return;
+    }
     request.institution =
         history__institution(history, history__pick(history, history->institution_count));
     request.term = history__term(history, history__pick(history, history->term_count));

@@ -74,6 +74,7 @@ struct model_course {
     uint32_t credits;
     int node_count;
     struct model_node *nodes;
+    uint64_t content_hash;
 };
 
 struct model_taken {
@@ -102,6 +103,7 @@ struct model_student {
     uint32_t level;
     int taken_count;
     struct model_taken *taken;
+    uint64_t content_hash;
     int block_count;
     struct model_block blocks[MODEL_BLOCKS_MAX];
     int permit_count;

@@ -133,7 +133,7 @@ static int chunk_check(const struct model *model, const struct model_import *imp
             return ERR_ARGUMENT;
         }
         if (name_check(import, chunk, record->token) != OK ||
-            (known != MODEL_NONE && model->students.items[known].presence != MODEL_ABSENT &&
+            (known != MODEL_NONE &&
              strcmp(model->students.items[known].institution, import->institution) != 0)) {
             return ERR_EXISTS;
         }

@@ -170,6 +170,7 @@ bool model__course_publish(struct model *model, const Carillon__Course *record)
     course->presence = MODEL_OFFERED;
     course->credits_known = record->credits_known != 0;
     course->credits = record->credits_hundredths;
+    course->content_hash = record->content_hash;
     rule_set(course, record);
     for (size_t i = 0; i < record->n_sections; i++) {
         section_publish(model, at, record->sections[i]);
@@ -214,6 +215,7 @@ bool model__student_publish(struct model *model, const Carillon__Student *record
     model__text_set(student->token, MODEL_TEXT_MAX, record->token);
     model__text_set(student->name, MODEL_TEXT_MAX, record->name);
     student->level = record->level;
+    student->content_hash = record->content_hash;
     free(student->taken);
     student->taken_count = (int)record->n_taken;
     student->taken = model__alloc(record->n_taken * sizeof *student->taken);

@@ -65,6 +65,12 @@ bool trial__check_ask(struct trial *trial, const struct history_op *op,
 bool trial__check_compare(struct trial *trial, const struct model_result *expected,
                           struct trial_check *check);
 
+/* Ask for a read; the reply and the text are the trial's. Returns its status. */
+int trial__read(struct trial *trial, uint32_t method, const ProtobufCMessage *request);
+
+/* Compare what IMPORT_HASHES lists. */
+bool trial__hashes_compare(struct trial *trial);
+
 /* Compare everything there is to read. */
 bool trial__state_compare(struct trial *trial);
 bool trial__verify(struct trial *trial);

@@ -15,7 +15,7 @@ enum {
     PAGES_MAX = 256,
 };
 
-static int read_from(struct trial *trial, uint32_t method, const ProtobufCMessage *request)
+int trial__read(struct trial *trial, uint32_t method, const ProtobufCMessage *request)
 {
     struct buf body;
     int status;
@@ -87,7 +87,7 @@ static bool schedules_compare(struct trial *trial)
         int status;
 
         request.student = wire_text(student->token);
-        status = read_from(trial, CARILLON__METHOD__METHOD_SCHEDULE, &request.base);
+        status = trial__read(trial, CARILLON__METHOD__METHOD_SCHEDULE, &request.base);
         if (student->presence == MODEL_ABSENT) {
             if (status != ERR_UNKNOWN_STUDENT) {
                 return trial__differ(trial, "a removed student has a schedule");
@@ -120,7 +120,7 @@ static int roster_read(struct trial *trial, Carillon__SectionName *name)
     request.limit =
         rng_chance(&trial->rng, 500000) ? 1000 : (uint32_t)rng_between(&trial->rng, 1, 4);
     do {
-        status = read_from(trial, CARILLON__METHOD__METHOD_ROSTER, &request.base);
+        status = trial__read(trial, CARILLON__METHOD__METHOD_ROSTER, &request.base);
         if (status != OK) {
             break;
         }
@@ -198,7 +198,7 @@ static bool outcome_compare(struct trial *trial, const struct model_answer *answ
         request.key = wire_binary(slice_from(answer->key, UUID_BYTES));
         buf_clear(&trial->expected);
         checker_outcome_pack(answer, &trial->expected);
-        is_same = read_from(trial, CARILLON__METHOD__METHOD_OUTCOME, &request.base) == OK &&
+        is_same = trial__read(trial, CARILLON__METHOD__METHOD_OUTCOME, &request.base) == OK &&
                   reply_compare(trial, &carillon__outcome_reply__descriptor);
         if (!is_same) {
             trial__differ(trial, "outcome");
@@ -246,8 +246,9 @@ bool trial__state_compare(struct trial *trial)
         return trial__differ(trial, "the model contradicts itself");
     }
     trial->counters->marks[TRIAL_COMPARED]++;
-    return counters_compare(trial) && trial__documents_compare(trial, trial->enrol) &&
-           schedules_compare(trial) && rosters_compare(trial) && outcomes_compare(trial);
+    return counters_compare(trial) && trial__hashes_compare(trial) &&
+           trial__documents_compare(trial, trial->enrol) && schedules_compare(trial) &&
+           rosters_compare(trial) && outcomes_compare(trial);
 }
 
 bool trial__verify(struct trial *trial)

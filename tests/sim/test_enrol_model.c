@@ -49,7 +49,7 @@ static void counters_demand(const struct trial_counters *counters)
 {
     static const unsigned kinds[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10,
                                      11, 12, 13, 14, 15, 16, 17, 22, 23, 24};
-    enum { AT_LEAST = 10 };
+    enum { AT_LEAST = 20 };
 
     for (int i = 0; i < TRIAL_MARKS; i++) {
         print_message("%8llu %s\n", (unsigned long long)counters->marks[i],
