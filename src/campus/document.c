@@ -140,10 +140,10 @@ static uint32_t document_take(struct campus *campus)
 }
 
 static uint32_t offer_meetings(const Carillon__Section *section,
-                               struct campus_meeting *ret_meetings)
+                               struct campus_meeting *meetings, uint32_t first)
 {
     for (size_t i = 0; i < section->n_meetings; i++) {
-        ret_meetings[i] = (struct campus_meeting){
+        meetings[first + i] = (struct campus_meeting){
             .start_min = (uint16_t)section->meetings[i]->start_min,
             .end_min = (uint16_t)section->meetings[i]->end_min,
             .days = (uint16_t)section->meetings[i]->days,
@@ -184,7 +184,7 @@ static void offers_make(struct campus *campus, struct campus_document *document,
             campus_section_intern(campus, document->course, slice_from_text(section->id));
         offer->capacity = section->capacity_known ? section->capacity : CAMPUS_NONE;
         offer->first_meeting = meetings;
-        offer->meeting_count = offer_meetings(section, document->meetings + meetings);
+        offer->meeting_count = offer_meetings(section, document->meetings, meetings);
         meetings += offer->meeting_count;
     }
 }
