@@ -45,29 +45,39 @@ void image_u64(struct buf *out, uint64_t value);
 void image_fixed64(struct buf *out, uint64_t value);
 void image_bytes(struct buf *out, struct slice bytes);
 
-/* As unpack_u64, but the short ones, which are by far the most, without a call. */
+/* As unpack_u64 and its kin, for the millions of fields of a snapshot: without a call for the
+ * usual ones. */
 static inline uint64_t load_u64(struct unpack *in)
 {
-    if (in->rest.len > 0 && in->rest.data[0] < 0x80) {
-        in->rest.len--;
-        return *in->rest.data++;
-    }
-    if (in->rest.len > 1 && in->rest.data[1] < 0x80) {
-        uint64_t value = (in->rest.data[0] & 0x7fU) | (uint64_t)in->rest.data[1] << 7;
+    uint64_t value = 0;
 
-        in->rest.len -= 2;
-        in->rest.data += 2;
-        return value;
-    }
-    if (in->rest.len > 2 && in->rest.data[2] < 0x80) {
-        uint64_t value = (in->rest.data[0] & 0x7fU) | (in->rest.data[1] & 0x7fU) << 7 |
-                         (uint64_t)in->rest.data[2] << 14;
+    for (size_t i = 0; i < in->rest.len && i < PACK_U64_BYTES_MAX - 1; i++) {
+        uint8_t byte = in->rest.data[i];
 
-        in->rest.len -= 3;
-        in->rest.data += 3;
-        return value;
+        value |= (uint64_t)(byte & 0x7f) << (7 * i);
+        if (byte < 0x80) {
+            in->rest.data += i + 1;
+            in->rest.len -= i + 1;
+            return value;
+        }
     }
-    return unpack_u64(in);
+    return unpack_u64(in); /* the longest numbers, and what is malformed */
+}
+
+static inline struct slice load_bytes(struct unpack *in)
+{
+    uint64_t len = load_u64(in);
+
+    if (in->failed || len > in->rest.len) {
+        in->failed = true;
+        in->rest.len = 0;
+        return SLICE_NONE;
+    }
+    struct slice bytes = slice_from(in->rest.data, (size_t)len);
+
+    in->rest.data += len;
+    in->rest.len -= (size_t)len;
+    return bytes;
 }
 
 static inline uint64_t load_u64_max(struct unpack *in, uint64_t max)

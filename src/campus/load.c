@@ -14,7 +14,7 @@ static int verdict(const struct unpack *in)
 int campus_load_word(struct campus *campus, struct unpack *in)
 {
     uint32_t word = load_index(in, campus->words.count);
-    struct slice text = unpack_bytes(in);
+    struct slice text = load_bytes(in);
 
     if (!unpack_is_done(in) || campus_word(campus, word)->text.len > 0 || text.len == 0) {
         return ERR_DAMAGED;
@@ -144,7 +144,7 @@ static void load_place(struct campus *campus, struct unpack *in, uint32_t sectio
         uint32_t kind = (uint32_t)load_u64_max(in, UINT32_MAX);
         struct campus_since when = load_since(in);
 
-        campus_place_skip(campus, place, &when, kind, unpack_bytes(in));
+        campus_place_skip(campus, place, &when, kind, load_bytes(in));
         campus_place(campus, place)->skips = skips;
     }
 }
@@ -154,7 +154,7 @@ int campus_load_section(struct campus *campus, struct unpack *in)
     struct campus_meeting meetings[CAMPUS_MEETINGS_MAX];
     uint32_t ordinal = load_index(in, campus->sections.count);
     uint32_t course = load_index(in, campus->courses.count);
-    struct slice id = unpack_bytes(in);
+    struct slice id = load_bytes(in);
 
     if (in->failed || campus->sections.count == 0 || id.len == 0 ||
         id.len > CAMPUS_SECTION_BYTES_MAX) {
@@ -190,8 +190,8 @@ int campus_load_section(struct campus *campus, struct unpack *in)
 
 static struct campus_profile *load_profile(struct campus *campus, struct unpack *in)
 {
-    struct slice token = unpack_bytes(in);
-    struct slice name = unpack_bytes(in);
+    struct slice token = load_bytes(in);
+    struct slice name = load_bytes(in);
     uint64_t content_hash = unpack_fixed64(in);
     uint64_t level = load_u64_max(in, UINT16_MAX);
     uint64_t count = load_u64_max(in, CAMPUS_TAKEN_MAX);
@@ -218,9 +218,9 @@ static void load_extra(struct campus *campus, struct unpack *in, uint32_t studen
     uint64_t blocks = load_u64_max(in, CAMPUS_BLOCKS_MAX);
 
     for (uint64_t i = 0; i < blocks && !in->failed; i++) {
-        struct campus_block block = {.reason = unpack_bytes(in)};
+        struct campus_block block = {.reason = load_bytes(in)};
 
-        block.by = unpack_bytes(in);
+        block.by = load_bytes(in);
         block.since_ms = load_u64(in);
         campus_block_add(campus, student, &block);
     }
@@ -230,8 +230,8 @@ static void load_extra(struct campus *campus, struct unpack *in, uint32_t studen
         struct campus_permit permit = {.section = load_index(in, campus->sections.count)};
 
         permit.kinds = (uint32_t)load_u64_max(in, UINT32_MAX);
-        permit.reason = unpack_bytes(in);
-        permit.by = unpack_bytes(in);
+        permit.reason = load_bytes(in);
+        permit.by = load_bytes(in);
         permit.since_ms = load_u64(in);
         campus_permit_set(campus, student, &permit);
     }
@@ -277,7 +277,7 @@ int campus_load_student(struct campus *campus, struct unpack *in)
 int campus_load_import(struct campus *campus, struct unpack *in)
 {
     uint64_t slot = load_u64_max(in, CAMPUS_IMPORTS_MAX - 1);
-    struct slice id = unpack_bytes(in);
+    struct slice id = load_bytes(in);
     uint32_t kind = (uint32_t)load_u64_max(in, UINT32_MAX);
     uint32_t catalogue = load_index(in, campus->catalogues.count);
     uint32_t next_sequence = (uint32_t)load_u64_max(in, UINT32_MAX);

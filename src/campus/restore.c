@@ -125,7 +125,7 @@ int campus_load_document(struct campus *campus, struct unpack *in)
         to->next_free = load_ordinal(in, campus->documents.count);
         return unpack_is_done(in) ? OK : ERR_DAMAGED;
     }
-    struct slice blob = unpack_bytes(in);
+    struct slice blob = load_bytes(in);
 
     to->course = course;
     to->blob_len = (uint32_t)blob.len;

@@ -61,7 +61,8 @@ static void ring_grow(struct enrol_answers *answers)
     answers->chunk_cap = cap;
 }
 
-void answers_add(struct enrol_answers *answers, const struct enrol_answer *answer)
+/* The slot of the next number, with the ring long enough for it. */
+static struct enrol_answer *slot_next(struct enrol_answers *answers)
 {
     uint32_t chunk = answers->next >> ANSWER_CHUNK_BITS;
     /* Numbers wrap around, and with them the numbers of chunks. */
@@ -76,25 +77,59 @@ void answers_add(struct enrol_answers *answers, const struct enrol_answer *answe
     if (*at == NULL) {
         *at = arena_alloc(answers->arena, sizeof **at * ANSWER_CHUNK);
     }
+    return &(*at)[answers->next++ & (ANSWER_CHUNK - 1)];
+}
+
+void answers_add(struct enrol_answers *answers, const struct enrol_answer *answer)
+{
     uint64_t hash = key_hash(answer->key);
+
+    if (answers->next == MAP_NONE) { /* the one number that names nothing */
+        memset(slot_next(answers), 0, sizeof *answer);
+    }
     uint32_t number = answers->next;
 
-    if (number == MAP_NONE) { /* the one number that names nothing */
-        memset(&(*at)[number & (ANSWER_CHUNK - 1)], 0, sizeof **at);
-        answers->next++;
-        answers_add(answers, answer);
-        return;
-    }
-    (*at)[number & (ANSWER_CHUNK - 1)] = *answer;
-    answers->next++;
+    *slot_next(answers) = *answer;
     map_put(&answers->maps[map_of(hash)], hash, number);
 }
 
-void answers_reserve(struct enrol_answers *answers, uint32_t count)
+void answers_load(struct enrol_answers *answers, const struct enrol_answer *answer)
 {
-    for (uint32_t i = 0; i < ANSWER_MAPS; i++) {
-        map_reserve(&answers->maps[i], count / ANSWER_MAPS + count / ANSWER_MAPS / 16 + 16);
+    *slot_next(answers) = *answer;
+}
+
+/* Sorted by table first: filling one table after the other keeps each in the processor's cache
+ * meanwhile, which is several times faster than keys in their order. */
+void answers_index(struct enrol_answers *answers)
+{
+    struct pair {
+        uint64_t hash;
+        uint32_t number;
+    };
+    uint32_t count = answers_count(answers);
+    uint32_t ends[ANSWER_MAPS + 1] = {0};
+    struct pair *pairs = NULL;
+
+    if (count == 0) {
+        return;
     }
+    pairs = arena_alloc(answers->arena, count * sizeof *pairs);
+    for (uint32_t i = 0; i < count; i++) {
+        ends[map_of(key_hash(answers_at(answers, answers->first + i)->key)) + 1]++;
+    }
+    for (uint32_t map = 0; map < ANSWER_MAPS; map++) {
+        map_reserve(&answers->maps[map], ends[map + 1]);
+        ends[map + 1] += ends[map];
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t hash = key_hash(answers_at(answers, answers->first + i)->key);
+
+        pairs[ends[map_of(hash)]++] = (struct pair){hash, answers->first + i};
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        map_put(&answers->maps[map_of(pairs[i].hash)], pairs[i].hash, pairs[i].number);
+    }
+    arena_free(answers->arena, pairs, count * sizeof *pairs);
 }
 
 static uint32_t blob_part(const uint8_t *blob, size_t at)

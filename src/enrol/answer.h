@@ -69,8 +69,9 @@ struct enrol_answer *answers_find(const struct enrol_answers *answers, struct sl
 /* Add an answer, whose blob now belongs to the list. */
 void answers_add(struct enrol_answers *answers, const struct enrol_answer *answer);
 
-/* Make room for @count answers in the tables; for loading. */
-void answers_reserve(struct enrol_answers *answers, uint32_t count);
+/* For loading: add without finding it yet; then make all of them found at once. */
+void answers_load(struct enrol_answers *answers, const struct enrol_answer *answer);
+void answers_index(struct enrol_answers *answers);
 
 /* Forget the oldest. */
 void answers_remove_first(struct enrol_answers *answers);

@@ -50,7 +50,8 @@ struct enrol {
                           yet read */
     size_t stream_at;
     int restore_phase;
-    uint64_t map_margin; /* bytes that the tables may take at their next growth */
+    uint64_t restore_answers; /* how many the head announced */
+    uint64_t map_margin;      /* bytes that the tables may take at their next growth */
 };
 
 /* ---- attempts: one request of one student, from ops to verdict */

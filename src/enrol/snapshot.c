@@ -74,8 +74,8 @@ static int load_answer(struct enrol *enrol, struct unpack *in)
         answer.section = load_index(in, enrol->campus.sections.count);
         answer.more.place = (uint32_t)load_u64_max(in, UINT32_MAX);
     } else {
-        struct slice reply = unpack_bytes(in);
-        struct slice text = unpack_bytes(in);
+        struct slice reply = load_bytes(in);
+        struct slice text = load_bytes(in);
 
         if (!in->failed) {
             answer.more.blob = answer_blob_make(&enrol->answers, reply, text);
@@ -84,7 +84,7 @@ static int load_answer(struct enrol *enrol, struct unpack *in)
     if (in->failed) {
         return ERR_DAMAGED;
     }
-    answers_add(&enrol->answers, &answer);
+    answers_load(&enrol->answers, &answer);
     return OK;
 }
 
@@ -224,13 +224,11 @@ static int load_head(struct enrol *enrol, struct slice bytes)
     enrol->index = unpack_u64(&in);
     enrol->term = unpack_u64(&in);
     enrol->wall_ms = unpack_u64(&in);
-    uint64_t answers = unpack_u64_max(&in, UINT32_MAX);
-
+    enrol->restore_answers = unpack_u64(&in);
     if (!unpack_is_done(&in) || group != enrol->config.group ||
         !slice_is_equal(cluster, slice_from(enrol->config.cluster_id.bytes, UUID_BYTES))) {
         return ERR_DAMAGED;
     }
-    answers_reserve(&enrol->answers, (uint32_t)answers);
     enrol->restore_phase = RESTORE_BODY;
     return OK;
 }
@@ -271,8 +269,8 @@ static int load_records(struct enrol *enrol, struct slice bytes, size_t *ret_rea
 
     for (;;) {
         struct unpack in = unpack_from(slice_sub(bytes, read, SIZE_MAX));
-        uint64_t kind = unpack_u64(&in);
-        struct slice record = unpack_bytes(&in);
+        uint64_t kind = load_u64(&in);
+        struct slice record = load_bytes(&in);
 
         if (in.failed) { /* the rest is in the next chunk */
             *ret_read = read;
@@ -311,7 +309,11 @@ int enrol_restore_end(struct enrol *enrol)
     enrol->restore_phase = RESTORE_EMPTY;
     int rc = is_whole ? campus_restore_end(&enrol->campus) : ERR_DAMAGED;
 
+    if (rc == OK && answers_count(&enrol->answers) != enrol->restore_answers) {
+        rc = ERR_DAMAGED;
+    }
     if (rc == OK) {
+        answers_index(&enrol->answers);
         enrol__margin_update(enrol);
     }
     return rc;
