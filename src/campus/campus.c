@@ -15,7 +15,9 @@ void campus_init(struct campus *campus, uint64_t memory_bytes_max)
     table_init(&campus->students, &campus->arena, sizeof(struct campus_student));
     table_init(&campus->places, &campus->arena, sizeof(struct campus_place));
     map_init(&campus->word_map, &campus->arena);
-    map_init(&campus->student_map, &campus->arena);
+    for (uint32_t i = 0; i < CAMPUS_STUDENT_MAPS; i++) {
+        map_init(&campus->student_maps[i], &campus->arena);
+    }
 }
 
 void campus_fini(struct campus *campus)

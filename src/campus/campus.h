@@ -46,6 +46,7 @@ enum {
     CAMPUS_REGISTRATIONS_INLINE = 5,
     CAMPUS_MEETINGS_INLINE = 4,
     CAMPUS_ID_INLINE = 16,
+    CAMPUS_STUDENT_MAPS = 16, /* so that growing one moves little at once */
 };
 
 /* How much of a course, section or student is to be seen. */
@@ -282,7 +283,7 @@ struct campus {
     struct table students;
     struct table places;
     struct map word_map;                               /* by text */
-    struct map student_map;                            /* by token */
+    struct map student_maps[CAMPUS_STUDENT_MAPS];      /* by token */
     struct campus_import *imports[CAMPUS_IMPORTS_MAX]; /* by slot; NULL: free */
     struct campus_snapshot *snapshot;                  /* the running one, or NULL */
     uint32_t *stalled; /* sections with a place and a free seat, ascending */

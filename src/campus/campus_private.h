@@ -17,8 +17,7 @@ void campus__seat_freed(struct campus *campus, uint32_t section, uint32_t studen
 /* Release an import from which everything was taken. */
 void campus__import_close(struct campus *campus, struct campus_import *import);
 
-void campus__item_add(struct campus *campus, struct campus_import *import,
-                      struct campus_staged item);
+void campus__item_add(struct campus_import *import, struct campus_staged item);
 void campus__removed_add(struct campus *campus, struct campus_import *import, uint32_t object);
 
 /* Add the course's part to the sums of its catalogue and of the campus, or take it out. */

@@ -211,8 +211,8 @@ void campus_import_commit(struct campus *campus, struct campus_import *import,
             student_remove(campus, import->removed[i], commit, &totals);
         }
     }
-    for (uint32_t i = 0; i < import->item_count; i++) {
-        uint32_t object = import->items[i].object;
+    for (uint32_t i = 0; i < import->items.count; i++) {
+        uint32_t object = campus_staged(import, i)->object;
         uint8_t state = is_courses ? campus_course(campus, object)->state
                                    : campus_student(campus, object)->state;
 
@@ -221,7 +221,7 @@ void campus_import_commit(struct campus *campus, struct campus_import *import,
         if (is_courses) {
             course_publish(campus, object, commit, sink);
         } else {
-            student_publish(campus, &import->items[i], commit);
+            student_publish(campus, campus_staged(import, i), commit);
         }
     }
     in->updated_ms = commit->wall_ms;

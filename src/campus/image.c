@@ -240,7 +240,7 @@ void campus_image_import(const struct campus *campus, uint32_t slot, struct buf 
 void campus_image_staged(const struct campus *campus, uint32_t slot, uint32_t item,
                          struct buf *out)
 {
-    const struct campus_staged *of = &campus->imports[slot]->items[item];
+    const struct campus_staged *of = campus_staged(campus->imports[slot], item);
 
     image_u64(out, slot);
     image_u64(out, item);

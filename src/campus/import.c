@@ -37,6 +37,7 @@ int campus_import_open(struct campus *campus, uint32_t kind, uint32_t catalogue,
 
     import->id = *id;
     import->kind = kind;
+    table_init(&import->items, &campus->arena, sizeof(struct campus_staged));
     import->catalogue = catalogue;
     import->epoch = campus->epoch;
     campus->imports[slot] = import;
@@ -44,17 +45,11 @@ int campus_import_open(struct campus *campus, uint32_t kind, uint32_t catalogue,
     return OK;
 }
 
-void campus__item_add(struct campus *campus, struct campus_import *import,
-                      struct campus_staged item)
+void campus__item_add(struct campus_import *import, struct campus_staged item)
 {
-    if (import->item_count == import->item_cap) {
-        uint32_t cap = import->item_cap == 0 ? 64 : import->item_cap * 2;
+    uint32_t at = table_add(&import->items);
 
-        import->items =
-            arena_grow(&campus->arena, import->items, sizeof item, import->item_cap, cap);
-        import->item_cap = cap;
-    }
-    import->items[import->item_count++] = item;
+    *campus_staged(import, at) = item;
 }
 
 int campus_import_course(struct campus *campus, struct campus_import *import,
@@ -68,8 +63,7 @@ int campus_import_course(struct campus *campus, struct campus_import *import,
         return ERR_EXISTS;
     }
     of->staged = campus_document_make(campus, course, message);
-    campus__item_add(campus, import,
-                     (struct campus_staged){.object = course, .document = of->staged});
+    campus__item_add(import, (struct campus_staged){.object = course, .document = of->staged});
     sink->on_document(sink->context, CAMPUS_DOCUMENT_STAGED, of->staged);
     return OK;
 }
@@ -86,7 +80,7 @@ int campus_import_student(struct campus *campus, struct campus_import *import,
         return ERR_EXISTS;
     }
     of->is_staged = true;
-    campus__item_add(campus, import,
+    campus__item_add(import,
                      (struct campus_staged){
                          .object = student,
                          .document = CAMPUS_NONE,
@@ -153,8 +147,8 @@ void campus_import_undo(struct campus *campus, struct campus_import *import, uin
                         uint32_t removed, const struct campus_sink *sink)
 {
     campus__save_import(campus, import);
-    while (import->item_count > items) {
-        unstage(campus, &import->items[--import->item_count], sink);
+    while (import->items.count > items) {
+        unstage(campus, campus_staged(import, --import->items.count), sink);
     }
     while (import->removed_count > removed) {
         uint32_t object = import->removed[--import->removed_count];
@@ -180,9 +174,7 @@ void campus__import_close(struct campus *campus, struct campus_import *import)
 
     campus->imports[of->import] = NULL;
     of->import = CAMPUS_NONE;
-    if (import->item_cap > 0) {
-        arena_free(&campus->arena, import->items, import->item_cap * sizeof *import->items);
-    }
+    table_fini(&import->items);
     if (import->removed_cap > 0) {
         arena_free(&campus->arena, import->removed,
                    import->removed_cap * sizeof *import->removed);

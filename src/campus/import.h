@@ -38,10 +38,8 @@ struct campus_import {
     uint32_t kind; /* enum ImportKind */
     uint32_t catalogue;
     uint32_t next_sequence;
-    struct campus_staged *items;
-    uint32_t item_count;
-    uint32_t item_cap;
-    uint32_t *removed; /* courses or students, each once */
+    struct table items; /* of struct campus_staged */
+    uint32_t *removed;  /* courses or students, each once */
     uint32_t removed_count;
     uint32_t removed_cap;
     uint32_t goal_items; /* how many of them a running snapshot wants, and has */
@@ -58,6 +56,12 @@ struct campus_import_totals {
     uint32_t withdrawn;
     uint32_t total;
 };
+
+static inline struct campus_staged *campus_staged(const struct campus_import *import,
+                                                  uint32_t item)
+{
+    return table_at(&import->items, item);
+}
 
 /* The open import with this id, or NULL. */
 struct campus_import *campus_import_find(const struct campus *campus, const struct uuid *id);

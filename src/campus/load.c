@@ -289,6 +289,7 @@ int campus_load_import(struct campus *campus, struct unpack *in)
 
     memcpy(import->id.bytes, id.data, id.len);
     import->kind = kind;
+    table_init(&import->items, &campus->arena, sizeof(struct campus_staged));
     import->catalogue = catalogue;
     import->next_sequence = next_sequence;
     campus->imports[slot] = import;
@@ -300,7 +301,7 @@ int campus_load_staged(struct campus *campus, struct unpack *in)
     struct campus_import *import = campus->imports[load_u64_max(in, CAMPUS_IMPORTS_MAX - 1)];
     uint64_t item = load_u64(in);
 
-    if (in->failed || import == NULL || item != import->item_count) {
+    if (in->failed || import == NULL || item != import->items.count) {
         return ERR_DAMAGED;
     }
     bool is_courses = import->kind == CARILLON__IMPORT_KIND__IMPORT_COURSES;
@@ -315,7 +316,7 @@ int campus_load_staged(struct campus *campus, struct unpack *in)
         staged.profile = load_profile(campus, in);
     }
     if (unpack_is_done(in)) {
-        campus__item_add(campus, import, staged);
+        campus__item_add(import, staged);
     }
     return verdict(in);
 }

@@ -104,6 +104,12 @@ uint32_t campus_section_find(const struct campus *campus, uint32_t course, struc
     return CAMPUS_NONE;
 }
 
+/* A table takes the low bits of a hash; the choice of the table the high ones. */
+static uint32_t map_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 60) % CAMPUS_STUDENT_MAPS;
+}
+
 static bool student_is_equal(const void *context, uint32_t value, const void *key)
 {
     const struct slice *token = key;
@@ -114,7 +120,10 @@ static bool student_is_equal(const void *context, uint32_t value, const void *ke
 
 uint32_t campus_student_find(const struct campus *campus, struct slice token)
 {
-    return map_find(&campus->student_map, hash_slice(token), student_is_equal, campus, &token);
+    uint64_t hash = hash_slice(token);
+
+    return map_find(&campus->student_maps[map_of(hash)], hash, student_is_equal, campus,
+                    &token);
 }
 
 /* ---- adding */
@@ -308,7 +317,9 @@ void campus_student_link(struct campus *campus, uint32_t student)
     const struct campus_student *added = campus_student(campus, student);
     struct campus_catalogue *body = campus_catalogue(campus, added->body);
 
-    map_put(&campus->student_map, hash_slice(campus_profile_token(added->profile)), student);
+    uint64_t hash = hash_slice(campus_profile_token(added->profile));
+
+    map_put(&campus->student_maps[map_of(hash)], hash, student);
     append(&campus->arena, &body->members, &body->member_count, &body->member_cap, student);
 }
 

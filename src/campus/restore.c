@@ -229,7 +229,6 @@ static int link_students(struct campus *campus)
 {
     uint64_t registrations = 0;
 
-    map_reserve(&campus->student_map, campus->students.count);
     for (uint32_t i = 0; i < campus->students.count; i++) {
         const struct campus_student *student = campus_student(campus, i);
 
@@ -264,11 +263,11 @@ static int link_imports(struct campus *campus)
         bool is_courses = import->kind == CARILLON__IMPORT_KIND__IMPORT_COURSES;
 
         campus_catalogue(campus, import->catalogue)->import = slot;
-        for (uint32_t i = 0; i < import->item_count; i++) {
-            uint32_t object = import->items[i].object;
+        for (uint32_t i = 0; i < import->items.count; i++) {
+            uint32_t object = campus_staged(import, i)->object;
 
             if (is_courses) {
-                campus_course(campus, object)->staged = import->items[i].document;
+                campus_course(campus, object)->staged = campus_staged(import, i)->document;
             } else {
                 campus_student(campus, object)->is_staged = true;
             }

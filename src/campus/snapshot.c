@@ -170,7 +170,7 @@ static void save_beginning(struct campus *campus)
         struct campus_import *import = campus->imports[slot];
 
         if (import != NULL) {
-            import->goal_items = import->item_count;
+            import->goal_items = import->items.count;
             import->goal_removed = import->removed_count;
             import->saved_items = 0;
             import->saved_removed = 0;

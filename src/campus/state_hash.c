@@ -12,7 +12,7 @@ static uint32_t staged_count(const struct campus *campus)
     for (uint32_t slot = 0; slot < CAMPUS_IMPORTS_MAX; slot++) {
         const struct campus_import *import = campus->imports[slot];
 
-        count += import == NULL ? 0 : 1 + import->item_count + import->removed_count;
+        count += import == NULL ? 0 : 1 + import->items.count + import->removed_count;
     }
     return count;
 }
@@ -22,18 +22,18 @@ static void image_of_imports(const struct campus *campus, uint32_t at, struct bu
 {
     for (uint32_t slot = 0; slot < CAMPUS_IMPORTS_MAX; slot++) {
         const struct campus_import *import = campus->imports[slot];
-        uint32_t here = import == NULL ? 0 : 1 + import->item_count + import->removed_count;
+        uint32_t here = import == NULL ? 0 : 1 + import->items.count + import->removed_count;
 
         if (at >= here) {
             at -= here;
         } else if (at == 0) {
             campus_image_import(campus, slot, out);
             return;
-        } else if (at <= import->item_count) {
+        } else if (at <= import->items.count) {
             campus_image_staged(campus, slot, at - 1, out);
             return;
         } else {
-            campus_image_removed(campus, slot, at - 1 - import->item_count, out);
+            campus_image_removed(campus, slot, at - 1 - import->items.count, out);
             return;
         }
     }

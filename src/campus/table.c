@@ -41,3 +41,14 @@ void table_resize(struct table *table, uint32_t count)
         table->count = count;
     }
 }
+
+void table_fini(struct table *table)
+{
+    for (uint32_t i = 0; i < table->chunk_count; i++) {
+        arena_free(table->arena, table->chunks[i], table->element * TABLE_CHUNK);
+    }
+    if (table->chunk_cap > 0) {
+        arena_free(table->arena, table->chunks, table->chunk_cap * sizeof *table->chunks);
+    }
+    table_init(table, table->arena, table->element);
+}

@@ -31,6 +31,9 @@ uint32_t table_add(struct table *table);
 /* Make ordinals 0..@count-1 exist (cleared); for loading. Never shrinks. */
 void table_resize(struct table *table, uint32_t count);
 
+/* Free everything; the table is empty then. */
+void table_fini(struct table *table);
+
 /* The element @ordinal (ordinal < count). */
 static inline void *table_at(const struct table *table, uint32_t ordinal)
 {

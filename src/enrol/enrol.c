@@ -236,7 +236,11 @@ static uint64_t map_bytes(const struct map *map)
 /* Every table may double before this is looked at again. */
 void enrol__margin_update(struct enrol *enrol)
 {
-    uint64_t bytes = map_bytes(&enrol->campus.word_map) + map_bytes(&enrol->campus.student_map);
+    uint64_t bytes = map_bytes(&enrol->campus.word_map);
+
+    for (uint32_t i = 0; i < CAMPUS_STUDENT_MAPS; i++) {
+        bytes += map_bytes(&enrol->campus.student_maps[i]);
+    }
 
     for (uint32_t i = 0; i < ANSWER_MAPS; i++) {
         bytes += map_bytes(&enrol->answers.maps[i]);

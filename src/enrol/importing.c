@@ -185,7 +185,7 @@ static int stage(struct enrol_work *work, struct campus_import *import,
                  const Carillon__ImportChunkRequest *request)
 {
     struct campus_sink sink = sink_of(work);
-    uint32_t items = import->item_count;
+    uint32_t items = import->items.count;
     uint32_t removed = import->removed_count;
     int rc = OK;
 
