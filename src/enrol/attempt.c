@@ -63,9 +63,15 @@ int enrol__attempt_make(struct enrol *enrol, struct slice body, struct enrol_att
                         struct buf *text)
 {
     struct request request;
+
+    attempt->student = CAMPUS_NONE;
+    request.student = SLICE_NONE;
     int rc = request_shape(body, &request, text);
 
     if (rc != OK) {
+        /* whose request it was is kept with its answer, also when nothing else of it is right
+         */
+        (void)!enrol_student_find(enrol, request.student, &attempt->student);
         return rc;
     }
     attempt->enrol = enrol;

@@ -124,6 +124,21 @@ static int course_check(const struct enrol *enrol, const struct campus_import *i
     return campus_course_check(course, text);
 }
 
+static int student_check(const struct enrol *enrol, const struct campus_import *import,
+                         const Carillon__Student *student, struct buf *text)
+{
+    const struct campus_catalogue *of = campus_catalogue(&enrol->campus, import->catalogue);
+
+    if (student->institution[0] != '\0' &&
+        !slice_is_equal(slice_from_text(student->institution),
+                        campus_word(&enrol->campus, of->institution)->text)) {
+        return ENROL_SAY(text, ERR_ARGUMENT,
+                         "student \"%.64s\" is of another institution than the import",
+                         student->token);
+    }
+    return campus_student_check(student, text);
+}
+
 /* Everything but what depends on the order of entries: whether a record is staged already. */
 static int chunk_check(const struct enrol *enrol, const Carillon__ImportChunkRequest *request,
                        struct campus_import **ret_import, struct buf *text)
@@ -142,7 +157,7 @@ static int chunk_check(const struct enrol *enrol, const Carillon__ImportChunkReq
         rc = course_check(enrol, *ret_import, request->courses[i], text);
     }
     for (size_t i = 0; rc == OK && i < request->n_students; i++) {
-        rc = campus_student_check(request->students[i], text);
+        rc = student_check(enrol, *ret_import, request->students[i], text);
     }
     return rc;
 }

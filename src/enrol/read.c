@@ -106,14 +106,17 @@ int enrol__read_outcome(struct enrol_reading *reading, const void *body)
     const struct enrol_answer *answer = answers_find(&enrol->answers, wire_bytes(request->key));
 
     buf_init(&packed, ENROL_SNAPSHOT_STEP_BYTES);
-    if (answer != NULL && answer->student == student &&
+    /* a key used before the student was known here is an answer to him too */
+    if (answer != NULL && (answer->student == student || answer->student == CAMPUS_NONE) &&
         answer->method == CARILLON__METHOD__METHOD_SUBMIT) {
         reply.known = true;
         reply.status = answer->status;
         rc = enrol__answer_reply(enrol, answer, &packed);
-        reply.outcome = rc == OK ? wire_unpack(&carillon__submit_reply__descriptor,
-                                               buf_slice(&packed), &enrol->scratch)
-                                 : NULL;
+        /* an error has words, and no reply to show */
+        reply.outcome = rc == OK && packed.len > 0
+                            ? wire_unpack(&carillon__submit_reply__descriptor,
+                                          buf_slice(&packed), &enrol->scratch)
+                            : NULL;
     }
     rc = rc == OK ? enrol__pack(&reply.base, reading->reply) : rc;
     buf_fini(&packed);

@@ -19,7 +19,9 @@ static int find_catalogue(const struct enrol *enrol, const char *institution, co
     uint32_t catalogue = campus_catalogue_find(&enrol->campus, slice_from_text(institution),
                                                slice_from_text(term));
 
-    if (catalogue == CAMPUS_NONE) {
+    /* one that was begun to be imported and never was is none */
+    if (catalogue == CAMPUS_NONE ||
+        campus_catalogue(&enrol->campus, catalogue)->updated_ms == 0) {
         return ENROL_SAY(text, ERR_GONE, "no catalogue of \"%.64s\" for term \"%.64s\"",
                          institution, term);
     }
@@ -300,6 +302,19 @@ int enrol__cap_check(struct enrol *enrol, const void *request, struct buf *text)
     return cap_find(enrol, request, &section, text);
 }
 
+/* How many the entry has promoted into @section so far. */
+static uint32_t promoted_into(const struct enrol_result *result, uint32_t section)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < enrol_note_count(result); i++) {
+        struct enrol_note note = enrol_note_at(result, i);
+
+        count += note.kind == ENROL_NOTE_PROMOTED && note.section == section;
+    }
+    return count;
+}
+
 int enrol__cap_apply(struct enrol_work *work, const void *body)
 {
     const Carillon__CapRequest *request = body;
@@ -314,7 +329,8 @@ int enrol__cap_apply(struct enrol_work *work, const void *body)
     campus_section_set_capacity(campus, section,
                                 request->capacity_known ? request->capacity : CAMPUS_NONE);
     enrol__queue_section(work->enrol, section);
-    reply.promoted = enrol__queue_work(work);
+    (void)enrol__queue_work(work);
+    reply.promoted = promoted_into(work->result, section);
     reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
     reply.enrolled = campus_section(campus, section)->enrolled;
     return enrol__pack(&reply.base, &work->result->reply);

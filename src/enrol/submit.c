@@ -118,10 +118,10 @@ int enrol__submit_apply(struct enrol_work *work, const void *request)
     int rc = enrol__attempt_make(enrol, *(const struct slice *)request, &attempt,
                                  &work->result->text);
 
+    work->result->student = attempt.student;
     if (rc != OK) {
         return rc;
     }
-    work->result->student = attempt.student;
     attempt.wall_ms = work->entry->wall_ms;
     for (uint32_t i = 0; i < attempt.op_count; i++) {
         if (attempt.ops[i].kind == CARILLON__OP_KIND__OP_ADD) {

@@ -138,15 +138,41 @@ static void check_line(struct enrol_verify *verify, uint32_t ordinal)
     verify->work += count;
 }
 
-/* A free seat while someone eligible waits. Windows open by the clock and not by an entry, so
- * sections under one are left to their next entry. */
+/* Whether a window decides when students move in or out of the section: windows open by the
+ * clock and not by an entry. */
+static bool has_window(const struct campus *campus, uint32_t ordinal)
+{
+    const struct campus_catalogue *in =
+        campus_catalogue(campus, campus_section(campus, ordinal)->catalogue);
+
+    return in->opens_ms != 0 || in->closes_ms != 0;
+}
+
+/* The same of what those who wait would drop for a seat. */
+static bool has_window_beside(const struct campus *campus, const struct campus_section *section)
+{
+    for (uint32_t at = section->wait_first; at != CAMPUS_NONE;
+         at = campus_place(campus, at)->next) {
+        const struct campus_place *place = campus_place(campus, at);
+
+        for (uint32_t i = 0; i < place->drop_count; i++) {
+            if (has_window(campus, place->drops[i])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A free seat while someone eligible waits. Sections under a window are left to their next
+ * entry. */
 static void check_stalled(struct enrol_verify *verify, uint32_t ordinal)
 {
     struct enrol *enrol = verify->enrol;
     const struct campus_section *section = campus_section(&enrol->campus, ordinal);
-    const struct campus_catalogue *in = campus_catalogue(&enrol->campus, section->catalogue);
 
-    if (!campus_section_is_stalled(section) || in->opens_ms != 0 || in->closes_ms != 0) {
+    if (!campus_section_is_stalled(section) || has_window(&enrol->campus, ordinal) ||
+        has_window_beside(&enrol->campus, section)) {
         return;
     }
     arena_reset(&enrol->scratch);
@@ -230,12 +256,12 @@ static void check_pair(struct enrol_verify *verify, uint32_t student,
 }
 
 /* What was allowed when the newest registration of a term was made holds for what is left of
- * it. */
-static void check_load(struct enrol_verify *verify, uint32_t student,
-                       const struct campus_registration *newest)
+ * it. Within one entry the later in order is the newer. */
+static void check_load(struct enrol_verify *verify, uint32_t student, uint32_t place)
 {
     const struct campus *campus = &verify->enrol->campus;
     const struct campus_student *of = campus_student(campus, student);
+    const struct campus_registration *newest = campus_registration(of, place);
     const struct campus_catalogue *in =
         campus_catalogue(campus, campus_section(campus, newest->section)->catalogue);
     bool is_comparable = in->limits_index < campus_registration_index(newest);
@@ -248,7 +274,8 @@ static void check_load(struct enrol_verify *verify, uint32_t student,
         if (enrol__term_of(campus, at->section) != in->term) {
             continue;
         }
-        if (campus_registration_index(at) > campus_registration_index(newest)) {
+        if (campus_registration_index(at) > campus_registration_index(newest) ||
+            (i > place && campus_registration_index(at) == campus_registration_index(newest))) {
             return; /* not the newest after all */
         }
         const struct campus_course *course =
@@ -333,7 +360,7 @@ static void check_student(struct enrol_verify *verify, uint32_t ordinal)
         for (uint32_t j = 0; j < i; j++) {
             check_pair(verify, ordinal, campus_registration(student, j), registration);
         }
-        check_load(verify, ordinal, registration);
+        check_load(verify, ordinal, i);
         check_rule(verify, ordinal, registration);
     }
     if (student->state == CAMPUS_HIDDEN && student->registration_count > 0) {
