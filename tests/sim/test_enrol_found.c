@@ -295,6 +295,28 @@ static void verify__limit_passed_by_promotions_of_one_entry__finds_nothing(void 
     assert_verified(story);
 }
 
+/* A seat came free before the window of a promotion drop opened; nothing has looked at it
+ * since. */
+static void verify__window_of_a_promotion_drop_opened_since__finds_nothing(void **state)
+{
+    struct story *story = *state;
+    Carillon__WindowRequest window = CARILLON__WINDOW_REQUEST__INIT;
+
+    course_import(story, "v", "D", 400);
+    submit(story, "s1", "+D", OK);
+    submit(story, "s2", "+A", OK);
+    submit(story, "s2", "~D<A", OK);
+    window.institution = wire_text("u");
+    window.term = wire_text("t");
+    window.opens_ms = story->model->model.wall_ms + 3;
+    checker_case_apply(story->model, CARILLON__METHOD__METHOD_WINDOW, &window.base);
+    cap_set(story, "D", 2);
+    assert_int_equal(story->model->model.notes.count, 1);
+    block_set(story, false);
+    assert_true(story->model->model.wall_ms >= window.opens_ms);
+    assert_verified(story);
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, story_setup, story_teardown)
 
 int main(void)
@@ -307,6 +329,7 @@ int main(void)
         STORY(verify__limit_lowered_below_what_students_have__finds_nothing),
         STORY(verify__limit_passed_by_adds_elsewhere__finds_nothing),
         STORY(verify__limit_passed_by_promotions_of_one_entry__finds_nothing),
+        STORY(verify__window_of_a_promotion_drop_opened_since__finds_nothing),
         STORY(verify__credits_raised_by_an_import__finds_nothing),
     };
 
