@@ -44,6 +44,7 @@ struct audit {
     struct io_timer retry;
     uint32_t on_lane;
     uint32_t in_flight; /* on the lane or stuck */
+    uint32_t finding;   /* searches on the lane */
     uint64_t last_index;
     uint64_t synced_index;
     int status;
@@ -85,6 +86,19 @@ static int remember_last(void *context, const char *name)
     return rc;
 }
 
+/* Write the block that was just read once more. */
+static int write_again(struct audit *audit, struct io_file *file, uint64_t offset,
+                       const struct audit_block_header *header)
+{
+    uint8_t bytes[AUDIT_HEADER_BYTES];
+
+    audit__header_encode(header, bytes);
+    int rc = io_file_write(audit->io, file, offset, bytes, sizeof bytes);
+    return rc == OK ? io_file_write(audit->io, file, offset + sizeof bytes,
+                                    audit->output.packed.data, header->packed_bytes)
+                    : rc;
+}
+
 /* Walk the blocks of the newest file; what follows the last whole one was never synced and is
  * in the log still. */
 static int find_end(struct audit *audit, struct io_file *file)
@@ -96,7 +110,9 @@ static int find_end(struct audit *audit, struct io_file *file)
 
     buf_init(&raw, AUDIT_PACKED_BYTES_MAX);
     while ((rc = audit__block_read(audit->io, file, offset, &audit->output.packed, &raw,
-                                   &header)) == OK) {
+                                   &header)) == OK &&
+           (header.last <= audit->synced_index ||
+            (rc = write_again(audit, file, offset, &header)) == OK)) {
         offset += AUDIT_HEADER_BYTES + header.packed_bytes;
         audit->last_index = header.last;
     }
@@ -120,6 +136,8 @@ static int open_last(struct audit *audit, struct buf *text)
     if (rc == OK && last.name[0] != '\0') {
         path_of(audit, last.name, path);
         rc = io_file_open(audit->io, path, IO_OPEN_WRITE, &audit->output.file);
+        /* The process before may have ended before the name it made was durable. */
+        rc = rc == OK ? io_folder_sync(audit->io, audit->folder) : rc;
         rc = rc == OK ? find_end(audit, audit->output.file) : rc;
         if (rc == OK && audit->output.offset == 0) {
             /* nothing whole in it: its name says where it began, and the next record may begin
@@ -136,8 +154,8 @@ static int open_last(struct audit *audit, struct buf *text)
     return rc;
 }
 
-int audit_open(struct io *io, const char *folder, uint64_t bytes_max, struct audit **ret_audit,
-               struct buf *text)
+int audit_open(struct io *io, const char *folder, uint64_t bytes_max, uint64_t synced_index,
+               struct audit **ret_audit, struct buf *text)
 {
     struct arena arena;
 
@@ -146,6 +164,7 @@ int audit_open(struct io *io, const char *folder, uint64_t bytes_max, struct aud
     audit->io = io;
     audit->arena = arena;
     audit->bytes_max = bytes_max;
+    audit->synced_index = synced_index;
     list_init(&audit->idle);
     list_init(&audit->lane);
     list_init(&audit->stuck);
@@ -213,6 +232,13 @@ static int retire(struct audit *audit)
     return rc;
 }
 
+/* What a failed sync leaves behind nobody knows, want of room or not: it is never tried again.
+ */
+static int final(int status)
+{
+    return status == OK ? OK : ERR_IO;
+}
+
 static int sync_output(struct audit *audit)
 {
     int rc = audit->output.is_dirty ? io_file_sync(audit->io, audit->output.file) : OK;
@@ -220,7 +246,7 @@ static int sync_output(struct audit *audit)
     if (rc == OK) {
         audit->output.is_dirty = false;
     }
-    return rc;
+    return final(rc);
 }
 
 /* Have a file to write to whose name is the index of its first record. */
@@ -249,7 +275,7 @@ static int ensure_file(struct audit *audit, uint64_t first)
         return rc;
     }
     output->offset = 0;
-    rc = io_folder_sync(audit->io, audit->folder);
+    rc = final(io_folder_sync(audit->io, audit->folder));
     return rc == OK ? retire(audit) : rc;
 }
 
@@ -333,6 +359,11 @@ static void release(struct audit *audit)
     arena_fini(&arena);
 }
 
+bool audit_is_idle(const struct audit *audit)
+{
+    return audit->on_lane == 0 && audit->finding == 0;
+}
+
 void audit_forget(struct audit *audit)
 {
     release(audit);
@@ -398,7 +429,9 @@ static void block_done(struct io_job *job)
         return;
     }
     if (audit->closed != NULL) {
-        finish_close(audit);
+        if (audit_is_idle(audit)) {
+            finish_close(audit);
+        }
     } else if (audit->status == ERR_DISK_FULL) {
         io_timer_start(audit->io, &audit->retry, RETRY_MS, on_retry);
     }
@@ -481,16 +514,24 @@ void audit_sync(struct audit *audit)
 static void query_done(struct io_job *job)
 {
     struct audit_query *query = CONTAINER_OF(job, struct audit_query, job);
+    struct audit *audit = query->audit;
 
+    audit->finding--;
     query->done(query);
+    if (audit->closed != NULL && audit_is_idle(audit)) {
+        finish_close(audit);
+    }
 }
 
 static void query_run(struct io *io, struct io_job *job)
 {
     struct audit_query *query = CONTAINER_OF(job, struct audit_query, job);
+    const struct audit_output *output =
+        &query->audit->output; /* the lane's, and this is the lane */
+    uint64_t end = output->file != NULL ? output->offset : UINT64_MAX;
 
     query->status =
-        audit__find(io, query->audit->folder, buf_slice(&query->request), &query->reply);
+        audit__find(io, query->audit->folder, end, buf_slice(&query->request), &query->reply);
 }
 
 void audit_find(struct audit *audit, struct audit_query *query,
@@ -499,6 +540,7 @@ void audit_find(struct audit *audit, struct audit_query *query,
     if (audit->filling != NULL) {
         submit(audit, false); /* the lane keeps order: the search will see it */
     }
+    audit->finding++;
     query->audit = audit;
     query->done = done;
     query->job = (struct io_job){.run = query_run, .done = query_done};
@@ -510,7 +552,7 @@ void audit_close(struct audit *audit, void (*closed)(void *context), void *conte
     audit->closed = closed;
     audit->closed_context = context;
     submit(audit, true);
-    if (audit->on_lane == 0) {
+    if (audit_is_idle(audit)) {
         finish_close(audit); /* stuck: the disk takes nothing */
     }
 }

@@ -39,9 +39,11 @@ struct audit_record {
 };
 
 /* Open the trail in @folder, made if need be; find its end and cut off a torn last block.
+ * Blocks behind @synced_index, the last record known to be durable, are written once more: a
+ * sync that failed in the process before may have left them in a cache that calls them clean.
  * Errors: ERR_IO, ERR_DISK_FULL, with @text naming the file. */
-int audit_open(struct io *io, const char *folder, uint64_t bytes_max, struct audit **ret_audit,
-               struct buf *text) CHECKED;
+int audit_open(struct io *io, const char *folder, uint64_t bytes_max, uint64_t synced_index,
+               struct audit **ret_audit, struct buf *text) CHECKED;
 
 /* The index of the last record that is in the trail; entries up to it need not be appended
  * again. */
@@ -82,8 +84,11 @@ void audit_find(struct audit *audit, struct audit_query *query,
 /* Write and sync what is left; closed(context) follows and the trail is gone. */
 void audit_close(struct audit *audit, void (*closed)(void *context), void *context);
 
-/* Free the memory of a trail whose process has ended: nothing is written. For the simulation of
- * a crash. */
+/* Whether the lane has nothing of the trail's. */
+bool audit_is_idle(const struct audit *audit);
+
+/* Free the memory of a trail and write nothing: of an idle one that need not be kept, or of one
+ * whose simulated process has died. */
 void audit_forget(struct audit *audit);
 
 #endif

@@ -146,7 +146,7 @@ static int search_block(struct find *find)
     return OK;
 }
 
-static int search_file(struct find *find, const char *name)
+static int search_file(struct find *find, const char *name, uint64_t end)
 {
     struct audit_block_header header;
     struct io_file *file;
@@ -155,16 +155,17 @@ static int search_file(struct find *find, const char *name)
 
     (void)snprintf(path, sizeof path, "%s/%s", find->folder, name);
     int rc = io_file_open(find->io, path, IO_OPEN_READ, &file);
-    while (rc == OK && !is_full(find)) {
+    if (rc != OK) {
+        return rc;
+    }
+    while (rc == OK && offset < end && !is_full(find)) {
         rc = audit__block_read(find->io, file, offset, &find->packed, &find->raw, &header);
         if (rc == OK && header.last > find->request->after_index) {
             rc = search_block(find);
         }
         offset += rc == OK ? AUDIT_HEADER_BYTES + header.packed_bytes : 0;
     }
-    if (rc != ERR_GONE) {
-        io_file_close(find->io, file);
-    }
+    io_file_close(find->io, file);
     return rc == ERR_EOF ? OK : rc;
 }
 
@@ -185,23 +186,24 @@ static int visit(void *context, const char *name)
 
     if (find->current[0] != '\0' && first_index(name) > find->request->after_index + 1 &&
         !is_full(find)) {
-        rc = search_file(find, find->current);
+        rc = search_file(find, find->current, UINT64_MAX);
     }
     (void)snprintf(find->current, sizeof find->current, "%s", name);
     return rc;
 }
 
-static int search_files(struct find *find)
+static int search_files(struct find *find, uint64_t end)
 {
     int rc = audit__files(find->io, find->folder, visit, find);
 
     if (rc == OK && find->current[0] != '\0' && !is_full(find)) {
-        rc = search_file(find, find->current);
+        rc = search_file(find, find->current, end);
     }
     return rc;
 }
 
-int audit__find(struct io *io, const char *folder, struct slice request, struct buf *reply)
+int audit__find(struct io *io, const char *folder, uint64_t end, struct slice request,
+                struct buf *reply)
 {
     struct find find = {.io = io, .folder = folder};
     Carillon__AuditReply answer = CARILLON__AUDIT_REPLY__INIT;
@@ -215,7 +217,7 @@ int audit__find(struct io *io, const char *folder, struct slice request, struct 
         find.limit = find.request->limit == 0 ? LIMIT_DEFAULT : find.request->limit;
         find.limit = find.limit > LIMIT_MAX ? LIMIT_MAX : find.limit;
         find.records = arena_alloc(&find.scratch, find.limit * sizeof *find.records);
-        rc = search_files(&find);
+        rc = search_files(&find, end);
     }
     if (rc == OK) {
         answer.n_records = find.count;

@@ -49,9 +49,10 @@ int audit__block_read(struct io *io, struct io_file *file, uint64_t offset, stru
 int audit__files(struct io *io, const char *folder,
                  int (*found)(void *context, const char *name), void *context) CHECKED;
 
-/* Answer an AuditRequest by reading the files in @folder. Runs on a lane. Errors:
+/* Answer an AuditRequest by reading the files in @folder, the newest one up to @end: behind it
+ * may be the beginning of a block that a full disk did not take. Runs on a lane. Errors:
  * ERR_MALFORMED, ERR_IO, ERR_DAMAGED. */
-int audit__find(struct io *io, const char *folder, struct slice request,
+int audit__find(struct io *io, const char *folder, uint64_t end, struct slice request,
                 struct buf *reply) CHECKED;
 
 #endif

@@ -289,6 +289,18 @@ void conn_table_close(struct conn_table *table, void (*closed)(struct conn_table
     }
 }
 
+void conn_table_forget(struct conn_table *table)
+{
+    for (uint32_t slot = 0; slot < table->limits.connections_max + 1; slot++) {
+        struct conn *conn = table->slots[slot];
+
+        if (conn != NULL) {
+            frame_reader_fini(&conn->reader);
+            buf_fini(&conn->stream.out);
+        }
+    }
+}
+
 struct conn *conn_find(struct conn_table *table, struct conn_name name)
 {
     struct conn *conn = table->slots[name.slot];

@@ -93,6 +93,9 @@ int conn_table_open(struct conn_table *table, struct io *io, struct arena *arena
 /* Stop listening and close every connection; closed() follows. */
 void conn_table_close(struct conn_table *table, void (*closed)(struct conn_table *table));
 
+/* Free the memory of the connections of a process that has died; the streams are not closed. */
+void conn_table_forget(struct conn_table *table);
+
 /* The connection of that name, or NULL when it is gone. */
 struct conn *conn_find(struct conn_table *table, struct conn_name name);
 

@@ -52,7 +52,8 @@ struct engine_hooks {
      * in slices, while later entries go on being applied. */
     void (*snapshot_begin)(void *context, uint32_t group);
     /* Append the next slice to @out: at most ENGINE_SLICE_BYTES or about 200 us of work; one
-     * slice a turn. Returns: SM_PENDING when more follows, OK with the last. */
+     * slice a turn; with nothing appended it is asked again a little later. Returns: SM_PENDING
+     * when more follows, OK with the last. */
     int (*snapshot_step)(void *context, uint32_t group, struct buf *out);
     /* The frozen state is not needed any more: written (OK), or given up. Follows each
      * snapshot_begin() once. */

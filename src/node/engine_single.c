@@ -248,6 +248,7 @@ void engine_single_abandon(struct engine_single *single)
     log_snapshot_fini(&single->writer);
     io_turn_remove(single->io, &single->turn);
     io_timer_stop(single->io, &single->retry);
+    io_timer_stop(single->io, &single->pace);
     log_abandon(&single->log);
     give_back(single);
 }
@@ -269,6 +270,7 @@ void engine_single__close_step(struct engine_single *single)
     engine_single__refuse_waits(single);
     io_turn_remove(single->io, &single->turn);
     io_timer_stop(single->io, &single->retry);
+    io_timer_stop(single->io, &single->pace);
     log_close(&single->log);
 }
 
@@ -290,7 +292,8 @@ static int open_identity(struct engine_single *single, const struct engine_optio
         status = log_identity_read(io, options->folder, &single->identity);
     }
     if (status == OK) {
-        /* The process before may have been stopped by the very sync that makes its name durable. */
+        /* The process before may have been stopped by the very sync that makes its name
+         * durable. */
         status = io_folder_sync(io, options->folder);
     }
     *ret_is_new = status == ERR_GONE;

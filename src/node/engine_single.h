@@ -65,6 +65,7 @@ struct engine_single {
     uint64_t snapshot_mark_bytes; /* log bytes when the last round began */
     struct io_turn turn;
     struct io_timer retry; /* after a snapshot that found no room */
+    struct io_timer pace;  /* before a step is asked again that had nothing to add */
     bool is_last_step;
     bool is_retry_started;
     bool is_closing;

@@ -6,7 +6,7 @@
 #include "base/sm.h"
 #include "node/engine_single_private.h"
 
-enum { CHUNK_BYTES = ENGINE_SLICE_BYTES / 2, RETRY_MS = 5000 };
+enum { CHUNK_BYTES = ENGINE_SLICE_BYTES / 2, RETRY_MS = 5000, PACE_MS = 2 };
 
 /* ---- writing ---- */
 
@@ -142,9 +142,16 @@ static void writer_done(struct log_snapshot_writer *writer, int status)
     }
 }
 
+/* The end of the turn that this makes does the rest. */
+static void pace_fired(struct io_timer *timer)
+{
+    (void)timer;
+}
+
 static void step(struct engine_single *single)
 {
     struct log_snapshot_writer *writer = &single->writer;
+    size_t had = writer->raw.len;
 
     if (single->is_closing || single->is_failed) {
         give_up(single);
@@ -160,8 +167,12 @@ static void step(struct engine_single *single)
     } else if (single->is_last_step) {
         single->writing = ENGINE_FINISHING;
         log_snapshot_finish(writer);
-    } else {
+    } else if (writer->raw.len > had) {
         single->turn.again = true;
+    } else {
+        /* It waits for something, for as long as the disk is full perhaps: the loop must not
+         * spin. */
+        io_timer_start(single->io, &single->pace, PACE_MS, pace_fired);
     }
 }
 

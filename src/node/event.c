@@ -13,7 +13,7 @@ void event_set_level(enum event_level level)
 
 void event_log(enum event_level level, const char *id, const char *format, ...)
 {
-    static const char *const names[] = {"info", "warning", "error"};
+    static const char *const names[] = {"info", "warning", "error", ""};
     char line[1024];
     char stamp[40];
     struct timespec now;

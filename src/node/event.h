@@ -9,7 +9,8 @@
 #ifndef CARILLON_NODE_EVENT_H
 #define CARILLON_NODE_EVENT_H
 
-enum event_level { EVENT_INFO, EVENT_WARNING, EVENT_ERROR };
+/* EVENT_NONE is no event's: as the lowest level written it silences all. */
+enum event_level { EVENT_INFO, EVENT_WARNING, EVENT_ERROR, EVENT_NONE };
 
 /* Write one line; @format gives the key=value part. Control characters in it are shown as '?'.
  * At most 1 KiB; the rest is cut. */

@@ -10,7 +10,7 @@
 #include "proto/registrar.pb-c.h"
 #include "wire/message.h"
 
-enum { CLOCK_MS = 1000 };
+enum { CLOCK_MS = 1000, PAGE_BYTES = 4096 };
 
 /* ---- engine hooks: restore and snapshot
  * -------------------------------------------------------------------------- */
@@ -20,10 +20,15 @@ static int open_audit(struct node *node)
     char folder[CONFIG_PATH_BYTES + 16];
 
     (void)snprintf(folder, sizeof folder, "%s/audit", node->config.data_folder);
-    int rc =
-        audit_open(node->io, folder, node->config.audit_bytes_max, &node->audit, &node->text);
+    int rc = audit_open(node->io, folder, node->config.audit_bytes_max, node->applied,
+                        &node->audit, &node->text);
     if (rc == OK) {
         node->audit_from = audit_last_index(node->audit);
+    }
+    if (rc == OK && node->audit_from < node->applied) {
+        /* the trail is synced before a snapshot is: somebody took the records away */
+        event_log(EVENT_ERROR, "audit-gap", "after=%llu until=%llu",
+                  (unsigned long long)node->audit_from, (unsigned long long)node->applied);
     }
     return rc;
 }
@@ -198,6 +203,7 @@ static void on_engine_closed(void *context)
 {
     struct node *node = context;
 
+    node->engine_is_closed = true;
     event_log(EVENT_INFO, "node-stopped", "applied=%llu", (unsigned long long)node->applied);
     conn_table_close(&node->conns, on_connections_closed);
 }
@@ -211,6 +217,17 @@ void node_close(struct node *node, void (*closed)(void *context), void *context)
     io_timer_stop(node->io, &node->clock);
     node__verify_fini(node);
     engine_close(node->engine);
+}
+
+void node_forget(struct node *node)
+{
+    if (!node->engine_is_closed) {
+        engine_single_abandon(&node->single);
+    }
+    node__waits_forget(node);
+    conn_table_forget(&node->conns);
+    audit_forget(node->audit);
+    node_free(node);
 }
 
 void node_on_failed(struct node *node, void (*failed)(void *context), void *context)
@@ -325,6 +342,7 @@ static struct node *node_create(struct io *io, const struct node_config *config)
     node->pending = arena_alloc(&node->arena, NODE_PENDING_MAX * sizeof *node->pending);
     list_init(&node->queries);
     list_init(&node->idle_queries);
+    list_init(&node->waits);
     return node;
 }
 
@@ -351,7 +369,11 @@ static int open_engine(struct node *node, struct buf *text)
     options.folder = node->config.data_folder;
     options.shards = NODE_SHARDS;
     options.snapshot_log_bytes = node->config.snapshot_log_bytes;
-    options.log.segment_bytes = node->config.log_segment_bytes;
+    options.log.segment_bytes = node->config.log_segment_bytes / PAGE_BYTES * PAGE_BYTES;
+    uint64_t batch_bytes = options.log.segment_bytes - 2 * (uint64_t)PAGE_BYTES;
+    if (batch_bytes < options.log.batch_bytes) {
+        options.log.batch_bytes = (uint32_t)batch_bytes; /* a batch lies in one segment */
+    }
     int rc = engine_single_open(&node->single, node->io, &options, &hooks);
     if (rc != OK) {
         const char *reason = engine_single_text(&node->single);
@@ -399,6 +421,10 @@ static void abandon(struct node *node)
 {
     node->is_closing = true;
     node->closed = on_abandoned;
+    if (node->audit != NULL && audit_is_idle(node->audit)) {
+        audit_forget(node->audit); /* the next start's replay appends the same records again */
+        node->audit = NULL;
+    }
     conn_table_close(&node->conns, on_connections_closed);
 }
 

@@ -36,4 +36,8 @@ void node_on_failed(struct node *node, void (*failed)(void *context), void *cont
  * log. closed(context) follows, after which the node is gone. */
 void node_close(struct node *node, void (*closed)(void *context), void *context);
 
+/* Free the memory of a node whose simulated process has died: nothing is written, said or
+ * called, also when it was closing. */
+void node_forget(struct node *node);
+
 #endif

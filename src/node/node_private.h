@@ -57,6 +57,7 @@ struct query {
 /* What a NODE method waits for before it can answer. */
 struct wait {
     struct node *node;
+    struct list node_link; /* in node.waits */
     struct conn_name conn;
     uint64_t id;
     uint64_t began_ns;
@@ -98,6 +99,7 @@ struct node {
     struct list idle_queries;
     uint32_t query_count;
     struct io_turn turn;
+    struct list waits;      /* of methods of kind NODE */
     struct wait *verifying; /* the one running verify, or NULL */
 
     struct io_timer clock;
@@ -114,7 +116,6 @@ struct node {
     bool is_writable;
     bool is_failed;
     bool is_closing;
-    bool audit_is_closed;
     bool engine_is_closed;
     void (*failed)(void *context);
     void *failed_context;
@@ -174,5 +175,8 @@ bool node__verify_turn(struct node *node);
 
 /* Give up a running verify. */
 void node__verify_fini(struct node *node);
+
+/* Free what still waits in a process that has died. */
+void node__waits_forget(struct node *node);
 
 #endif

@@ -112,11 +112,17 @@ static struct wait *wait_create(struct node *node, const struct conn *conn, uint
     wait->conn = conn->name;
     wait->id = id;
     wait->began_ns = io_now_ns(node->io);
+    buf_init(&wait->audit.request, FRAME_BYTES_MAX);
+    buf_init(&wait->audit.reply, AUDIT_REPLY_BYTES_MAX);
+    list_add(&node->waits, &wait->node_link);
     return wait;
 }
 
 static void wait_destroy(struct wait *wait)
 {
+    list_remove(&wait->node_link);
+    buf_fini(&wait->audit.request);
+    buf_fini(&wait->audit.reply);
     arena_free(&wait->node->arena, wait, sizeof *wait);
 }
 
@@ -165,8 +171,6 @@ static void on_audit(struct audit_query *query)
                  &(struct conn_answer){.id = wait->id,
                                        .status = query->status,
                                        .body = buf_slice(&query->reply)});
-    buf_fini(&query->request);
-    buf_fini(&query->reply);
     wait_destroy(wait);
 }
 
@@ -174,8 +178,6 @@ static void audit(struct node *node, struct conn *conn, uint64_t id, struct slic
 {
     struct wait *wait = wait_create(node, conn, id);
 
-    buf_init(&wait->audit.request, FRAME_BYTES_MAX);
-    buf_init(&wait->audit.reply, AUDIT_REPLY_BYTES_MAX);
     int rc = buf_append_slice(&wait->audit.request, body);
     ASSERT(rc == OK); /* it came in a frame */
     audit_find(node->audit, &wait->audit, on_audit);
@@ -225,6 +227,14 @@ void node__verify_fini(struct node *node)
         (void)!enrol_verify_end(node->verifying->verify, NULL); /* nobody is told */
         wait_destroy(node->verifying);
         node->verifying = NULL;
+    }
+}
+
+void node__waits_forget(struct node *node)
+{
+    node__verify_fini(node);
+    while (!list_is_empty(&node->waits)) {
+        wait_destroy(CONTAINER_OF(node->waits.next, struct wait, node_link));
     }
 }
 

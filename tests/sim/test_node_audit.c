@@ -31,7 +31,7 @@ static void world_open(struct world *world)
     struct buf text;
 
     buf_init(&text, 4096);
-    int rc = audit_open(world->io, "/data/audit", UINT64_MAX, &world->audit, &text);
+    int rc = audit_open(world->io, "/data/audit", UINT64_MAX, 0, &world->audit, &text);
     if (rc != OK) {
         print_error("%s\n", buf_text(&text));
     }
@@ -263,7 +263,7 @@ static void audit__with_any_call_failing__never_loses_what_was_synced(void **sta
         world_close(&world);
         struct buf text;
         buf_init(&text, 4096);
-        int rc = audit_open(world.io, "/data/audit", UINT64_MAX, &world.audit, &text);
+        int rc = audit_open(world.io, "/data/audit", UINT64_MAX, 0, &world.audit, &text);
         if (rc != OK) {
             assert_int_equal(rc, ERR_IO);
             assert_true(text.len > 0);
