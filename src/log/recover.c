@@ -377,8 +377,27 @@ static int next_segment(struct log *log)
     return OK;
 }
 
-/* Write the last batch once more, since what was read may never have left a cache, and the seal
- * behind it. */
+/* Write @bytes, the last batch and the zeros behind it, once more and sync: what was read may
+ * never have left a cache. */
+static int write_last(struct log *log, struct log_segment *segment, uint64_t offset,
+                      const struct buf *bytes)
+{
+    if (bytes->len == 0) {
+        return OK;
+    }
+    int status = io_file_write(log->io, segment->file, offset, bytes->data, bytes->len);
+    if (status == OK) {
+        status = io_file_sync(log->io, segment->file);
+    }
+    if (offset + bytes->len > segment->filled) {
+        segment->filled = offset + bytes->len;
+    }
+    return status;
+}
+
+/* Write the last batch once more and, when it is durable, the seal behind it: in one write, a
+ * power cut could leave the seal without the batch, which the next start would have to call
+ * damage. */
 static int seal_end(struct recovery *recovery)
 {
     struct log *log = recovery->log;
@@ -401,26 +420,24 @@ static int seal_end(struct recovery *recovery)
     struct buf end;
     buf_init(&end, kept.len + 3 * (size_t)LOG_PAGE_BYTES);
     static const uint8_t zeros[LOG_SECTOR_BYTES];
-    uint64_t offset = scan->last_begin;
     log->position = log_align(scan->last.end, LOG_SECTOR_BYTES);
     status = buf_append_slice(&end, kept);
     if (status == OK) {
         status = buf_append(&end, zeros, log->position - scan->last.end);
     }
-    if (status == OK && log->position + LOG_SECTOR_BYTES > segment->capacity) {
-        status = write_end(log, segment, offset, &end);
-        if (status == OK) {
-            status = next_segment(log);
-        }
-        segment = &log->segments[log->current];
-        buf_clear(&end);
-        offset = 0;
+    if (status == OK) {
+        status = write_last(log, segment, scan->last_begin, &end);
     }
+    if (status == OK && log->position + LOG_SECTOR_BYTES > segment->capacity) {
+        status = next_segment(log);
+        segment = &log->segments[log->current];
+    }
+    buf_clear(&end);
     if (status == OK) {
         status = append_seal(log, &end);
     }
     if (status == OK) {
-        status = write_end(log, segment, offset, &end);
+        status = write_end(log, segment, log->position, &end);
     }
     buf_fini(&end);
     log->durable =
