@@ -195,6 +195,9 @@ void node_world_check(struct node_world *world);
 /* Reads are served and show no import before its end. */
 void node_world_check_reads(struct node_world *world);
 
+/* Read the whole audit trail: every entry once, in order, with what was told of it. */
+void node_world_check_audit(struct node_world *world);
+
 /* What the ops told must be, in the order of the log (node_world_model.c). */
 void node_world_check_model(struct node_world *world, const Carillon__Receipt *as_of);
 

@@ -196,6 +196,11 @@ static void check_audit(struct node_world *world, uint64_t as_of)
     }
 }
 
+void node_world_check_audit(struct node_world *world)
+{
+    check_audit(world, 0);
+}
+
 /* ---- keys ---- */
 
 /* What OUTCOME says of the op's key is what was told, or that nothing happened. */
