@@ -8,7 +8,7 @@ enum {
     PREFIX_WAYS_MAX = 16,
     CODE_WAYS_MAX = 8,
     CODE_PREFIX_MIN = 3,
-    ACTIVE_SHARE = 200,  /* a language counts when one in so many documents is in it */
+    ACTIVE_SHARE = 4096, /* a language counts when one in so many documents is in it */
     COMMONER_FACTOR = 4, /* longer words so much commoner: a word is taken for a beginning */
     NUMERALS = 12,
     CORRECTED_MAX = 3, /* words looked for among their neighbours at a time, 50 us each */

@@ -2,6 +2,11 @@
 
 #include <libstemmer.h>
 
+enum {
+    CLEAR_POINTS = 2 * LANGUAGE_POINTS, /* tell a language when it leads by half */
+    LONG_POINTS = 5 * LANGUAGE_POINTS,  /* tell it when it leads at all: sisters share many words */
+};
+
 /* Function words that are frequent in running text. A word may stand in several lists: what
  * counts is which list gathers most of a text. */
 /* clang-format off */
@@ -70,19 +75,17 @@ struct slice stemmers_stem(struct stemmers *stemmers, uint32_t language, struct 
     return (struct slice){stem, (size_t)len};
 }
 
-uint32_t language_guess(const uint16_t hits[LANGUAGE_COUNT], uint32_t least)
+uint32_t language_guess(const uint32_t points[LANGUAGE_COUNT])
 {
     uint32_t best = 0;
     for (uint32_t i = 1; i < LANGUAGE_COUNT; i++) {
-        best = hits[i] > hits[best] ? i : best;
+        best = points[i] > points[best] ? i : best;
     }
-    if (hits[best] < least) {
-        return LANGUAGE_NONE;
-    }
+    uint32_t second = 0;
     for (uint32_t i = 0; i < LANGUAGE_COUNT; i++) {
-        if (i != best && hits[i] == hits[best]) {
-            return LANGUAGE_NONE;
-        }
+        second = i != best && points[i] > second ? points[i] : second;
     }
-    return best;
+    bool is_clear = points[best] >= CLEAR_POINTS && points[best] * 2 >= second * 3;
+    bool is_long = points[best] >= LONG_POINTS && points[best] > second;
+    return is_clear || is_long ? best : LANGUAGE_NONE;
 }

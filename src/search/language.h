@@ -9,11 +9,12 @@
 #ifndef CARILLON_SEARCH_LANGUAGE_H
 #define CARILLON_SEARCH_LANGUAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/slice.h"
 
-enum { LANGUAGE_ENGLISH = 0, LANGUAGE_COUNT = 15, LANGUAGE_NONE = 255 };
+enum { LANGUAGE_ENGLISH = 0, LANGUAGE_COUNT = 15, LANGUAGE_NONE = 255, LANGUAGE_POINTS = 12 };
 
 struct language {
     const char *stemmer;        /* libstemmer's name */
@@ -36,9 +37,9 @@ void stemmers_fini(struct stemmers *stemmers);
  * own. */
 struct slice stemmers_stem(struct stemmers *stemmers, uint32_t language, struct slice word);
 
-/* The language with most function words in @hits (how many tokens of a text are function words
- * of each). Returns: LANGUAGE_NONE when fewer than @least, or when two languages cannot be told
- * apart. */
-uint32_t language_guess(const uint16_t hits[LANGUAGE_COUNT], uint32_t least);
+/* The language with most @points, or LANGUAGE_NONE when the lead is not clear: a wrong guess
+ * costs a stemmer in every query. A function word of one language is worth LANGUAGE_POINTS, one
+ * that several share a part of it to each. */
+uint32_t language_guess(const uint32_t points[LANGUAGE_COUNT]);
 
 #endif

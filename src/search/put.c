@@ -8,7 +8,6 @@
 enum {
     SLOTS_MIN = 1024,
     VARINT_BYTES_MAX = 5,
-    GUESS_LEAST = 2, /* function words that tell a document's language */
 };
 
 static void occurrence_add(struct search_index *index, uint32_t term, enum field field,
@@ -73,7 +72,7 @@ static void take_field(struct search_index *index, struct slice text, enum field
 static uint32_t take_language(struct search_index *index, struct name *institution)
 {
     const struct intake *intake = &index->intake;
-    uint16_t hits[LANGUAGE_COUNT] = {0};
+    uint32_t hits[LANGUAGE_COUNT] = {0};
     for (uint32_t i = 0; i < intake->count; i++) {
         uint32_t term = intake->occurrences[i].term;
         uint8_t field = intake->occurrences[i].field;
@@ -81,11 +80,13 @@ static uint32_t take_language(struct search_index *index, struct name *instituti
             (field != FIELD_TITLE && field != FIELD_TEXT)) {
             continue;
         }
+        uint32_t mask = index->function_of[term];
+        uint32_t points = LANGUAGE_POINTS / (uint32_t)__builtin_popcount(mask);
         for (uint32_t l = 0; l < LANGUAGE_COUNT; l++) {
-            hits[l] = (uint16_t)(hits[l] + (index->function_of[term] >> l & 1));
+            hits[l] += (mask >> l & 1) != 0 ? points : 0;
         }
     }
-    uint32_t guess = language_guess(hits, GUESS_LEAST);
+    uint32_t guess = language_guess(hits);
     if (guess != LANGUAGE_NONE) {
         institution->languages[guess]++;
         return guess;

@@ -198,17 +198,22 @@ static void stemmers_stem__folded_words__meet_their_forms(void **state)
     stemmers_fini(&stemmers);
 }
 
-static void language_guess__ties_and_too_few_words__are_no_guess(void **state)
+static void language_guess__no_clear_lead__is_no_guess(void **state)
 {
     (void)state;
-    uint16_t hits[LANGUAGE_COUNT] = {0};
-    assert_int_equal(language_guess(hits, 2), LANGUAGE_NONE);
-    hits[3] = 1;
-    assert_int_equal(language_guess(hits, 2), LANGUAGE_NONE);
-    hits[3] = 4;
-    assert_int_equal(language_guess(hits, 2), 3);
-    hits[5] = 4;
-    assert_int_equal(language_guess(hits, 2), LANGUAGE_NONE);
+    uint32_t points[LANGUAGE_COUNT] = {0};
+    assert_int_equal(language_guess(points), LANGUAGE_NONE);
+    points[3] = LANGUAGE_POINTS;
+    assert_int_equal(language_guess(points), LANGUAGE_NONE);
+    points[3] = 3 * LANGUAGE_POINTS;
+    assert_int_equal(language_guess(points), 3);
+    points[5] = 3 * LANGUAGE_POINTS - 1;
+    assert_int_equal(language_guess(points), LANGUAGE_NONE);
+    points[3] = 12 * LANGUAGE_POINTS;
+    points[5] = 11 * LANGUAGE_POINTS;
+    assert_int_equal(language_guess(points), 3);
+    points[5] = points[3];
+    assert_int_equal(language_guess(points), LANGUAGE_NONE);
 }
 
 int main(void)
@@ -229,7 +234,7 @@ int main(void)
         cmocka_unit_test(code_parts__more_parts_than_keys__keeps_the_first),
         cmocka_unit_test(code_number__digits__are_read_and_saturate),
         cmocka_unit_test(stemmers_stem__folded_words__meet_their_forms),
-        cmocka_unit_test(language_guess__ties_and_too_few_words__are_no_guess),
+        cmocka_unit_test(language_guess__no_clear_lead__is_no_guess),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
