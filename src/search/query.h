@@ -42,6 +42,7 @@ struct slot {
     uint32_t ways_count;
     uint32_t count;   /* postings of all ways */
     uint32_t weight;  /* units: the information of the word */
+    uint32_t row;     /* the first row from the one probed last that a way has */
     uint32_t written; /* the term of the word as written, or TERM_NONE */
     uint8_t leaf;
     uint8_t fields;  /* 0: any */

@@ -205,9 +205,11 @@ static bool slot_probe(struct search_query *query, uint32_t leaf, uint32_t row)
     struct slot *slot = &query->slots[leaf];
     struct match match = {0};
     bool found = false;
+    slot->row = POSTING_NO_ROW;
     for (uint32_t i = 0; i < slot->ways_count; i++) {
         struct way *way = &slot->ways[i];
         posting_seek(&way->walk, row);
+        slot->row = way->walk.row < slot->row ? way->walk.row : slot->row;
         if (way->walk.row != row ||
             (slot->fields != 0 && (way->walk.byte & slot->fields) == 0)) {
             continue;
@@ -353,12 +355,8 @@ static bool words_hold(struct search_query *query, uint32_t row, uint32_t *ret_n
     for (uint32_t i = 0; i < query->needed_count; i++) {
         uint32_t leaf = query->needed[i];
         if (!slot_probe(query, leaf, row)) {
-            struct slot *slot = &query->slots[leaf];
-            uint32_t next = slot->ways_count == 0 ? POSTING_NO_ROW : row + 1;
-            if (slot->ways_count == 1 && slot->ways[0].walk.row > row) {
-                next = slot->ways[0].walk.row;
-            }
-            *ret_next = next;
+            uint32_t next = query->slots[leaf].row;
+            *ret_next = next > row ? next : row + 1;
             return false;
         }
     }
