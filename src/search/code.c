@@ -63,6 +63,17 @@ bool code_key_of(struct slice text, struct code_key *key)
     return key->len > 0;
 }
 
+bool code_name_of(struct slice text, struct code_key *key)
+{
+    *key = (struct code_key){0};
+    key->len = (uint8_t)(text.len < CODE_KEY_BYTES_MAX ? text.len : CODE_KEY_BYTES_MAX);
+    for (uint32_t i = 0; i < key->len; i++) {
+        uint8_t byte = text.data[i];
+        key->data[i] = fold_ascii[byte] != 0 ? fold_ascii[byte] : byte;
+    }
+    return key->len > 0;
+}
+
 /* A part that begins with its number takes the letters of the first part: "ABC 20/21". */
 static bool part_complete(const struct code_key *first, struct code_key *part)
 {

@@ -32,6 +32,10 @@ static inline struct slice code_key_slice(const struct code_key *key)
 /* The key of @text. Returns: false when it has no letter or digit, or is longer than a key. */
 bool code_key_of(struct slice text, struct code_key *ret_key);
 
+/* The key of the name of an institution or term: as written, but for the case of ASCII letters;
+ * cut after a key's length. Returns: false when it is empty. */
+bool code_name_of(struct slice text, struct code_key *ret_key);
+
 /* The keys of @code: of its parts where it has several, else its own alone. Returns: how many.
  */
 uint32_t code_parts(struct slice code, struct code_key ret_keys[CODE_PARTS_MAX]);

@@ -134,7 +134,7 @@ static inline struct row_head *index_head(const struct search_index *index, uint
 /* The row of @doc, or POSTING_NO_ROW. */
 uint32_t index_row_of(const struct search_index *index, uint32_t doc);
 
-/* The name with this text (folded as code keys are), or NAME_NONE. */
+/* The name with this text (see code_name_of), or NAME_NONE. */
 uint32_t names_find(const struct names *names, struct slice text);
 uint32_t names_put(struct names *names, struct arena *arena, struct slice text);
 

@@ -135,7 +135,9 @@ static int list_of(struct search_plan *plan, struct slice value, struct leaf *le
         if (plan->values_count == PLAN_VALUES_MAX) {
             return plan_error(error, leaf->at, "too many values in the query's lists");
         }
-        if (!code_key_of(item, &plan->values[plan->values_count])) {
+        bool is_name = leaf->kind == LEAF_AT || leaf->kind == LEAF_TERM;
+        struct code_key *key = &plan->values[plan->values_count];
+        if (!(is_name ? code_name_of(item, key) : code_key_of(item, key))) {
             return plan_error(error, leaf->at, "a value in the list is empty");
         }
         plan->values_count++;

@@ -274,8 +274,9 @@ static void store_forward(struct search_index *index, uint32_t at,
     struct intake *intake = &index->intake;
     struct row *row = index_row(index, at);
     struct row_head *head = index_head(index, at);
-    uint32_t wanted =
-        (intake->count + FIELD_COUNT) * (VARINT_BYTES_MAX + 1) + document->days_count;
+    uint32_t wanted = (intake->count + FIELD_COUNT) * (VARINT_BYTES_MAX + 1) + SEARCH_DAYS_MAX;
+    uint32_t days_count =
+        document->days_count < SEARCH_DAYS_MAX ? document->days_count : SEARCH_DAYS_MAX;
     if (wanted > intake->bytes_capacity) {
         wanted += wanted / 2;
         intake->bytes =
@@ -292,10 +293,10 @@ static void store_forward(struct search_index *index, uint32_t at,
     uint32_t len = varint_put(intake->bytes, counts[FIELD_TITLE]);
     len += varint_put(intake->bytes + len, counts[FIELD_PEOPLE]);
     len += varint_put(intake->bytes + len, counts[FIELD_TEXT]);
-    len += varint_put(intake->bytes + len, document->days_count);
-    if (document->days_count > 0) {
-        memcpy(intake->bytes + len, document->days, document->days_count);
-        len += document->days_count;
+    len += varint_put(intake->bytes + len, days_count);
+    if (days_count > 0) {
+        memcpy(intake->bytes + len, document->days, days_count);
+        len += days_count;
     }
     uint32_t words = 0;
     uint32_t pairs = 0;

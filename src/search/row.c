@@ -156,9 +156,7 @@ static bool name_is(const void *context, uint32_t value, const void *key)
 uint32_t names_find(const struct names *names, struct slice text)
 {
     struct code_key key;
-    if (!code_key_of(text, &key)) {
-        key.len = 0;
-    }
+    (void)code_name_of(text, &key);
     struct slice wanted = code_key_slice(&key);
     uint32_t found = map_find(&names->map, hash_slice(wanted), name_is, names, &wanted);
     return found == MAP_NONE ? NAME_NONE : found;
@@ -180,9 +178,7 @@ uint32_t names_put(struct names *names, struct arena *arena, struct slice text)
         names->capacity = wanted;
     }
     struct code_key key;
-    if (!code_key_of(text, &key)) {
-        key.len = 0;
-    }
+    (void)code_name_of(text, &key);
     names->items[names->count] = (struct name){.text = arena_copy(arena, code_key_slice(&key)),
                                                .row_first = POSTING_NO_ROW};
     map_put(&names->map, hash_slice(code_key_slice(&key)), names->count);

@@ -45,8 +45,10 @@ struct search_document {
     uint32_t instructors_count;
     bool credits_known;
     uint32_t credits_hundredths;
-    uint32_t level;      /* 1..5, 0 unknown */
-    const uint8_t *days; /* one mask per section that meets: bit 0 Monday .. bit 6 Sunday */
+    uint32_t level; /* 1..5, 0 unknown */
+    /* Distinct masks of the sections that meet: bit 0 Monday .. bit 6 Sunday. The first
+     * SEARCH_DAYS_MAX are kept. */
+    const uint8_t *days;
     uint32_t days_count;
 };
 

@@ -362,6 +362,16 @@ static void search__filters__test_the_course(void **state)
     only("survey NOT level:1..3 NOT subject:PH", 3);
 }
 
+static void search__names_of_institutions__are_taken_as_written(void **state)
+{
+    (void)state;
+    put_filtered(1, "uni-01", "MA 110", "MA", "110", 1);
+    put_filtered(2, "uni1", "MA 110", "MA", "110", 1);
+    only("survey at:uni-01", 1);
+    only("survey at:UNI1", 2);
+    nothing("survey at:uni01");
+}
+
 static void search__days__look_at_each_section(void **state)
 {
     (void)state;
@@ -644,6 +654,7 @@ int main(void)
         CASE(search__fields__are_kept_apart),
         CASE(search__not_and_or__combine_in_brackets),
         CASE(search__filters__test_the_course),
+        CASE(search__names_of_institutions__are_taken_as_written),
         CASE(search__days__look_at_each_section),
         CASE(search__predicates__are_asked_of_the_caller),
         CASE(search__hidden_removed_and_replaced__are_not_found),
