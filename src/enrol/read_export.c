@@ -15,6 +15,7 @@ enum {
     HASHES_LIMIT_MAX = 10000,
     LOOKED_AT_MAX = 20000, /* objects a page */
     PAGE_BYTES_MAX = 512 << 10,
+    ROW_BYTES = 96, /* of a row beside its names: a token, numbers, tags */
 };
 
 struct page {
@@ -58,10 +59,13 @@ static char *page_cursor(const struct page *page)
 
 /* ---- hashes */
 
-static void hash_add(struct enrol *enrol, Carillon__ImportHashesReply *reply, uint32_t kind,
+static void hash_add(struct page *page, Carillon__ImportHashesReply *reply, uint32_t kind,
                      uint32_t object)
 {
+    struct enrol *enrol = page->enrol;
     const struct campus *campus = &enrol->campus;
+
+    page->bytes += ROW_BYTES;
 
     if (kind == CARILLON__IMPORT_KIND__IMPORT_COURSES) {
         const struct campus_course *course = campus_course(campus, object);
@@ -110,7 +114,7 @@ int enrol__read_hashes(struct enrol_reading *reading, const void *body)
         reply.names = enrol__scratch(enrol, page.limit * sizeof(char *));
         reply.hashes = enrol__scratch(enrol, page.limit * sizeof(uint64_t));
         for (; page_goes_on(&page, reply.n_names); page.at++, page.looked_at++) {
-            hash_add(enrol, &reply, request->kind, of->members[page.at]);
+            hash_add(&page, &reply, request->kind, of->members[page.at]);
         }
     }
     reply.next_cursor = page_cursor(&page);
@@ -131,8 +135,9 @@ static bool is_wanted(const struct page *page, const struct campus_catalogue *in
            slice_is_equal(campus_word(campus, in->term)->text, page->term);
 }
 
-static Carillon__ExportRow *row_make(struct enrol *enrol, uint32_t student, uint32_t section)
+static Carillon__ExportRow *row_make(struct page *page, uint32_t student, uint32_t section)
 {
+    struct enrol *enrol = page->enrol;
     Carillon__ExportRow *row = enrol__scratch(enrol, sizeof *row);
     struct campus_name name;
 
@@ -144,6 +149,8 @@ static Carillon__ExportRow *row_make(struct enrol *enrol, uint32_t student, uint
     row->code = enrol__text(enrol, name.code);
     row->section = enrol__text(enrol, name.section);
     row->term = enrol__text(enrol, name.term);
+    page->bytes +=
+        ROW_BYTES + name.institution.len + name.code.len + name.section.len + name.term.len;
     return row;
 }
 
@@ -166,7 +173,7 @@ static void export_registrations(struct page *page, Carillon__ExportReply *reply
 
             if (is_wanted(page, campus_catalogue(campus,
                                                  campus_section(campus, section)->catalogue))) {
-                Carillon__ExportRow *row = row_make(enrol, ordinal, section);
+                Carillon__ExportRow *row = row_make(page, ordinal, section);
 
                 row->since_index = campus_registration_index(registration);
                 row->over_capacity = campus_registration_is_over(registration);
@@ -196,7 +203,7 @@ static void export_waitlists(struct page *page, Carillon__ExportReply *reply)
         for (uint32_t at = section->wait_first; at != CAMPUS_NONE;
              at = campus_place(campus, at)->next) {
             Carillon__ExportRow *row =
-                row_make(enrol, campus_place(campus, at)->student, ordinal);
+                row_make(page, campus_place(campus, at)->student, ordinal);
 
             row->since_index = campus_place(campus, at)->since_index;
             row->place = ++number;
