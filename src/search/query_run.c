@@ -337,6 +337,10 @@ static void take(struct search_query *query, uint32_t row, bool is_full)
 static uint32_t drivers_seek(struct search_query *query, uint64_t drivers, uint32_t row)
 {
     if (drivers == 0) {
+        /* All rows, but for the pages that a sweep has given back. */
+        while (row < query->row_end && query->index->rows[row / ROW_PAGE] == NULL) {
+            row = (row / ROW_PAGE + 1) * ROW_PAGE;
+        }
         query->work++;
         return row;
     }

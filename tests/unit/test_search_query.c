@@ -473,6 +473,8 @@ static void search__many_replacements__give_their_memory_back(void **state)
     only("number77", 77);
     search_fixture_search(&fixture, "common words");
     assert_int_equal(fixture.result.matches, 500);
+    search_fixture_search(&fixture, "at:alpha -number7"); /* all rows are gone through */
+    assert_int_equal(fixture.result.matches, 499);
 }
 
 static void search__pages__have_no_gaps_and_no_repeats(void **state)
