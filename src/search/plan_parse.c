@@ -541,11 +541,30 @@ static int parse(struct parser *parser)
     return status == OK ? frame_end(parser, (uint32_t)parser->text.len) : status;
 }
 
+/* What a test of this operand costs: the caller's answers are dearest, and asked last. */
+static uint32_t operand_cost(const struct search_plan *plan, const struct operand *operand)
+{
+    uint32_t cost = 0;
+    for (uint32_t i = operand->ops.from; i < operand->ops.to; i++) {
+        uint32_t leaf_cost = 0;
+        if (plan->ops[i] < OP_AND) {
+            enum leaf_kind kind = plan->leaves[plan->ops[i]].kind;
+            leaf_cost = kind == LEAF_PREDICATE ? 3
+                        : kind == LEAF_PHRASE  ? 2
+                        : kind == LEAF_WORD    ? 1
+                                               : 0;
+        }
+        cost = leaf_cost > cost ? leaf_cost : cost;
+    }
+    return cost;
+}
+
 /* Sort the outermost operands into soft words and hard stretches; an outermost OR is one hard
  * stretch. */
 static int finish(struct parser *parser)
 {
     struct search_plan *plan = parser->plan;
+    uint32_t costs[PLAN_HARD_MAX];
     if (parser->frames[0].op == OP_OR) {
         for (uint32_t i = 1; i < parser->operands_count; i++) {
             int status = op_add(parser, OP_OR);
@@ -559,7 +578,15 @@ static int finish(struct parser *parser)
     for (uint32_t i = 0; i < parser->operands_count; i++) {
         const struct operand *operand = &parser->operands[i];
         if (!operand->is_soft) {
-            plan->hard[plan->hard_count++] = operand->ops;
+            costs[plan->hard_count] = operand_cost(plan, operand);
+            uint32_t at = plan->hard_count++;
+            for (; at > 0 && costs[at - 1] > costs[at]; at--) {
+                uint32_t cost = costs[at];
+                costs[at] = costs[at - 1];
+                costs[at - 1] = cost;
+                plan->hard[at] = plan->hard[at - 1];
+            }
+            plan->hard[at] = operand->ops;
             continue;
         }
         for (uint32_t leaf = operand->first; leaf <= operand->last; leaf++) {

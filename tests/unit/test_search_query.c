@@ -407,6 +407,9 @@ static void search__predicates__are_asked_of_the_caller(void **state)
     search_fixture_search_with(&fixture, "yoga open:true", request);
     assert_true(search_fixture_found_only(&fixture, 2));
     assert_int_equal(asked[SEARCH_IS_OPEN], 2);
+    search_fixture_search_with(&fixture, "open:true -yoga",
+                               request); /* the dear test comes last */
+    assert_int_equal(asked[SEARCH_IS_OPEN], 3);
     search_fixture_search_with(&fixture, "yoga open:false fits:me", request);
     assert_int_equal(fixture.count, 0);
     search_fixture_search_with(&fixture, "eligible:me", request);
