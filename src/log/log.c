@@ -260,9 +260,9 @@ size_t log_payload_max(const struct log *log)
     return log->options.batch_bytes - LOG_BATCH_HEADER_BYTES - LOG_HEADER_BYTES;
 }
 
-/* Whether a batch of @bytes fits behind what was handed over, without any new block from the disk. Room
- * is left for a copy of every hard state: without it the segments that a snapshot covers could not be
- * freed when nothing else is. */
+/* Whether a batch of @bytes fits behind what was handed over, without any new block from the
+ * disk. Room is left for a copy of every hard state: without it the segments that a snapshot
+ * covers could not be freed when nothing else is. */
 static bool fits_filled(const struct log *log, uint64_t bytes, enum log_type type)
 {
     const struct log_segment *segment = &log->segments[log->current];

@@ -13,6 +13,7 @@ struct recovery {
     uint64_t missing; /* the first serial that is not there though a later one is; 0: none */
     struct io_file *file; /* of the segment that was loaded last */
     uint32_t loaded;
+    uint64_t size; /* of that file */
     struct buf bytes;
     struct log_scan scan;
 };
@@ -192,10 +193,17 @@ static int load_segment(void *context, uint32_t i, uint64_t offset, uint64_t byt
         log__segment_path(log, recovery->first + i, path);
         status = io_file_open(log->io, path, IO_OPEN_READ, &recovery->file);
         recovery->loaded = i;
+        if (status == OK) {
+            status = io_file_size(log->io, recovery->file, &recovery->size);
+        }
+    }
+    uint64_t left = offset < recovery->size ? recovery->size - offset : 0;
+    if (bytes > left) {
+        bytes = left;
     }
     buf_clear(&recovery->bytes);
     if (status == OK) {
-        status = buf_reserve(&recovery->bytes, bytes);
+        status = buf_reserve(&recovery->bytes, bytes + 1);
     }
     if (status == OK) {
         status =

@@ -162,22 +162,34 @@ static void note_later(struct log_scan *scan, const struct log_record *record)
     }
 }
 
-/* A valid record of this life at @offset, which looks like one? */
-static int search_at(struct log_scan *scan, uint64_t offset, uint64_t torn, bool *ret_is_found)
+/* Decode what stands at @offset: @ret_found is the answer of log_record_decode(). */
+static int read_record(struct log_scan *scan, uint64_t offset, struct log_record *ret_record,
+                       int *ret_found)
 {
-    struct log_record record;
     struct slice bytes;
 
     int status = look(scan, offset, LOG_HEADER_BYTES, &bytes);
-    if (status != OK || bytes.len < LOG_HEADER_BYTES) {
+    if (status != OK) {
         return status;
     }
-    size_t whole = log_record_size(bytes.data);
-    if (whole > LOG_BATCH_BYTES_MAX) {
-        return OK;
+    bool is_whole = bytes.len >= LOG_HEADER_BYTES && bytes_get_u32(bytes.data) == LOG_MAGIC;
+    if (is_whole && log_record_size(bytes.data) <= LOG_BATCH_BYTES_MAX) {
+        status = look(scan, offset, log_record_size(bytes.data), &bytes);
     }
-    status = look(scan, offset, whole, &bytes);
-    if (status != OK || log_record_decode(bytes, &record) != OK || !is_ours(scan, &record)) {
+    if (status == OK) {
+        *ret_found = log_record_decode(bytes, ret_record);
+    }
+    return status;
+}
+
+/* What looks like a record at @offset: is it a valid one of this life, and later than @torn? */
+static int search_at(struct log_scan *scan, uint64_t offset, uint64_t torn, bool *ret_is_found)
+{
+    struct log_record record;
+    int found;
+
+    int status = read_record(scan, offset, &record, &found);
+    if (status != OK || found != OK || !is_ours(scan, &record)) {
         return status;
     }
     if (record.batch > scan->batch_seen) {
@@ -223,19 +235,18 @@ static int search(struct log_scan *scan, uint64_t from, uint64_t until, uint64_t
  * rather than call it a torn tail. */
 static int find_stranger(struct log_scan *scan, uint32_t segment, uint64_t offset)
 {
+    enum log_scan_reason reason = LOG_SCAN_END;
     struct log_record record;
-    struct slice bytes;
+    int found;
 
     turn_to(scan, segment);
-    int status = look(scan, offset, LOG_BATCH_BYTES_MAX, &bytes);
+    int status = read_record(scan, offset, &record, &found);
     if (status != OK) {
         return status;
     }
-    status = log_record_decode(bytes, &record);
-    enum log_scan_reason reason = LOG_SCAN_END;
-    if (status == ERR_VERSION && scan->last.batch == 0) {
+    if (found == ERR_VERSION && scan->last.batch == 0) {
         reason = LOG_SCAN_VERSION;
-    } else if (status == OK && record.identity != scan->identity &&
+    } else if (found == OK && record.identity != scan->identity &&
                record.serial == scan->input->first_serial + segment &&
                record.batch > scan->last.batch) {
         reason = LOG_SCAN_FOREIGN;

@@ -5,6 +5,20 @@
 
 #include "base/assert.h"
 
+enum log_world_size log_world_size(void)
+{
+    const char *campaign = getenv("CARILLON_CAMPAIGN");
+
+    if (campaign != NULL && strcmp(campaign, "nightly") == 0) {
+        return LOG_WORLD_NIGHTLY;
+    }
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return LOG_WORLD_SMALL;
+#else
+    return LOG_WORLD_MERGE;
+#endif
+}
+
 void log_world_init(struct log_world *world, uint64_t seed,
                     const struct io_sim_options *options)
 {

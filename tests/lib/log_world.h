@@ -16,6 +16,11 @@
 
 enum { LOG_WORLD_GROUPS = 3 };
 
+/* How much a sweep does: a tenth in a build with a sanitizer, all of it at night
+ * (CARILLON_CAMPAIGN=nightly). */
+enum log_world_size { LOG_WORLD_SMALL, LOG_WORLD_MERGE, LOG_WORLD_NIGHTLY };
+enum log_world_size log_world_size(void);
+
 struct log_world {
     struct io_sim *sim;
     struct io *io;

@@ -171,13 +171,18 @@ static bool fail_restart(struct sweep *sweep, uint64_t n, uint64_t crash_at)
 
 static void sweep_all(struct sweep *sweep)
 {
-    static const uint64_t crashes[] = {18, 40, 88, 100, 120, 190};
+    static const uint64_t crashes[] = {18, 88, 120, 40, 100, 190};
 
     sweep->runs = sweep->refused = sweep->stopped = sweep->went_on = 0;
-    for (uint64_t n = 1; fail_story(sweep, n); n++) {
+    /* Every call fails in one sweep at least; a slow build thins out the others. */
+    bool is_thin =
+        log_world_size() == LOG_WORLD_SMALL && (sweep->for_ever || sweep->error != ERR_IO);
+    uint64_t stride = is_thin ? 17 : 1;
+    for (uint64_t n = 1; fail_story(sweep, n); n += stride) {
     }
-    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++) {
-        for (uint64_t n = 1; fail_restart(sweep, n, crashes[i]); n++) {
+    size_t count = log_world_size() == LOG_WORLD_SMALL ? 3 : sizeof crashes / sizeof crashes[0];
+    for (size_t i = 0; i < count; i++) {
+        for (uint64_t n = 1; fail_restart(sweep, n, crashes[i]); n += stride) {
         }
     }
     print_message("%s%s: %llu runs: %llu refused to open, %llu stopped, %llu went on\n",

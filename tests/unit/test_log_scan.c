@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/lib/log_image.h"
+#include "tests/lib/log_world.h"
 
 enum { LAST_ENTRIES = 33 };
 
@@ -23,11 +24,8 @@ struct counts {
 static struct log_image image;
 static struct log_image pristine;
 
-static bool is_nightly(void)
-{
-    const char *campaign = getenv("CARILLON_CAMPAIGN");
-    return campaign != NULL && strcmp(campaign, "nightly") == 0;
-}
+/* [enum log_world_size] */
+static const uint32_t scales[] = {2, 5, 12};
 
 /* Two segments in use and a spare one, several batches, the last of several sectors. */
 static void build(uint32_t scale)
@@ -97,7 +95,7 @@ static void log_scan__cut_at_every_byte__keeps_exactly_the_stored_records(void *
     struct log_scan scan;
     (void)state;
 
-    build(is_nightly() ? 12 : 5);
+    build(scales[log_world_size()]);
     uint64_t end = image.end.end;
     for (uint64_t cut = end; cut-- > 0;) {
         uint64_t zeros = cut; /* bytes that are zero anyway are not missed */
@@ -128,7 +126,7 @@ static void log_scan__earlier_segment_cut_at_every_byte__is_damage(void **state)
     struct log_scan scan;
     (void)state;
 
-    build(is_nightly() ? 12 : 5);
+    build(scales[log_world_size()]);
     uint64_t end = 0;
     for (uint32_t i = 0; i < image.record_count; i++) {
         end = image.records[i].segment == 0 ? image.records[i].end : end;
@@ -179,7 +177,7 @@ static void log_scan__every_bit_flipped__is_found_or_in_the_last_batch(void **st
     struct counts counts = {0};
     (void)state;
 
-    build(is_nightly() ? 12 : 5);
+    build(scales[log_world_size()]);
     uint64_t last_bits = 0;
     uint64_t record_bits = 0;
     for (uint32_t i = 0; i < image.record_count; i++) {
