@@ -34,6 +34,7 @@ enum {
     CARILLON_OUTSTANDING_MAX = 65535,
     CARILLON_CONNECT_MS = 5000, /* defaults of the options below */
     CARILLON_OUTSTANDING = 256,
+    CARILLON_SILENCE_MS = 5000,
 };
 
 struct carillon_client;
@@ -58,8 +59,10 @@ struct carillon_options {
                                  CARILLON_OUTSTANDING */
     uint32_t deadline_ms;     /* of a request that names none; 0: the method's own */
     uint32_t connect_ms;      /* for a connection and its greeting; 0: CARILLON_CONNECT_MS */
-    bool retry_never;         /* hand every failure to the caller */
-    struct io *io; /* the world to live in, lent until destroy; NULL: one of its own */
+    uint32_t silence_ms; /* a connection this long without a word, when a request on it is given
+                            up, is replaced; 0: CARILLON_SILENCE_MS */
+    bool retry_never;    /* hand every failure to the caller */
+    struct io *io;       /* the world to live in, lent until destroy; NULL: one of its own */
 };
 
 /* The answer to one request. In a callback it is lent for the call; from a blocking call until

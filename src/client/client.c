@@ -19,6 +19,7 @@ static int options_take(struct carillon_client *client, const struct carillon_op
     own->outstanding_max =
         own->outstanding_max == 0 ? CARILLON_OUTSTANDING : own->outstanding_max;
     own->connect_ms = own->connect_ms == 0 ? CARILLON_CONNECT_MS : own->connect_ms;
+    own->silence_ms = own->silence_ms == 0 ? CARILLON_SILENCE_MS : own->silence_ms;
     if (own->connections > CARILLON_CONNECTIONS_MAX ||
         own->outstanding_max > CARILLON_OUTSTANDING_MAX ||
         (own->name != NULL && strlen(own->name) > CLIENT_NAME_BYTES_MAX)) {

@@ -81,6 +81,7 @@ struct client_link {
     uint32_t inflight;     /* requests the node has not answered, given up ones included */
     uint32_t inflight_max; /* ours, and the node's */
     uint32_t abandoned;    /* of inflight, given up */
+    uint64_t heard_ns;     /* when it last said something, or had nothing to say */
     struct list sent;      /* slots */
     struct frame_reader reader;
 };
@@ -150,6 +151,10 @@ void client__link_touch(struct client_link *link);
 /* Close @link because of @status; its requests are told, and it connects again after a pause
  * when there is work. */
 void client__link_fail(struct client_link *link, int status, const char *text);
+
+/* A request on @link was given up: when it has been silent for too long it is replaced, for a
+ * peer that vanished without a word would otherwise hold our requests for ever. */
+void client__link_doubt(struct client_link *link, uint64_t now_ns);
 
 /* Close @link for good; client->closing_count falls when it is done. */
 void client__link_close(struct client_link *link);

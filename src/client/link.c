@@ -218,6 +218,7 @@ static void link_on_received(struct io_stream *stream, struct slice bytes)
     struct slice payload;
     int rc;
 
+    link->heard_ns = io_now_ns(link->client->io);
     frame_reader_feed(&link->reader, bytes);
     for (;;) {
         rc = frame_reader_next(&link->reader, &payload);
@@ -324,6 +325,16 @@ struct client_link *client__link_pick(struct carillon_client *client)
         }
     }
     return NULL;
+}
+
+void client__link_doubt(struct client_link *link, uint64_t now_ns)
+{
+    uint64_t silence_ns = (uint64_t)link->client->options.silence_ms * 1000000;
+
+    if (link->state == LINK_READY && now_ns > link->heard_ns &&
+        now_ns - link->heard_ns >= silence_ns) {
+        client__link_fail(link, ERR_CLOSED, "the node has fallen silent");
+    }
 }
 
 void client__link_touch(struct client_link *link)

@@ -154,6 +154,9 @@ static int slot_send(struct slot *slot, struct client_link *link)
     slot->attempts++;
     slot->link = link;
     slot_move(slot, &link->sent, SLOT_SENT);
+    if (link->inflight == 0) {
+        link->heard_ns = now_ns; /* silence begins with something to say */
+    }
     link->inflight++;
     client__link_touch(link);
     return OK;
@@ -365,12 +368,15 @@ void client__slots_cancel(struct carillon_client *client)
 
 /* The deadline is there. What was sent stays in its link's count until the node answers, for
  * the node counts so. */
-static void slot_give_up(struct carillon_client *client, struct slot *slot)
+static void slot_give_up(struct carillon_client *client, struct slot *slot, uint64_t now_ns)
 {
     if (slot->place == SLOT_SENT) {
+        struct client_link *link = slot->link;
+
         slot->is_unknown = slot->is_unknown || !slot_reads(slot);
-        slot->link->abandoned++;
+        link->abandoned++;
         slot_end_failed(client, slot, ERR_TIMEOUT, NULL);
+        client__link_doubt(link, now_ns);
         return;
     }
     if (slot->status != OK) {
@@ -393,7 +399,7 @@ void client__slots_tick(struct carillon_client *client)
         struct slot *slot = &client->slots[i];
 
         if (slot->place != SLOT_FREE && slot->due_ns <= now_ns) {
-            slot_give_up(client, slot);
+            slot_give_up(client, slot, now_ns);
         } else if (slot->place == SLOT_PAUSED && slot->resume_ns <= now_ns) {
             slot_move(slot, &client->waiting, SLOT_WAITING);
         }

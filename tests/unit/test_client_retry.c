@@ -263,6 +263,41 @@ static void deadline__given_up_requests__still_count_for_the_node(void **state)
     assert_int_equal(bed->answers.status[1], OK);
 }
 
+static void silence__a_peer_that_says_nothing__is_replaced(void **state)
+{
+    struct bed *bed = *state;
+
+    bed->node->request = node_hold;
+    bed_client_make(bed, (struct carillon_options){.silence_ms = 100});
+    bed_ask_with_key(bed, 1, 150);  /* given up after the silence */
+    bed_ask_with_key(bed, 2, 5000); /* waits on the same connection */
+    bed_wait_requests(bed, 2);
+    bed->node->request = node_echo;
+    bed_wait_answers(bed, 2);
+    assert_int_equal(bed->answers.status[0], ERR_TIMEOUT);
+    assert_int_equal(bed->answers.status[1], OK);
+    assert_int_equal(bed->answers.attempts[1], 2);
+    assert_int_equal(bed->node->accepted, 2);
+}
+
+static void silence__a_peer_that_talks__is_kept(void **state)
+{
+    struct bed *bed = *state;
+
+    bed->node->request = node_hold;
+    bed_client_make(bed, (struct carillon_options){.silence_ms = 100});
+    bed_ask_with_key(bed, 1, 300);
+    bed_wait_requests(bed, 1);
+    bed->node->request = node_echo;
+    bed_run_for(bed, 250);
+    bed_ask_with_key(bed, 2, 0);
+    bed_wait_answers(bed, 1); /* the second, and the connection was heard again */
+    bed_wait_answers(bed, 2);
+    assert_int_equal(bed->answers.status[0], OK);
+    assert_int_equal(bed->answers.status[1], ERR_TIMEOUT);
+    assert_int_equal(bed->node->accepted, 1);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, bed_setup, bed_teardown)
 
 int main(void)
@@ -280,6 +315,8 @@ int main(void)
         CASE(deadline__no_answer__write_is_unknown_and_a_late_reply_is_nobodys),
         CASE(deadline__never_sent__says_why_not_unknown),
         CASE(deadline__given_up_requests__still_count_for_the_node),
+        CASE(silence__a_peer_that_says_nothing__is_replaced),
+        CASE(silence__a_peer_that_talks__is_kept),
     };
 
     return cmocka_run_group_tests_name("client_retry", tests, NULL, NULL);
