@@ -66,7 +66,14 @@ static uint32_t title_cover(const struct search_query *query, const struct row_h
         pairs += is_pair ? 1 : 0;
         words += is_pair ? 0 : 1;
     }
-    uint32_t length = (words > 0 ? row->words : 0U) + (pairs > 0 ? row->pairs : 0U);
+    /* A title in two scripts mostly says the same twice: what the query does not speak counts
+     * as one word. */
+    uint32_t length = (words > 0        ? row->words
+                       : row->words > 0 ? 1U
+                                        : 0U) +
+                      (pairs > 0        ? row->pairs
+                       : row->pairs > 0 ? 1U
+                                        : 0U);
     uint32_t said = words + pairs;
     return length <= said ? 100 : said * 100 / length;
 }
