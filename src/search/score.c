@@ -54,6 +54,16 @@ static int title_find(const struct search_query *query, const struct title *titl
     return -1;
 }
 
+/* What one script of the title counts. A title in two scripts mostly says the same twice: the
+ * one that the query does not use counts as one word. */
+static uint32_t part_length(uint32_t said, uint32_t length)
+{
+    if (said > 0) {
+        return length;
+    }
+    return length > 0 ? 1 : 0;
+}
+
 /* How much of the title the query says, in percent: of its words, of its pairs, or of both when
  * it has both. */
 static uint32_t title_cover(const struct search_query *query, const struct row_head *row,
@@ -66,14 +76,7 @@ static uint32_t title_cover(const struct search_query *query, const struct row_h
         pairs += is_pair ? 1 : 0;
         words += is_pair ? 0 : 1;
     }
-    /* A title in two scripts mostly says the same twice: what the query does not speak counts
-     * as one word. */
-    uint32_t length = (words > 0        ? row->words
-                       : row->words > 0 ? 1U
-                                        : 0U) +
-                      (pairs > 0        ? row->pairs
-                       : row->pairs > 0 ? 1U
-                                        : 0U);
+    uint32_t length = part_length(words, row->words) + part_length(pairs, row->pairs);
     uint32_t said = words + pairs;
     return length <= said ? 100 : said * 100 / length;
 }
