@@ -120,7 +120,8 @@ int campus_course_check(const Carillon__Course *course, struct buf *text)
     if (wrong == NULL) {
         return OK;
     }
-    int rc = buf_append_format(text, "course \"%.128s\": %s", course->code, wrong);
+    int rc = buf_append_format(text, "course \"%s\": %s",
+                               text_or_mark(course->code, CAMPUS_CODE_BYTES_MAX), wrong);
     (void)rc; /* a text cut short is still a text */
     return ERR_ARGUMENT;
 }

@@ -67,7 +67,8 @@ int campus_student_check(const Carillon__Student *student, struct buf *text)
     if (wrong == NULL) {
         return OK;
     }
-    int rc = buf_append_format(text, "student \"%.64s\": %s", student->token, wrong);
+    int rc = buf_append_format(text, "student \"%s\": %s",
+                               text_or_mark(student->token, CAMPUS_TOKEN_BYTES_MAX), wrong);
     (void)rc; /* a text cut short is still a text */
     return ERR_ARGUMENT;
 }

@@ -207,6 +207,19 @@ static uint32_t needed_children(const struct campus_rule_node *node)
     return node->kind == CARILLON__RULE_KIND__RULE_OR ? 1 : node->count;
 }
 
+/* Take the results of the node's children off the stack. */
+static bool inner_is_met(const struct campus_rule_node *node, const bool *stack,
+                         uint32_t *depth)
+{
+    uint32_t met = 0;
+
+    ASSERT(*depth >= node->children);
+    for (uint32_t child = 0; child < node->children; child++) {
+        met += stack[--*depth] ? 1 : 0;
+    }
+    return met >= needed_children(node);
+}
+
 /* From the last node to the first: the results of a node's children are then the topmost on the
  * stack. */
 static void judge_upward(const struct campus_rule *rule, const struct rule_facts *facts,
@@ -218,17 +231,8 @@ static void judge_upward(const struct campus_rule *rule, const struct rule_facts
     for (uint32_t i = rule->count; i-- > 0;) {
         const struct campus_rule_node *node = &rule->nodes[i];
 
-        if (is_inner(node->kind)) {
-            uint32_t met = 0;
-
-            ASSERT(depth >= node->children);
-            for (uint32_t child = 0; child < node->children; child++) {
-                met += stack[--depth] ? 1 : 0;
-            }
-            verdict->met[i] = met >= needed_children(node);
-        } else {
-            verdict->met[i] = leaf_is_met(node, facts);
-        }
+        verdict->met[i] =
+            is_inner(node->kind) ? inner_is_met(node, stack, &depth) : leaf_is_met(node, facts);
         stack[depth++] = verdict->met[i];
     }
     ASSERT(depth == 1);
@@ -242,7 +246,7 @@ static void list_failures(const struct campus_rule *rule, struct rule_verdict *v
     struct {
         uint32_t left;
         bool fails;
-    } above[RULE_NODES_MAX + 1];
+    } above[RULE_NODES_MAX + 1] = {{0}};
     uint32_t depth = 0;
 
     above[0].left = 1;

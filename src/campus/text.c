@@ -21,3 +21,8 @@ bool text_is_name(const char *text, size_t bytes_max)
     }
     return true;
 }
+
+const char *text_or_mark(const char *text, size_t bytes_max)
+{
+    return text_is_name(text, bytes_max) ? text : "?";
+}

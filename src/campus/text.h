@@ -14,4 +14,7 @@ bool text_is_plain(const char *text, size_t bytes_max);
 /* The same, not empty, and without control characters: something to call a thing by. */
 bool text_is_name(const char *text, size_t bytes_max);
 
+/* @text when it is a name, else a question mark: for saying what may be anything. */
+const char *text_or_mark(const char *text, size_t bytes_max);
+
 #endif

@@ -118,8 +118,8 @@ static int course_check(const struct enrol *enrol, const struct campus_import *i
          !slice_is_equal(slice_from_text(course->term),
                          campus_word(&enrol->campus, of->term)->text))) {
         return ENROL_SAY(text, ERR_ARGUMENT,
-                         "course \"%.128s\" is of another institution or term than the import",
-                         course->code);
+                         "course \"%s\" is of another institution or term than the import",
+                         text_or_mark(course->code, CAMPUS_CODE_BYTES_MAX));
     }
     return campus_course_check(course, text);
 }

@@ -1,4 +1,5 @@
 /* Names in requests, with a text for people when they lead nowhere. */
+#include "base/utf8.h"
 #include "enrol/enrol_private.h"
 
 static struct slice field(const char *text)
@@ -15,11 +16,20 @@ struct campus_name enrol__name(const Carillon__SectionName *name)
                                 field(name->section), field(name->term)};
 }
 
+/* What came from outside goes into a text only as far as it is one. */
+static bool is_sayable(struct slice part)
+{
+    return part.len <= CAMPUS_CODE_BYTES_MAX && utf8_is_valid(part);
+}
+
 int enrol__find_student(const struct enrol *enrol, struct slice token, uint32_t *ret_student,
                         struct buf *text)
 {
     int rc = enrol_student_find(enrol, token, ret_student);
 
+    if (rc != OK && !is_sayable(token)) {
+        return ENROL_SAY(text, rc, "no student of that name");
+    }
     return rc == OK ? OK
                     : ENROL_SAY(text, rc, "no student \"%.*s\"",
                                 token.len < 64 ? (int)token.len : 64,
@@ -46,6 +56,11 @@ static int say_name(const struct campus_name *name, int error, struct buf *text)
                                                       : "more than one course or section";
     int rc = buf_append_format(text, "%s \"", what);
 
+    if (!is_sayable(name->institution) || !is_sayable(name->code) ||
+        !is_sayable(name->section) || !is_sayable(name->term)) {
+        buf_clear(text);
+        return ENROL_SAY(text, error, "%s of that name", what);
+    }
     rc = rc == OK ? campus_name_format(name, text) : rc;
     if (rc == OK && name->term.len > 0) {
         rc = buf_append_format(text, "\" in term \"%.*s\"", (int)name->term.len,
@@ -56,6 +71,7 @@ static int say_name(const struct campus_name *name, int error, struct buf *text)
     if (rc == OK && error == ERR_AMBIGUOUS) {
         rc = buf_append_text(text, "; name the institution, term or section");
     }
+    (void)rc; /* a text cut short is still a text */
     return error;
 }
 

@@ -283,7 +283,7 @@ static void export_students(struct page *page, Carillon__ExportReply *reply)
         if (student->state == CAMPUS_OFFERED &&
             is_wanted(page, campus_catalogue(campus, student->body))) {
             reply->students[reply->n_students++] = student_message(page->enrol, student);
-            page->bytes += student->profile->bytes * 4; /* codes are longer as text */
+            page->bytes += student->profile->bytes * (size_t)4; /* codes are longer as text */
         }
     }
 }

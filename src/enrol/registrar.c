@@ -22,8 +22,9 @@ static int find_catalogue(const struct enrol *enrol, const char *institution, co
     /* one that was begun to be imported and never was is none */
     if (catalogue == CAMPUS_NONE ||
         campus_catalogue(&enrol->campus, catalogue)->updated_ms == 0) {
-        return ENROL_SAY(text, ERR_GONE, "no catalogue of \"%.64s\" for term \"%.64s\"",
-                         institution, term);
+        return ENROL_SAY(text, ERR_GONE, "no catalogue of \"%s\" for term \"%s\"",
+                         text_or_mark(institution, CAMPUS_INSTITUTION_BYTES_MAX),
+                         text_or_mark(term, CAMPUS_TERM_BYTES_MAX));
     }
     *ret_catalogue = catalogue;
     return OK;

@@ -384,17 +384,15 @@ int enrol_verify_step(struct enrol_verify *verify)
             verify->work++;
         } else if (verify->student < campus->students.count) {
             check_student(verify, verify->student++);
-        } else if (enrol->index != verify->begun_at) {
-            return OK; /* the hash would be of no moment */
-        } else if (!verify->is_campus_hashed) {
+        } else if (enrol->index == verify->begun_at && !verify->is_campus_hashed) {
             verify->is_campus_hashed =
                 !campus_hash_step(campus, &verify->hash_cursor, WORK_PER_STEP, &verify->hash);
             verify->work += WORK_PER_STEP;
-        } else if (verify->answer != enrol->answers.next) {
+        } else if (enrol->index == verify->begun_at && verify->answer != enrol->answers.next) {
             verify->hash += enrol__answer_hash(enrol, verify->answer++);
             verify->work++;
         } else {
-            return OK;
+            return OK; /* a hash of several states would be of no use */
         }
     }
     return SM_PENDING;
