@@ -109,12 +109,15 @@ static void idle_on_turn(uv_idle_t *idle)
 static void prepare_on_turn(uv_prepare_t *prepare)
 {
     struct io_uv *world = prepare->data;
+    bool was_late = !list_is_empty(&world->later);
     later_run(world);
     if (world->has_delivered) {
         turns_end(world);
     }
     io_uv__alarm_set(world);
-    bool must_not_wait = world->is_again || !list_is_empty(&world->later);
+    /* What was put off may be what io_uv_run_once() was to wait for: it must not wait for more.
+     */
+    bool must_not_wait = world->is_again || was_late || !list_is_empty(&world->later);
     int rc =
         must_not_wait ? uv_idle_start(&world->idle, idle_on_turn) : uv_idle_stop(&world->idle);
     ASSERT(rc == 0);
