@@ -319,7 +319,7 @@ static uint32_t blanks_end(const struct parser *parser, uint32_t at)
     return at;
 }
 
-/* A filter's value may go on behind blanks: "in CSCI, MATH", "has-none-of F". */
+/* A filter's value may go on behind blanks: "in ABC, DEF", "has-none-of F". */
 static struct slice filter_value(struct parser *parser, uint32_t from, uint32_t end)
 {
     struct slice value = slice_sub(parser->text, from, end - from);

@@ -8,7 +8,7 @@ const struct ranking ranking = {
     .title_weight = 8,
     .people_weight = 5,
     .text_weight = 1,
-    /* The letters of a code ("ECON") say less than a word of the title. */
+    /* The letters of a code ("PHIL") say less than a word of the title. */
     .subject_weight = 3,
     /* Typical lengths in words over many catalogues. Fixed, so that a document's weight never
      * depends on the others and no posting is ever rewritten. */
@@ -29,16 +29,16 @@ const struct ranking ranking = {
     .prefix_percent = 80,
     .typo_percent = 80,
     .numeral_percent = 95,
-    /* All words in the title, the more so the less else it says: asked for "game theory", the
-     * course of that name goes before "Game Theory and Applications to Economics". */
+    /* All words in the title, the more so the less else it says: asked for "ring theory", the
+     * course of that name goes before "Ring Theory with Applications to Codes". */
     .title_all_percent = 40,
     .title_cover_percent = 60,
     /* In the order asked for, side by side; at the very start; and being the title. */
     .title_phrase_percent = 30,
     .title_start_percent = 8,
     .title_exact_percent = 25,
-    /* Written exactly as asked, where the stem alone would have done: "genetic" is not
-       "genetics". */
+    /* Written exactly as asked, where the stem alone would have done: "dynamic" is not
+       "dynamics". */
     .title_written_percent = 6,
     /* Who types a code wants that course: more than any words can weigh together. */
     .code_whole = 60000,

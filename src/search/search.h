@@ -159,7 +159,7 @@ struct search_result {
     uint32_t matches;  /* documents that match the whole query, and those that follow with fewer
                           of its words */
     bool matches_more; /* matches is a lower bound */
-    const char *corrected; /* "algorythms -> algorithms", several joined by ", "; "" when
+    const char *corrected; /* "harmnoy -> harmony", several joined by ", "; "" when
                               nothing was corrected */
 };
 
