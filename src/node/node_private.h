@@ -22,6 +22,7 @@ enum {
     NODE_PENDING_MAX = 1 << 16,   /* proposed and not yet applied; a power of two */
     NODE_QUERIES_MAX = 256,       /* searches that needed more than one slice, at a time */
     NODE_QUERY_SLICE_WORK = 6000, /* search_query_step units: at most about 200 us */
+    NODE_QUERY_TURN_NS = 500000,  /* what parked searches get of a turn */
     NODE_RETRY_AFTER_MS = 100,
     NODE_ENTRY_BYTES_MAX = (1 << 20) + 256,
     NODE_REPLY_BODY_BYTES_MAX = (1 << 20) - 4096,
@@ -160,7 +161,8 @@ void node__index_all(struct node *node);
 void node__search(struct node *node, struct conn *conn, uint64_t id, uint64_t deadline_ns,
                   struct slice body);
 
-/* Go on with parked searches for a slice. Returns: whether any is left. */
+/* Go on with parked searches, slice by slice, for NODE_QUERY_TURN_NS. Returns: whether any is
+ * left. */
 bool node__search_turn(struct node *node);
 
 void node__search_fini(struct node *node);

@@ -247,14 +247,12 @@ static bool query_step(struct query *query)
     return false;
 }
 
-bool node__search_turn(struct node *node)
+/* One slice of the query that has waited longest. */
+static void step_first(struct node *node)
 {
     struct list *first = node->queries.next;
-
-    if (list_is_empty(&node->queries)) {
-        return false;
-    }
     struct query *query = CONTAINER_OF(first, struct query, node_link);
+
     list_remove(first);
     bool is_late = io_now_ns(node->io) > query->deadline_ns;
     if (is_late) {
@@ -268,7 +266,22 @@ bool node__search_turn(struct node *node)
         node->query_count--;
         query_give(query);
     }
-    return !list_is_empty(&node->queries);
+}
+
+bool node__search_turn(struct node *node)
+{
+    uint64_t until = 0;
+
+    while (!list_is_empty(&node->queries)) {
+        uint64_t now = io_now_exact_ns(node->io);
+
+        until = until == 0 ? now + NODE_QUERY_TURN_NS : until;
+        if (now >= until) {
+            return true;
+        }
+        step_first(node);
+    }
+    return false;
 }
 
 static int read_cursor(const char *cursor, struct search_request *request)
