@@ -111,34 +111,46 @@ static int name_check(const struct model_import *import,
     return count > 1 ? ERR_EXISTS : OK;
 }
 
-static int chunk_check(const struct model *model, const struct model_import *import,
-                       const Carillon__ImportChunkRequest *chunk)
+/* Whether every record has a shape that may be staged in this import; asked of every chunk. */
+static bool is_chunk_valid(const struct model_import *import,
+                           const Carillon__ImportChunkRequest *chunk)
 {
     if ((import->kind == IMPORT(COURSES) ? chunk->n_students : chunk->n_courses) > 0) {
-        return ERR_ARGUMENT;
+        return false;
     }
     for (size_t i = 0; i < chunk->n_courses; i++) {
         if (!model__is_course_valid(import, chunk->courses[i])) {
-            return ERR_ARGUMENT;
-        }
-        if (name_check(import, chunk, chunk->courses[i]->code) != OK) {
-            return ERR_EXISTS;
+            return false;
         }
     }
     for (size_t i = 0; i < chunk->n_students; i++) {
-        const Carillon__Student *record = chunk->students[i];
-        int known = model_student_find(model, record->token);
-
-        if (!model__is_student_valid(import, record)) {
-            return ERR_ARGUMENT;
-        }
-        if (name_check(import, chunk, record->token) != OK ||
-            (known != MODEL_NONE &&
-             strcmp(model->students.items[known].institution, import->institution) != 0)) {
-            return ERR_EXISTS;
+        if (!model__is_student_valid(import, chunk->students[i])) {
+            return false;
         }
     }
-    return OK;
+    return true;
+}
+
+/* Whether no name is staged twice and no token is another institution's. */
+static bool is_chunk_new(const struct model *model, const struct model_import *import,
+                         const Carillon__ImportChunkRequest *chunk)
+{
+    for (size_t i = 0; i < chunk->n_courses; i++) {
+        if (name_check(import, chunk, chunk->courses[i]->code) != OK) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < chunk->n_students; i++) {
+        const char *token = chunk->students[i]->token;
+        int known = model_student_find(model, token);
+
+        if (name_check(import, chunk, token) != OK ||
+            (known != MODEL_NONE &&
+             strcmp(model->students.items[known].institution, import->institution) != 0)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Stage a chunk. Returns whether the import keeps it in @status OK; an earlier one is only
@@ -149,19 +161,17 @@ static int import_chunk(struct model *model, Carillon__ImportChunkRequest *chunk
     Carillon__ImportChunkReply reply = CARILLON__IMPORT_CHUNK_REPLY__INIT;
     int at = import_find(model, chunk->import_id);
     struct model_import *import;
-    int status;
 
     if (at == MODEL_NONE) {
         return ERR_UNKNOWN_IMPORT;
     }
     import = &model->imports.items[at];
-    if (chunk->sequence > import->chunk_count) {
+    if (chunk->sequence > import->chunk_count || !is_chunk_valid(import, chunk)) {
         return ERR_ARGUMENT;
     }
     if (chunk->sequence == import->chunk_count) {
-        status = chunk_check(model, import, chunk);
-        if (status != OK) {
-            return status;
+        if (!is_chunk_new(model, import, chunk)) {
+            return ERR_EXISTS;
         }
         import->chunks =
             realloc(import->chunks, (import->chunk_count + 1) * sizeof *import->chunks);
