@@ -135,9 +135,9 @@ static int roster_read(struct trial *trial, Carillon__SectionName *name)
         whole.students = students;
         for (int i = 0; i < count; i++) {
             ASSERT(whole.n_students + pages[i]->n_students <= ROSTER_MAX);
-            memcpy(&students[whole.n_students], pages[i]->students,
-                   pages[i]->n_students * sizeof *students);
-            whole.n_students += pages[i]->n_students;
+            for (size_t j = 0; j < pages[i]->n_students; j++) {
+                students[whole.n_students++] = pages[i]->students[j];
+            }
         }
         buf_clear(&trial->reply);
         status = wire_pack(&whole.base, &trial->reply);
