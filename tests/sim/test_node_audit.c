@@ -52,6 +52,7 @@ static bool closed(void *context)
 
 static void world_close(struct world *world)
 {
+    world->is_closed = false;
     audit_close(world->audit, on_closed, world);
     assert_true(world->is_closed || io_sim_run_until(world->sim, closed, world, RUN_MS));
 }

@@ -262,7 +262,7 @@ static void import_file__every_real_catalogue__is_accepted(void **state)
 
     (void)state;
     if (entries == NULL) {
-        print_message("CARILLON_DATA is not set\n");
+        print_message("skipped: CARILLON_DATA is not set\n");
         skip();
     }
     for (const struct dirent *entry = readdir(entries); entry != NULL;
