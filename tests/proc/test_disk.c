@@ -238,7 +238,7 @@ static void full_disk__refuses_writes_serves_reads_and_recovers(void **state)
     (void)state;
     begin();
     if (!world.is_mounted) {
-        print_message("no file system may be mounted here\n");
+        print_message("skipped: no file system may be mounted here\n");
         end();
         skip();
     }

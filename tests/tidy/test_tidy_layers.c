@@ -109,7 +109,7 @@ static int free_tree(void **state)
 /* Which library a system header belongs to; what is not listed belongs to the C library. */
 static const struct {
     const char *start;
-    const char *library;
+    const char *package;
 } libraries[] = {
     {"uv.h",         "libuv"        },
     {"uv/",          "libuv"        },
@@ -167,9 +167,9 @@ static void check_system_header(const struct source_file *file, const struct roo
 {
     for (size_t i = 0; i < sizeof libraries / sizeof libraries[0]; i++) {
         if (strncmp(header, libraries[i].start, strlen(libraries[i].start)) == 0) {
-            if (!has_word(room->libraries, libraries[i].library)) {
+            if (!has_word(room->libraries, libraries[i].package)) {
                 findings_add(findings, file, line, "%s may not use %s (<%s>)", room->name,
-                             libraries[i].library, header);
+                             libraries[i].package, header);
             }
             return;
         }
