@@ -14,9 +14,10 @@
 #include "search/lexicon.h"
 #include "search/search.h"
 
+#define CREDITS_UNKNOWN UINT32_MAX /* no enumerator: those are ints */
+
 enum {
     ROW_PAGE = 1024,
-    CREDITS_UNKNOWN = UINT32_MAX,
     NAME_NONE = UINT16_MAX,
 };
 
