@@ -173,6 +173,19 @@ uint32_t map_find(const struct map *map, uint64_t hash, map_equal equal, const v
     return value;
 }
 
+static bool any_is_equal(const void *context, uint32_t value, const void *key)
+{
+    (void)context;
+    (void)value;
+    (void)key;
+    return true;
+}
+
+uint32_t map_peek(const struct map *map, uint64_t hash)
+{
+    return map_find(map, hash, any_is_equal, NULL, NULL);
+}
+
 void map_put(struct map *map, uint64_t hash, uint32_t value)
 {
     ASSERT(value != MAP_NONE);

@@ -54,6 +54,22 @@ void map_reserve(struct map *map, size_t count);
 uint32_t map_find(const struct map *map, uint64_t hash, map_equal equal, const void *context,
                   const void *key);
 
+/* Bring the places where @hash is looked for into the processor's cache, without waiting for
+ * them: for callers that know of several values that they will want soon. */
+static inline void map_prefetch(const struct map *map, uint64_t hash)
+{
+    if (map->now.slots != NULL) {
+        __builtin_prefetch(&map->now.slots[hash & map->now.mask]);
+    }
+    if (map->old.slots != NULL) {
+        __builtin_prefetch(&map->old.slots[hash & map->old.mask]);
+    }
+}
+
+/* The first value stored under @hash, or MAP_NONE: what map_find will most likely return, told
+ * without looking at the callers' objects. Only a hint. */
+uint32_t map_peek(const struct map *map, uint64_t hash);
+
 /* Add a value under @hash. The caller has made sure that its key is not there yet. @value is
  * not MAP_NONE. */
 void map_put(struct map *map, uint64_t hash, uint32_t value);

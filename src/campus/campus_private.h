@@ -14,6 +14,13 @@ void campus__seat_taken(struct campus *campus, uint32_t section, uint32_t studen
 void campus__seat_freed(struct campus *campus, uint32_t section, uint32_t student,
                         bool is_over);
 
+/* Which of the tables holds the student whose token has this hash. A table takes the low bits of
+ * a hash; the choice of the table the high ones. */
+static inline uint32_t campus__student_map_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 60) % CAMPUS_STUDENT_MAPS;
+}
+
 /* Release an import from which everything was taken. */
 void campus__import_close(struct campus *campus, struct campus_import *import);
 

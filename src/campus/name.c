@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "campus/campus_private.h"
 #include "campus/student.h"
 
 /* Append @value to a growing array; the callers' arrays start at 4 and double. */
@@ -104,12 +105,6 @@ uint32_t campus_section_find(const struct campus *campus, uint32_t course, struc
     return CAMPUS_NONE;
 }
 
-/* A table takes the low bits of a hash; the choice of the table the high ones. */
-static uint32_t map_of(uint64_t hash)
-{
-    return (uint32_t)(hash >> 60) % CAMPUS_STUDENT_MAPS;
-}
-
 static bool student_is_equal(const void *context, uint32_t value, const void *key)
 {
     const struct slice *token = key;
@@ -122,7 +117,7 @@ uint32_t campus_student_find(const struct campus *campus, struct slice token)
 {
     uint64_t hash = hash_slice(token);
 
-    return map_find(&campus->student_maps[map_of(hash)], hash, student_is_equal, campus,
+    return map_find(&campus->student_maps[campus__student_map_of(hash)], hash, student_is_equal, campus,
                     &token);
 }
 
@@ -319,7 +314,7 @@ void campus_student_link(struct campus *campus, uint32_t student)
 
     uint64_t hash = hash_slice(campus_profile_token(added->profile));
 
-    map_put(&campus->student_maps[map_of(hash)], hash, student);
+    map_put(&campus->student_maps[campus__student_map_of(hash)], hash, student);
     append(&campus->arena, &body->members, &body->member_count, &body->member_cap, student);
 }
 

@@ -43,6 +43,15 @@ struct enrol_answer *answers_find(const struct enrol_answers *answers, struct sl
     return number == MAP_NONE ? NULL : answers_at(answers, number);
 }
 
+void answers_prefetch(const struct enrol_answers *answers, struct slice key)
+{
+    if (key.len == ANSWER_KEY_BYTES) {
+        uint64_t hash = key_hash(key.data);
+
+        map_prefetch(&answers->maps[map_of(hash)], hash);
+    }
+}
+
 /* A longer ring: every chunk goes to where its numbers look for it now. */
 static void ring_grow(struct enrol_answers *answers)
 {

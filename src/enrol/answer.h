@@ -66,6 +66,9 @@ static inline struct enrol_answer *answers_at(const struct enrol_answers *answer
 /* The answer to @key, or NULL. */
 struct enrol_answer *answers_find(const struct enrol_answers *answers, struct slice key);
 
+/* Bring the place where the answer to @key is looked for into the processor's cache. */
+void answers_prefetch(const struct enrol_answers *answers, struct slice key);
+
 /* Add an answer, whose blob now belongs to the list. */
 void answers_add(struct enrol_answers *answers, const struct enrol_answer *answer);
 

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "node/event.h"
 #include "proto/envelope.pb-c.h"
+#include "wire/envelope.h"
 #include "wire/message.h"
 
 enum { SWEEP_MS = 1000, WELCOME_SCRATCH_BYTES = 4096 };
@@ -268,9 +269,13 @@ int conn_table_open(struct conn_table *table, struct io *io, struct arena *arena
     if (rc != OK) {
         return rc;
     }
-    io_turn_add(io, &table->turn, on_turn);
     io_timer_start(io, &table->sweep, SWEEP_MS, on_sweep);
     return OK;
+}
+
+void conn_table_serve(struct conn_table *table)
+{
+    io_turn_add(table->io, &table->turn, on_turn);
 }
 
 void conn_table_close(struct conn_table *table, void (*closed)(struct conn_table *table))
@@ -311,25 +316,25 @@ struct conn *conn_find(struct conn_table *table, struct conn_name name)
 
 void conn_reply(struct conn *conn, const struct conn_answer *answer)
 {
-    Carillon__Reply reply = CARILLON__REPLY__INIT;
-
     if (conn->is_closing) {
         return;
     }
-    reply.id = answer->id;
-    reply.status = (uint32_t)-answer->status;
-    reply.retry_after_ms = answer->retry_after_ms;
-    reply.body = wire_binary(answer->body);
+    struct envelope_reply reply = {
+        .id = answer->id,
+        .status = (uint32_t)-answer->status,
+        .retry_after_ms = answer->retry_after_ms,
+        .body = answer->body,
+    };
     if (answer->status != OK) {
-        reply.text =
-            wire_text(answer->text != NULL ? answer->text : error_text(answer->status));
+        reply.text = slice_from_text(answer->text != NULL ? answer->text
+                                                          : error_text(answer->status));
     }
-    int rc = wire_pack_frame(&reply.base, &conn->stream.out);
+    int rc = envelope_reply_encode(&reply, &conn->stream.out);
     if (rc == ERR_TOO_LARGE) {
         reply.status = (uint32_t)-ERR_NOSPACE_REPLY;
-        reply.text = wire_text("the answer is longer than a frame; ask for fewer rows");
-        reply.body = wire_binary(SLICE_NONE);
-        rc = wire_pack_frame(&reply.base, &conn->stream.out);
+        reply.text = SLICE_LITERAL("the answer is longer than a frame; ask for fewer rows");
+        reply.body = SLICE_NONE;
+        rc = envelope_reply_encode(&reply, &conn->stream.out);
     }
     if (rc != OK) {
         event_log(EVENT_WARNING, "conn-cut-off",

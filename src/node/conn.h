@@ -90,6 +90,10 @@ int conn_table_open(struct conn_table *table, struct io *io, struct arena *arena
                     const struct conn_limits *limits, const char *address,
                     uint16_t *port) CHECKED;
 
+/* Send answers at the end of each turn from now on; called when every hook that answers has
+ * been added, so that a turn's answers leave in that turn. */
+void conn_table_serve(struct conn_table *table);
+
 /* Stop listening and close every connection; closed() follows. */
 void conn_table_close(struct conn_table *table, void (*closed)(struct conn_table *table));
 

@@ -1,10 +1,11 @@
-/* A request in, an answer out: the way of every call, by the registry's row. */
+/* A request in, an answer out: the way of every call, by the registry's row; and what an
+ * entry does when it is durable. */
 #include "base/assert.h"
 #include "node/event.h"
 #include "node/node_private.h"
-#include "proto/entry.pb-c.h"
 #include "proto/operator.pb-c.h"
 #include "proto/registrar.pb-c.h"
+#include "wire/envelope.h"
 #include "wire/message.h"
 
 /* ---- answers
@@ -20,7 +21,7 @@ void node__answer(struct node *node, struct conn_name name, const struct conn_an
     }
 }
 
-static void answer_error(struct node *node, struct conn *conn, uint64_t id, int status)
+void node__answer_error(struct node *node, struct conn *conn, uint64_t id, int status)
 {
     struct conn_answer answer = {.id = id, .status = status};
 
@@ -32,104 +33,6 @@ static void answer_error(struct node *node, struct conn *conn, uint64_t id, int 
         node->counters.refused_load++;
     }
     conn_reply(conn, &answer);
-}
-
-/* ---- writes
- * -------------------------------------------------------------------------------------------------------
- */
-
-uint64_t node__wall_ms(struct node *node)
-{
-    uint64_t now = io_wall_ms(node->io);
-
-    if (now > node->wall_ms) {
-        node->wall_ms = now;
-    }
-    return node->wall_ms;
-}
-
-static int entry_propose(struct node *node, uint32_t method, struct slice key,
-                         struct slice body, uint64_t *ret_index)
-{
-    Carillon__Entry entry = CARILLON__ENTRY__INIT;
-
-    entry.wall_ms = node__wall_ms(node);
-    entry.method = method;
-    entry.key = wire_binary(key);
-    entry.body = wire_binary(body);
-    buf_clear(&node->entry);
-    int rc = wire_pack(&entry.base, &node->entry);
-    if (rc != OK) {
-        return ERR_TOO_LARGE;
-    }
-    return engine_propose(node->engine, NODE_GROUP_SHARD, buf_slice(&node->entry), ret_index);
-}
-
-int node__propose(struct node *node, uint32_t method, struct slice body)
-{
-    struct uuid key = {0};
-    uint8_t random[10];
-    uint64_t index;
-
-    if (method == CARILLON__METHOD__METHOD_NONE) {
-        return entry_propose(node, method, SLICE_NONE, SLICE_NONE, &index);
-    }
-    io_random(node->io, random, sizeof random);
-    key = uuid_make(node__wall_ms(node), random);
-    struct slice key_bytes = slice_from(key.bytes, sizeof key.bytes);
-    int rc =
-        enrol_admit(node->enrol, method, key_bytes, body, node__wall_ms(node), &node->text);
-    if (rc == OK) {
-        rc = entry_propose(node, method, key_bytes, body, &index);
-        if (rc != OK) {
-            enrol_forget(node->enrol, method, body);
-        }
-    }
-    return rc;
-}
-
-/* Whether the node takes a write at all now. */
-static int write_gate(const struct node *node, const struct conn *conn)
-{
-    if (node->is_closing || node->is_failed) {
-        return ERR_STOPPED;
-    }
-    if (!node->is_writable) {
-        return ERR_DISK_FULL;
-    }
-    if (node->pending_last - node->pending_first >= NODE_PENDING_MAX ||
-        conn->outstanding >= node->conns.limits.outstanding_max ||
-        audit_is_behind(node->audit)) {
-        return audit_status(node->audit) == ERR_DISK_FULL ? ERR_DISK_FULL : ERR_BUSY;
-    }
-    return OK;
-}
-
-static void write_request(struct node *node, struct conn *conn,
-                          const Carillon__Request *request, uint64_t deadline_ns)
-{
-    struct slice key = wire_bytes(request->key);
-    struct slice body = wire_bytes(request->body);
-    uint64_t index = 0;
-    int rc = write_gate(node, conn);
-
-    if (rc == OK) {
-        rc = enrol_admit(node->enrol, request->method, key, body, node__wall_ms(node),
-                         &node->text);
-        if (rc == OK) {
-            rc = entry_propose(node, request->method, key, body, &index);
-            if (rc != OK) {
-                enrol_forget(node->enrol, request->method, body);
-            }
-        }
-    }
-    if (rc != OK) {
-        answer_error(node, conn, request->id, rc);
-        return;
-    }
-    node->pending[node->pending_last++ % NODE_PENDING_MAX] = (struct pending){
-        .conn = conn->name, .id = request->id, .index = index, .deadline_ns = deadline_ns};
-    conn->outstanding++;
 }
 
 /* ---- apply
@@ -217,29 +120,6 @@ static void audit_entry(struct node *node, const struct enrol_entry *entry)
     audit_append(node->audit, &record);
 }
 
-/* The entry at the head of the ring is this one, unless nobody waits for it. */
-static void answer_pending(struct node *node, uint64_t index)
-{
-    const struct enrol_result *result = &node->result;
-
-    if (node->pending_first == node->pending_last ||
-        node->pending[node->pending_first % NODE_PENDING_MAX].index != index) {
-        return;
-    }
-    const struct pending *pending = &node->pending[node->pending_first++ % NODE_PENDING_MAX];
-    struct conn *conn = conn_find(&node->conns, pending->conn);
-    if (conn == NULL) {
-        return;
-    }
-    struct conn_answer answer = {
-        .id = pending->id, .status = result->status, .body = buf_slice(&result->reply)};
-    if (result->status != OK && result->text.len > 0) {
-        answer.text = buf_text(&node->result.text);
-    }
-    conn->outstanding--;
-    conn_reply(conn, &answer);
-}
-
 void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
                  struct slice payload, bool is_replay)
 {
@@ -248,17 +128,16 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
     if (group != NODE_GROUP_SHARD) {
         return; /* the meta group holds nothing yet */
     }
-    arena_reset(&node->scratch);
-    const Carillon__Entry *message =
-        wire_unpack(&carillon__entry__descriptor, payload, &node->scratch);
-    ASSERT(message != NULL); /* its checksum held: we wrote it */
+    struct envelope_entry packed;
+    int rc = envelope_entry_decode(payload, &packed);
+    ASSERT(rc == OK); /* its checksum held: we wrote it */
     const struct enrol_entry entry = {
         .index = index,
         .term = term,
-        .wall_ms = message->wall_ms,
-        .method = message->method,
-        .key = wire_bytes(message->key),
-        .body = wire_bytes(message->body),
+        .wall_ms = packed.wall_ms,
+        .method = packed.method,
+        .key = packed.key,
+        .body = packed.body,
     };
     enrol_apply(node->enrol, &entry, &node->result);
     node->applied = index;
@@ -268,7 +147,7 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
     node__index_effects(node, &node->result);
     audit_entry(node, &entry);
     if (!is_replay) {
-        answer_pending(node, index);
+        node__write_applied(node, index);
     }
 }
 
@@ -276,10 +155,10 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
  * ----------------------------------------------------------------------------------------------------------
  */
 
-static void read_request(struct node *node, struct conn *conn, const Carillon__Request *request)
+static void read_request(struct node *node, struct conn *conn, const struct envelope_request *request)
 {
     buf_clear(&node->body);
-    int rc = enrol_read(node->enrol, request->method, wire_bytes(request->body),
+    int rc = enrol_read(node->enrol, request->method, request->body,
                         node__wall_ms(node), &node->body, &node->text);
     struct conn_answer answer = {
         .id = request->id, .status = rc, .body = buf_slice(&node->body)};
@@ -290,18 +169,18 @@ static void read_request(struct node *node, struct conn *conn, const Carillon__R
     conn_reply(conn, &answer);
 }
 
-static void route(struct node *node, struct conn *conn, const Carillon__Request *request)
+static void route(struct node *node, struct conn *conn, const struct envelope_request *request)
 {
     const struct method *method = method_get(request->method);
-    struct slice body = wire_bytes(request->body);
+    struct slice body = request->body;
 
     if (method == NULL) {
         (void)!buf_append_format(&node->text, "this node has no method %u", request->method);
-        answer_error(node, conn, request->id, ERR_METHOD);
+        node__answer_error(node, conn, request->id, ERR_METHOD);
         return;
     }
     if (conn_is_choked(conn)) {
-        answer_error(node, conn, request->id, ERR_BUSY);
+        node__answer_error(node, conn, request->id, ERR_BUSY);
         return;
     }
     uint64_t deadline_ms =
@@ -309,7 +188,7 @@ static void route(struct node *node, struct conn *conn, const Carillon__Request 
     uint64_t deadline_ns = io_now_ns(node->io) + deadline_ms * 1000000;
     switch (method->kind) {
     case METHOD_KIND_WRITE:
-        write_request(node, conn, request, deadline_ns);
+        node__write(node, conn, request, deadline_ns);
         break;
     case METHOD_KIND_READ:
         read_request(node, conn, request);
@@ -327,14 +206,14 @@ void node__request(void *context, struct conn *conn, struct slice payload)
 {
     struct node *node = context;
 
+    struct envelope_request request;
+
     node->counters.requests++;
     arena_reset(&node->scratch);
     buf_clear(&node->text);
-    const Carillon__Request *request =
-        wire_unpack(&carillon__request__descriptor, payload, &node->scratch);
-    if (request == NULL) {
+    if (envelope_request_decode(payload, &request) != OK) {
         conn_refuse(conn, ERR_MALFORMED, "a frame is not a Request");
         return;
     }
-    route(node, conn, request);
+    route(node, conn, &request);
 }

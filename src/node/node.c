@@ -170,6 +170,7 @@ static void node_free(struct node *node)
     arena_fini(&node->search_arena);
     arena_fini(&node->scratch);
     buf_fini(&node->entry);
+    buf_fini(&node->gather);
     buf_fini(&node->body);
     buf_fini(&node->text);
     buf_fini(&node->notes);
@@ -182,6 +183,7 @@ static void on_audit_closed(void *context)
     void (*closed)(void *context) = node->closed;
     void *closed_context = node->closed_context;
 
+    io_turn_remove(node->io, &node->writes_turn);
     io_turn_remove(node->io, &node->turn);
     node_free(node);
     closed(closed_context);
@@ -277,6 +279,15 @@ static void on_clock(struct io_timer *timer)
     io_timer_start(node->io, timer, CLOCK_MS, on_clock);
 }
 
+static void on_writes_turn(struct io_turn *turn)
+{
+    struct node *node = CONTAINER_OF(turn, struct node, writes_turn);
+
+    if (node->gathered_count > 0) {
+        node__writes_admit(node);
+    }
+}
+
 static void on_turn(struct io_turn *turn)
 {
     struct node *node = CONTAINER_OF(turn, struct node, turn);
@@ -336,6 +347,7 @@ static struct node *node_create(struct io *io, const struct node_config *config)
     node->search = search_create(&node->search_arena);
     enrol_result_init(&node->result);
     buf_init(&node->entry, NODE_ENTRY_BYTES_MAX);
+    buf_init(&node->gather, NODE_GATHER_BYTES);
     buf_init(&node->body, NODE_REPLY_BODY_BYTES_MAX);
     buf_init(&node->text, NODE_TEXT_BYTES_MAX);
     buf_init(&node->notes, NODE_REPLY_BODY_BYTES_MAX);
@@ -453,6 +465,7 @@ int node_open(struct io *io, const struct node_config *config, struct node **ret
         node_free(node);
         return rc;
     }
+    io_turn_add(io, &node->writes_turn, on_writes_turn);
     rc = open_engine(node, text);
     if (rc != OK) {
         abandon(node);
@@ -460,6 +473,7 @@ int node_open(struct io *io, const struct node_config *config, struct node **ret
     }
     node->tick_ms = node__wall_ms(node);
     io_turn_add(io, &node->turn, on_turn);
+    conn_table_serve(&node->conns);
     io_timer_start(io, &node->clock, CLOCK_MS, on_clock);
     rc = end_open_imports(node);
     if (rc != OK) {

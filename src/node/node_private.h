@@ -13,6 +13,7 @@
 #include "node/histogram.h"
 #include "node/node.h"
 #include "search/search.h"
+#include "wire/envelope.h"
 #include "wire/method.h"
 
 enum {
@@ -20,6 +21,8 @@ enum {
     NODE_GROUP_SHARD = 1,
     NODE_SHARDS = 1,
     NODE_PENDING_MAX = 1 << 16,   /* proposed and not yet applied; a power of two */
+    NODE_GATHER_MAX = 64,         /* writes looked at side by side: ENROL_PREFETCH_MAX */
+    NODE_GATHER_BYTES = 64 << 10, /* of their keys and bodies; a larger one goes alone */
     NODE_QUERIES_MAX = 256,       /* searches that needed more than one slice, at a time */
     NODE_QUERY_SLICE_WORK = 6000, /* search_query_step units: at most about 200 us */
     NODE_QUERY_TURN_NS = 500000,  /* what parked searches get of a turn */
@@ -27,6 +30,18 @@ enum {
     NODE_ENTRY_BYTES_MAX = (1 << 20) + 256,
     NODE_REPLY_BODY_BYTES_MAX = (1 << 20) - 4096,
     NODE_TEXT_BYTES_MAX = 4096,
+};
+
+/* A write that came in this turn and is not proposed yet; key and body lie in node.gather, one
+ * behind the other. */
+struct gathered {
+    struct conn_name conn;
+    uint64_t id;
+    uint64_t deadline_ns;
+    uint32_t method;
+    uint32_t key_at;
+    uint32_t key_len;
+    uint32_t body_len;
 };
 
 /* Whom an entry's answer goes to. */
@@ -70,6 +85,7 @@ struct wait {
 struct node_counters {
     uint64_t requests;
     uint64_t refused_load;
+    uint64_t late_answers; /* not sent: their deadline had passed */
     struct histogram search_time; /* frame decoded to answer queued, ns */
     uint64_t search_cpu_ns;
 };
@@ -91,6 +107,11 @@ struct node {
     struct buf body;
     struct buf text;
     struct buf notes;
+
+    struct gathered gathered[NODE_GATHER_MAX];
+    uint32_t gathered_count;
+    struct buf gather;
+    struct io_turn writes_turn; /* before those of the log and of the connections */
 
     struct pending *pending; /* a ring of NODE_PENDING_MAX */
     uint64_t pending_first;
@@ -139,12 +160,27 @@ void node__request(void *context, struct conn *conn, struct slice payload);
 void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
                  struct slice payload, bool is_replay);
 
+/* Answer the connection of that name, if it is still there. */
+void node__answer(struct node *node, struct conn_name name, const struct conn_answer *answer);
+
+/* The same with an error: its text is node.text, or the error's own. */
+void node__answer_error(struct node *node, struct conn *conn, uint64_t id, int status);
+
+/* ---- write.c: a change on its way */
+
+/* A request that changes state; it is admitted and proposed before the turn ends. */
+void node__write(struct node *node, struct conn *conn, const struct envelope_request *request,
+                 uint64_t deadline_ns);
+
+/* Admit and propose what the turn has gathered. */
+void node__writes_admit(struct node *node);
+
+/* The entry at @index was applied and its result is node.result: answer who waits for it. */
+void node__write_applied(struct node *node, uint64_t index);
+
 /* Propose an entry that nobody waits for: an import's end, the passing of time. Errors: as
  * engine_propose. */
 int node__propose(struct node *node, uint32_t method, struct slice body) CHECKED;
-
-/* Answer the connection of that name, if it is still there. */
-void node__answer(struct node *node, struct conn_name name, const struct conn_answer *answer);
 
 /* The wall clock, never going back behind what was logged. */
 uint64_t node__wall_ms(struct node *node);

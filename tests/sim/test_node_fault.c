@@ -22,7 +22,7 @@ enum {
     ASKED_MAX = 16,
     CALM_MS = 300,
     CUTS = 230,
-    CUT_STRIDE = 3,
+    CUT_STRIDE = 2,
     RECOVERY_CALLS = 60,
     RECOVERY_STRIDE = 5,
 };

@@ -265,6 +265,26 @@ static void map__empty__finds_and_removes_nothing_and_takes_no_memory(void **sta
     arena_fini(&arena);
 }
 
+static void map_peek__of_what_is_there__is_what_find_returns(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct map map;
+    struct model model = {.hash = hash_good};
+    arena_init(&arena, 1 << 20);
+    map_init(&map, &arena);
+    map_prefetch(&map, 7); /* an empty one has nothing to bring */
+    assert_int_equal(map_peek(&map, 7), MAP_NONE);
+    for (uint32_t key = 0; key < 3000; key++) {
+        flip_key(&map, &model, key);
+        map_prefetch(&map, hash_good(key));
+        assert_int_equal(map_peek(&map, hash_good(key / 2)), key / 2); /* while growing too */
+    }
+    assert_int_equal(map_peek(&map, hash_good(3000)), MAP_NONE);
+    map_fini(&map);
+    arena_fini(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +295,7 @@ int main(void)
         cmocka_unit_test(map_remove__while_growing__finds_values_of_both_tables),
         cmocka_unit_test(map_put__one_call__moves_a_bounded_number_of_slots),
         cmocka_unit_test(map_find__same_hash_other_key__asks_the_caller),
+        cmocka_unit_test(map_peek__of_what_is_there__is_what_find_returns),
         cmocka_unit_test(map_reserve__then_puts__never_grow),
         cmocka_unit_test(map__empty__finds_and_removes_nothing_and_takes_no_memory),
     };

@@ -1,0 +1,99 @@
+/* A walk ends at the student and the section that resolving finds, and reads nothing wrong on
+ * the way: whatever it is given, it only ever asks for memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "campus/prefetch.h"
+#include "enrol/prefetch.h"
+#include "tests/lib/campus_fixture.h"
+
+static struct campus_walk walk(struct campus_fixture *f, const char *student, const char *code,
+                               const char *section)
+{
+    struct campus_walk walk = {
+        .token = slice_from_text(student),
+        .name = {slice_from_text("x"), slice_from_text(code), slice_from_text(section),
+                 SLICE_NONE},
+    };
+
+    for (unsigned step = 0; step < CAMPUS_WALK_STEPS; step++) {
+        campus_walk_step(enrol_campus(f->enrol), &walk, 1, step);
+    }
+    return walk;
+}
+
+static void walk__of_a_name__ends_where_resolving_does(void **state)
+{
+    static const char *const sections[] = {"A:2:05:600-660", "B:2:0a:600-660", NULL};
+    struct campus_fixture f;
+    uint32_t student, section;
+
+    (void)state;
+    fixture_init(&f);
+    f.institution = "x";
+    assert_int_equal(fixture_course(&f, "CS1", 400, NULL, sections), OK);
+    assert_int_equal(fixture_course(&f, "CS2", 400, ":CS1", sections), OK);
+    assert_int_equal(fixture_student(&f, "ann", 1, "CS1"), OK);
+    assert_int_equal(fixture_student(&f, "bob", 1, ""), OK);
+    (void)fixture_submit(&f, "ann", "+CS2#A");
+
+    struct campus_walk found = walk(&f, "ann", "CS2", "B");
+    assert_int_equal(enrol_student_find(f.enrol, found.token, &student), OK);
+    assert_int_equal(campus_resolve_section(enrol_campus(f.enrol), &found.name, &section), OK);
+    assert_int_equal(found.student, student);
+    assert_int_equal(found.section, section);
+    found = walk(&f, "bob", "CS1", "");
+    assert_int_not_equal(found.section, CAMPUS_NONE);
+    found = walk(&f, "nobody", "CS1", "Z");
+    assert_int_equal(found.student, CAMPUS_NONE);
+    assert_int_equal(found.section, CAMPUS_NONE);
+    found = walk(&f, "", "none", "");
+    assert_int_equal(found.course, CAMPUS_NONE);
+    fixture_fini(&f);
+}
+
+static void enrol_prefetch__of_anything__changes_nothing(void **state)
+{
+    static const uint8_t key[16] = {1, 2, 3};
+    struct enrol_ahead ahead[ENROL_PREFETCH_MAX];
+    Carillon__SubmitRequest request = CARILLON__SUBMIT_REQUEST__INIT;
+    Carillon__Op op = CARILLON__OP__INIT;
+    Carillon__Op *ops[20];
+    uint8_t body[1024];
+    struct campus_fixture f;
+
+    (void)state;
+    fixture_init(&f);
+    assert_int_equal(fixture_simple(&f, "CS1", "A:2:05:600-660"), OK);
+    assert_int_equal(fixture_student(&f, "ann", 1, ""), OK);
+    op.kind = CARILLON__OP_KIND__OP_ADD;
+    op.code = "CS1";
+    for (size_t i = 0; i < 20; i++) {
+        ops[i] = &op; /* more than a request may have, and than walks there are */
+    }
+    request.student = "ann";
+    request.n_ops = 20;
+    request.ops = ops;
+    size_t len = carillon__submit_request__pack(&request, body);
+
+    for (size_t i = 0; i < ENROL_PREFETCH_MAX; i++) {
+        ahead[i] = (struct enrol_ahead){slice_from(key, i % 17), slice_from(body, len - i % 7)};
+    }
+    uint64_t before = enrol_hash(f.enrol);
+    enrol_prefetch(f.enrol, ahead, ENROL_PREFETCH_MAX);
+    enrol_prefetch(f.enrol, ahead, 0);
+    assert_true(enrol_hash(f.enrol) == before);
+    fixture_fini(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(walk__of_a_name__ends_where_resolving_does),
+        cmocka_unit_test(enrol_prefetch__of_anything__changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
