@@ -21,6 +21,7 @@ enum {
     SMALL_BITS = 7,    /* SMALL_BYTES = 1 << SMALL_BITS */
     PAGE_BYTES = 4096, /* large blocks are rounded to pages */
     HEADER_BYTES = sizeof(struct arena_block),
+    SPARE_BUDGET_PARTS = 16, /* a spare chunk is a small part of what an arena may hold */
 };
 
 _Static_assert(HEADER_BYTES % 16 == 0, "what follows a header is aligned to 16");
@@ -99,6 +100,7 @@ void arena_fini(struct arena *arena)
 {
     release_all(arena->blocks);
     release_all(arena->large);
+    base__release(arena->spare);
     *arena = (struct arena){.budget = arena->budget};
 }
 
@@ -111,6 +113,7 @@ void arena_reset(struct arena *arena)
         first = next;
     }
     release_all(arena->large);
+    base__release(arena->spare);
     *arena = (struct arena){.budget = arena->budget};
     if (first != NULL) {
         arena->blocks = first;
@@ -146,9 +149,26 @@ static void use_up_chunk(struct arena *arena)
     }
 }
 
+/* Make @chunk the one to take from. */
+static void use_chunk(struct arena *arena, struct arena_block *chunk, size_t bytes)
+{
+    *chunk = (struct arena_block){.next = arena->blocks, .bytes = bytes};
+    arena->blocks = chunk;
+    arena->next = (uint8_t *)chunk + HEADER_BYTES;
+    arena->end = (uint8_t *)chunk + bytes;
+    FORBID(arena->next, bytes - HEADER_BYTES);
+}
+
 static void add_chunk(struct arena *arena, size_t needed)
 {
     use_up_chunk(arena);
+    if (arena->spare != NULL) {
+        struct arena_block *spare = arena->spare;
+
+        arena->spare = NULL;
+        use_chunk(arena, spare, ARENA_SPARE_BYTES);
+        return;
+    }
     uint64_t wanted = arena->budget < ARENA_BLOCK_BYTES - HEADER_BYTES
                           ? arena->budget + HEADER_BYTES
                           : ARENA_BLOCK_BYTES;
@@ -156,13 +176,35 @@ static void add_chunk(struct arena *arena, size_t needed)
         wanted = needed + HEADER_BYTES;
     }
     size_t bytes = round_up((size_t)wanted, STEP_BYTES);
-    struct arena_block *chunk = base__obtain(bytes);
-    *chunk = (struct arena_block){.next = arena->blocks, .bytes = bytes};
-    arena->blocks = chunk;
+    use_chunk(arena, base__obtain(bytes), bytes);
     arena->held += bytes;
-    arena->next = (uint8_t *)chunk + HEADER_BYTES;
-    arena->end = (uint8_t *)chunk + bytes;
-    FORBID(arena->next, bytes - HEADER_BYTES);
+}
+
+bool arena_wants_spare(const struct arena *arena)
+{
+    return arena->spare == NULL && arena->budget / SPARE_BUDGET_PARTS >= ARENA_SPARE_BYTES &&
+           arena->blocks != NULL &&
+           (size_t)(arena->end - arena->next) < arena->blocks->bytes / 2;
+}
+
+struct arena_block *arena_spare_make(void)
+{
+    struct arena_block *spare = base__obtain(ARENA_SPARE_BYTES);
+
+    memset(spare, 0, ARENA_SPARE_BYTES);
+    return spare;
+}
+
+void arena_spare_give(struct arena *arena, struct arena_block *spare)
+{
+    ASSERT(arena->spare == NULL);
+    arena->spare = spare;
+    arena->held += ARENA_SPARE_BYTES;
+}
+
+void arena_spare_free(struct arena_block *spare)
+{
+    base__release(spare);
 }
 
 static void *alloc_large(struct arena *arena, size_t rounded)

@@ -22,7 +22,12 @@
 
 #include "base/slice.h"
 
-enum { ARENA_CLASSES = 64, ARENA_BLOCK_BYTES = 1 << 20, ARENA_LARGE_BYTES = 64 << 10 };
+enum {
+    ARENA_CLASSES = 64,
+    ARENA_BLOCK_BYTES = 1 << 20,
+    ARENA_LARGE_BYTES = 64 << 10,
+    ARENA_SPARE_BYTES = 4 << 20,
+};
 
 struct arena_block;
 struct arena_free;
@@ -33,6 +38,7 @@ struct arena {
     struct arena_free *free[ARENA_CLASSES]; /* per size class */
     uint8_t *next;                          /* unused part of the newest chunk */
     uint8_t *end;
+    struct arena_block *spare; /* the next chunk, or NULL */
     uint64_t used;   /* bytes handed out and not freed, rounded up */
     uint64_t held;   /* bytes taken from the system */
     uint64_t budget; /* bytes */
@@ -66,6 +72,21 @@ void arena_free_slice(struct arena *arena, struct slice s);
  * the new part is not cleared. @array may be NULL when old_count is 0. */
 void *arena_grow(struct arena *arena, void *array, size_t element, size_t old_count,
                  size_t new_count);
+
+/* A page of memory that is used for the first time has to be found and cleared by the system,
+ * which takes longer than all the work on what is put there. An arena that keeps growing can be
+ * given its next chunk beforehand, prepared by another thread. It makes no difference to what
+ * is allocated.
+ *
+ * Whether a spare chunk will be wanted soon: a large arena is at the second half of its newest
+ * chunk and has none. */
+bool arena_wants_spare(const struct arena *arena);
+
+/* A chunk of ARENA_SPARE_BYTES whose pages are there. On any thread. Owns: the caller, until
+ * arena_spare_give or arena_spare_free (NULL is allowed). */
+struct arena_block *arena_spare_make(void);
+void arena_spare_give(struct arena *arena, struct arena_block *spare);
+void arena_spare_free(struct arena_block *spare);
 
 /* The rounded size that an allocation of @size costs. */
 uint64_t arena_cost(size_t size);

@@ -21,6 +21,7 @@ static struct map_table table_make(struct arena *arena, size_t capacity)
 {
     ASSERT(capacity >= SLOTS_MIN);
     ASSERT((capacity & (capacity - 1)) == 0);
+    ASSERT(capacity - 1 <= UINT32_MAX); /* a slot keeps as much of a hash */
     struct map_table table = {.mask = capacity - 1};
     table.slots = arena_alloc(arena, capacity * sizeof(struct map_slot));
     /* All ones is MAP_NONE in every slot. */
@@ -43,7 +44,7 @@ static void table_put(struct map_table *table, uint64_t hash, uint32_t value)
     while (table->slots[at].value != MAP_NONE) {
         at = (at + 1) & table->mask;
     }
-    table->slots[at] = (struct map_slot){.hash = hash, .value = value};
+    table->slots[at] = (struct map_slot){.hash = (uint32_t)hash, .value = value};
     table->count++;
 }
 
@@ -81,7 +82,7 @@ static uint32_t table_find(const struct map_table *table, uint64_t hash, map_equ
     size_t at = (size_t)hash & table->mask;
     while (table->slots[at].value != MAP_NONE) {
         const struct map_slot *slot = &table->slots[at];
-        if (slot->hash == hash && equal(context, slot->value, key)) {
+        if (slot->hash == (uint32_t)hash && equal(context, slot->value, key)) {
             return slot->value;
         }
         at = (at + 1) & table->mask;
@@ -96,7 +97,7 @@ static bool table_remove(struct map_table *table, uint64_t hash, uint32_t value)
     }
     size_t at = (size_t)hash & table->mask;
     while (table->slots[at].value != MAP_NONE) {
-        if (table->slots[at].hash == hash && table->slots[at].value == value) {
+        if (table->slots[at].hash == (uint32_t)hash && table->slots[at].value == value) {
             table_erase(table, at);
             return true;
         }

@@ -21,14 +21,13 @@
 #define MAP_NONE UINT32_MAX /* a value that is never stored */
 
 struct map_slot {
-    uint64_t hash;
+    uint32_t hash;  /* the low half: the rest hardly ever saves a look at the object */
     uint32_t value; /* MAP_NONE: empty */
-    uint32_t unused;
 };
 
 struct map_table {
     struct map_slot *slots;
-    size_t mask;  /* capacity - 1; capacity is a power of two */
+    size_t mask;  /* capacity - 1; capacity is a power of two, at most 2^32 */
     size_t count; /* slots in use */
 };
 
@@ -49,7 +48,7 @@ void map_fini(struct map *map);
 /* Make room for @count values at once (for loading). */
 void map_reserve(struct map *map, size_t count);
 
-/* The value whose stored hash is @hash and for which @equal(context, value, key) holds, or
+/* The value that was put under @hash and for which @equal(context, value, key) holds, or
  * MAP_NONE. */
 uint32_t map_find(const struct map *map, uint64_t hash, map_equal equal, const void *context,
                   const void *key);

@@ -46,6 +46,13 @@ int campus_resolve_course(const struct campus *campus, const struct campus_name 
 int campus_resolve_section(const struct campus *campus, const struct campus_name *name,
                            uint32_t *ret_section) CHECKED;
 
+/* Whether @section is what resolving @name would give, as far as a look at it alone tells: false
+ * also when the name leaves out what another course or section might have. The same for a
+ * student who is not hidden. CAMPUS_NONE is nobody's. */
+bool campus_section_is_named(const struct campus *campus, uint32_t section,
+                             const struct campus_name *name);
+bool campus_student_is_named(const struct campus *campus, uint32_t student, struct slice token);
+
 /* The full name of a section; of a course, with an empty section. Borrowed for ever. */
 void campus_section_name(const struct campus *campus, uint32_t section,
                          struct campus_name *ret_name);

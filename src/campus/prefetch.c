@@ -66,8 +66,7 @@ static void ask_profile_and_code(const struct campus *campus, struct campus_walk
     }
 }
 
-/* Several institutions may have the code; few do. */
-static void ask_course(const struct campus *campus, struct campus_walk *walk)
+static void ask_taken(const struct campus *campus, const struct campus_walk *walk)
 {
     if (walk->student != CAMPUS_NONE) {
         const struct campus_profile *profile = campus_student(campus, walk->student)->profile;
@@ -78,6 +77,12 @@ static void ask_course(const struct campus *campus, struct campus_walk *walk)
         fetch(profile, bytes);
         __builtin_prefetch(campus_profile_token(profile).data);
     }
+}
+
+/* Several institutions may have the code; few do. */
+static void ask_course(const struct campus *campus, struct campus_walk *walk)
+{
+    ask_taken(campus, walk);
     if (walk->code != CAMPUS_NONE && walk->name.institution.len > 0) {
         walk->code = campus_code_find(
             campus, campus_word_find(campus, walk->name.institution), walk->word);
@@ -131,6 +136,7 @@ static void ask_lists(const struct campus *campus, struct campus_walk *walk)
             __builtin_prefetch(&section->roster[section->enrolled], 1);
         }
         __builtin_prefetch(campus_section_meetings(section));
+        __builtin_prefetch(campus_course(campus, section->course));
     }
     if (walk->student == CAMPUS_NONE) {
         return;
@@ -159,4 +165,24 @@ void campus_walk_step(const struct campus *campus, struct campus_walk *walks, si
     for (size_t i = 0; i < count; i++) {
         steps[step](campus, &walks[i]);
     }
+}
+
+void campus_walk_objects(const struct campus *campus, const struct campus_walk *walk)
+{
+    if (walk->student < campus->students.count) {
+        fetch(campus_student(campus, walk->student), sizeof(struct campus_student));
+    }
+    if (walk->section < campus->sections.count) {
+        fetch(campus_section(campus, walk->section), sizeof(struct campus_section));
+    }
+}
+
+void campus_walk_lists(const struct campus *campus, const struct campus_walk *walk)
+{
+    struct campus_walk known = *walk;
+
+    known.student = walk->student < campus->students.count ? walk->student : CAMPUS_NONE;
+    known.section = walk->section < campus->sections.count ? walk->section : CAMPUS_NONE;
+    ask_taken(campus, &known);
+    ask_lists(campus, &known);
 }

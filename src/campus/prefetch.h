@@ -36,4 +36,9 @@ enum { CAMPUS_WALK_STEPS = 7 };
 void campus_walk_step(const struct campus *campus, struct campus_walk *walks, size_t count,
                       unsigned step);
 
+/* For a walk whose end is known: the student and the section themselves; then, when those are
+ * there, what hangs on them. */
+void campus_walk_objects(const struct campus *campus, const struct campus_walk *walk);
+void campus_walk_lists(const struct campus *campus, const struct campus_walk *walk);
+
 #endif

@@ -103,6 +103,40 @@ int campus_resolve_section(const struct campus *campus, const struct campus_name
     return OK;
 }
 
+bool campus_section_is_named(const struct campus *campus, uint32_t section,
+                             const struct campus_name *name)
+{
+    if (section >= campus->sections.count || name->institution.len == 0 ||
+        name->section.len == 0) {
+        return false;
+    }
+    const struct campus_section *at = campus_section(campus, section);
+    const struct campus_course *course = campus_course(campus, at->course);
+    const struct campus_code *code = campus_code(campus, course->code);
+    struct campus_name full;
+
+    if (at->state == CAMPUS_HIDDEN || course->state == CAMPUS_HIDDEN ||
+        code->first_course != at->course || course->next_same_code != CAMPUS_NONE) {
+        return false; /* hidden, or one of several terms */
+    }
+    campus_section_name(campus, section, &full);
+    return slice_is_equal(full.section, name->section) &&
+           slice_is_equal(full.code, name->code) &&
+           slice_is_equal(full.institution, name->institution) &&
+           (name->term.len == 0 || slice_is_equal(full.term, name->term));
+}
+
+bool campus_student_is_named(const struct campus *campus, uint32_t student, struct slice token)
+{
+    if (student >= campus->students.count) {
+        return false;
+    }
+    const struct campus_student *at = campus_student(campus, student);
+
+    return at->state != CAMPUS_HIDDEN &&
+           slice_is_equal(campus_profile_token(at->profile), token);
+}
+
 void campus_course_name(const struct campus *campus, uint32_t course,
                         struct campus_name *ret_name)
 {

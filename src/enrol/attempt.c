@@ -21,12 +21,17 @@ static int op_shape(const struct request_op *op, uint32_t at, struct buf *text)
     return OK;
 }
 
-static int op_make(struct enrol *enrol, const struct request_op *from, struct enrol_op *op,
-                   struct buf *text)
+static int op_make(struct enrol *enrol, const struct request_op *from, uint32_t hint,
+                   struct enrol_op *op, struct buf *text)
 {
     struct campus_name name;
-    int rc = enrol__find_section(enrol, &from->name, &op->section, text);
+    int rc = OK;
 
+    if (campus_section_is_named(&enrol->campus, hint, &from->name)) {
+        op->section = hint;
+    } else {
+        rc = enrol__find_section(enrol, &from->name, &op->section, text);
+    }
     op->kind = from->kind;
     op->waitlist = from->waitlist;
     op->is_wait = false;
@@ -59,8 +64,8 @@ static int request_shape(struct slice body, struct request *request, struct buf 
     return rc;
 }
 
-int enrol__attempt_make(struct enrol *enrol, struct slice body, struct enrol_attempt *attempt,
-                        struct buf *text)
+int enrol__attempt_make(struct enrol *enrol, struct slice body, struct enrol_hint hint,
+                        struct enrol_attempt *attempt, struct buf *text)
 {
     struct request request;
 
@@ -80,9 +85,14 @@ int enrol__attempt_make(struct enrol *enrol, struct slice body, struct enrol_att
     attempt->has_add = false;
     attempt->op_count = 0;
     attempt->refusal_count = 0;
-    rc = enrol__find_student(enrol, request.student, &attempt->student, text);
+    if (campus_student_is_named(&enrol->campus, hint.student, request.student)) {
+        attempt->student = hint.student;
+    } else {
+        rc = enrol__find_student(enrol, request.student, &attempt->student, text);
+    }
     for (uint32_t i = 0; rc == OK && i < request.op_count; i++) {
-        rc = op_make(enrol, &request.ops[i], &attempt->ops[attempt->op_count++], text);
+        rc = op_make(enrol, &request.ops[i], i == 0 ? hint.section : CAMPUS_NONE,
+                     &attempt->ops[attempt->op_count++], text);
         attempt->has_add = attempt->has_add || request.ops[i].kind == CARILLON__OP_KIND__OP_ADD;
     }
     return rc;

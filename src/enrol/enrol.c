@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "campus/snapshot.h"
 #include "enrol/enrol_private.h"
+#include "enrol/verdict.h"
 #include "wire/message.h"
 #include "wire/method.h"
 
@@ -133,12 +134,13 @@ const struct enrol_method *enrol__method(uint32_t method)
 }
 
 /* The request as its row wants it, in fresh scratch; NULL when malformed. */
-static const void *decode(struct enrol *enrol, const struct enrol_method *row, uint32_t method,
-                          const struct slice *body)
+static const void *decode(struct enrol *enrol, const struct enrol_method *row,
+                          const struct enrol_entry *entry)
 {
     arena_reset(&enrol->scratch);
-    return row->is_raw ? body
-                       : wire_unpack(method_get(method)->request, *body, &enrol->scratch);
+    return row->is_raw ? (const void *)entry
+                       : wire_unpack(method_get(entry->method)->request, entry->body,
+                                     &enrol->scratch);
 }
 
 /* ---- keys */
@@ -180,22 +182,21 @@ static uint64_t growth_of(const struct enrol *enrol, const struct enrol_method *
     return row->growth(enrol, body) + ANSWER_BYTES;
 }
 
-int enrol_admit(struct enrol *enrol, uint32_t method, struct slice key, struct slice body,
-                uint64_t wall_ms, struct buf *text)
+int enrol_admit(struct enrol *enrol, const struct enrol_entry *entry, struct buf *text)
 {
-    const struct enrol_method *row = enrol__method(method);
+    const struct enrol_method *row = enrol__method(entry->method);
 
     if (row == NULL) {
-        return ENROL_SAY(text, ERR_METHOD, "method %u changes nothing", method);
+        return ENROL_SAY(text, ERR_METHOD, "method %u changes nothing", entry->method);
     }
-    int rc = key_check(key, wall_ms, text);
+    int rc = key_check(entry->key, entry->wall_ms, text);
 
     if (rc != OK) {
         return rc;
     }
     /* An answered request is answered again by its entry, whatever has become of its names. */
-    if (answers_find(&enrol->answers, key) == NULL) {
-        const void *request = decode(enrol, row, method, &body);
+    if (answers_find(&enrol->answers, entry->key) == NULL) {
+        const void *request = decode(enrol, row, entry);
 
         if (request == NULL) {
             return ENROL_SAY(text, ERR_MALFORMED, "the request's body is malformed");
@@ -205,7 +206,7 @@ int enrol_admit(struct enrol *enrol, uint32_t method, struct slice key, struct s
             return rc;
         }
     }
-    uint64_t growth = growth_of(enrol, row, body);
+    uint64_t growth = growth_of(enrol, row, entry->body);
 
     if (!arena_has_room(&enrol->campus.arena,
                         enrol->reserved + growth + enrol->map_margin + MARGIN_BYTES)) {
@@ -271,12 +272,12 @@ int enrol__answer_reply(struct enrol *enrol, const struct enrol_answer *answer,
     }
     struct enrol_op op = {
         .section = answer->section, .change = answer->change, .place = answer->more.place};
-    Carillon__SubmitReply message = CARILLON__SUBMIT_REPLY__INIT;
-
-    message.receipt = enrol__receipt(enrol, answer->term, answer->index);
-    message.n_changes = 1;
-    message.changes = enrol__change_messages(enrol, &op, 1);
-    return enrol__pack(&message.base, reply);
+    return enrol__submit_reply(enrol,
+                               &(struct enrol_verdict){.term = answer->term,
+                                                       .index = answer->index,
+                                                       .ops = &op,
+                                                       .op_count = 1},
+                               reply);
 }
 
 static void answer_store(struct enrol_work *work, uint64_t hash)
@@ -320,7 +321,7 @@ static void answers_expire(struct enrol *enrol, uint64_t wall_ms)
 
 static int perform(struct enrol_work *work, const struct enrol_method *row)
 {
-    const void *request = decode(work->enrol, row, work->entry->method, &work->entry->body);
+    const void *request = decode(work->enrol, row, work->entry);
 
     return request == NULL ? ENROL_SAY(&work->result->text, ERR_MALFORMED,
                                        "the request's body is malformed")
@@ -392,6 +393,11 @@ uint64_t enrol_index(const struct enrol *enrol)
 const struct campus *enrol_campus(const struct enrol *enrol)
 {
     return &enrol->campus;
+}
+
+struct arena *enrol_arena(struct enrol *enrol)
+{
+    return &enrol->campus.arena;
 }
 
 bool enrol_open_import(const struct enrol *enrol, size_t n, struct uuid *ret_id)

@@ -28,20 +28,14 @@ void enrol_destroy(struct enrol *enrol);
 
 /* ---- writes */
 
-/* Whether a request that changes state may be proposed: decodes it, checks shape, key, names
- * and the import id against the newest state, and that the memory it may need is there. On OK
- * that memory is reserved until the entry is applied, or enrol_forget() takes it back. Changes
- * nothing that enrol_apply could see.
- *
- * Errors: ERR_METHOD, ERR_MALFORMED, ERR_ARGUMENT, ERR_TOO_LARGE, ERR_KEY_EXPIRED, ERR_FULL,
- * ERR_UNKNOWN_*, ERR_AMBIGUOUS, ERR_GONE; @text then says what and where (appended; at most 512
- * bytes).
- */
-int enrol_admit(struct enrol *enrol, uint32_t method, struct slice key, struct slice body,
-                uint64_t wall_ms, struct buf *text) CHECKED;
+/* A guess at what a submit names: its student, and the section of its first op. It is compared
+ * with the names and never believed, so that a wrong one costs time and nothing else. */
+struct enrol_hint {
+    uint32_t student; /* CAMPUS_NONE: none */
+    uint32_t section;
+};
 
-/* An admitted request was not proposed after all. */
-void enrol_forget(struct enrol *enrol, uint32_t method, struct slice body);
+#define ENROL_HINT_NONE ((struct enrol_hint){CAMPUS_NONE, CAMPUS_NONE})
 
 struct enrol_entry {
     uint64_t index; /* 1 up, one more than the entry before (jumps are allowed) */
@@ -50,7 +44,23 @@ struct enrol_entry {
     uint32_t method; /* 0: the passing of time */
     struct slice key;
     struct slice body;
+    struct enrol_hint hint;
 };
+
+/* Whether a request that changes state may be proposed: decodes it, checks shape, key, names
+ * and the import id against the newest state, and that the memory it may need is there. On OK
+ * that memory is reserved until the entry is applied, or enrol_forget() takes it back. Changes
+ * nothing that enrol_apply could see. @entry has no index and term yet.
+ *
+ * Errors: ERR_METHOD, ERR_MALFORMED, ERR_ARGUMENT, ERR_TOO_LARGE, ERR_KEY_EXPIRED, ERR_FULL,
+ * ERR_UNKNOWN_*, ERR_AMBIGUOUS, ERR_GONE; @text then says what and where (appended; at most 512
+ * bytes).
+ */
+int enrol_admit(struct enrol *enrol, const struct enrol_entry *entry,
+                struct buf *text) CHECKED;
+
+/* An admitted request was not proposed after all. */
+void enrol_forget(struct enrol *enrol, uint32_t method, struct slice body);
 
 /* What happened to documents, for the search index; in this order. */
 enum enrol_effect_kind {
@@ -152,6 +162,9 @@ struct enrol_counters {
     uint64_t student_bytes; /* average of one, rounded */
     uint64_t course_bytes;
 };
+
+/* Where the state lies; lent to whoever prepares memory for it. */
+struct arena *enrol_arena(struct enrol *enrol);
 
 void enrol_count(const struct enrol *enrol, struct enrol_counters *ret_counters);
 

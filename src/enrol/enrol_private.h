@@ -92,10 +92,11 @@ struct enrol_attempt {
     struct enrol_refusal refusals[ENROL_REFUSALS_MAX];
 };
 
-/* Fill the attempt's student and ops from a packed SubmitRequest. Errors: ERR_MALFORMED,
- * ERR_ARGUMENT, ERR_UNKNOWN_*, ERR_AMBIGUOUS with @text. */
-int enrol__attempt_make(struct enrol *enrol, struct slice body, struct enrol_attempt *attempt,
-                        struct buf *text) CHECKED;
+/* Fill the attempt's student and ops from a packed SubmitRequest. @hint is a guess at the
+ * student and the first op's section. Errors: ERR_MALFORMED, ERR_ARGUMENT, ERR_UNKNOWN_*,
+ * ERR_AMBIGUOUS with @text. */
+int enrol__attempt_make(struct enrol *enrol, struct slice body, struct enrol_hint hint,
+                        struct enrol_attempt *attempt, struct buf *text) CHECKED;
 
 /* Fill modes, after-state and refusals (section 3 of the specification). Changes nothing. */
 void enrol__attempt_judge(struct enrol_attempt *attempt);
@@ -160,7 +161,7 @@ void enrol__note(struct enrol_work *work, uint32_t kind, uint32_t student, uint3
 /* ---- methods: a row each in method_rows.c */
 
 struct enrol_method {
-    bool is_raw; /* `request` is the struct slice of the body: the method decodes it itself */
+    bool is_raw; /* `request` is the struct enrol_entry: the method decodes its body itself */
     /* Shape and names, against the newest state; for admit only. NULL: nothing beyond the
      * schema. */
     int (*check)(struct enrol *enrol, const void *request, struct buf *text);
@@ -223,11 +224,6 @@ Carillon__Receipt *enrol__receipt(struct enrol *enrol, uint64_t term, uint64_t i
 Carillon__Receipt *enrol__as_of(struct enrol *enrol);
 /* Pack a reply. Errors: ERR_NOSPACE_REPLY. */
 int enrol__pack(const ProtobufCMessage *message, struct buf *out) CHECKED;
-/* The lists of a reply to submit or check. */
-Carillon__Change **enrol__change_messages(struct enrol *enrol, const struct enrol_op *ops,
-                                          uint32_t count);
-Carillon__Refusal **enrol__refusal_messages(struct enrol_attempt *attempt);
-
 /* What is shown of a course, unpacked; NULL when nothing is. */
 const Carillon__Course *enrol__course_message(struct enrol *enrol, uint32_t course);
 

@@ -5,19 +5,25 @@
 #ifndef CARILLON_ENROL_PREFETCH_H
 #define CARILLON_ENROL_PREFETCH_H
 
-#include "base/slice.h"
-
-struct enrol;
+#include "enrol/enrol.h"
 
 enum { ENROL_PREFETCH_MAX = 64 };
 
 struct enrol_ahead {
     struct slice key;
     struct slice body; /* of a SubmitRequest, as received */
+    struct enrol_hint hint; /* what was seen on the way */
 };
 
-/* Prefetch for @count (<= ENROL_PREFETCH_MAX) submits that are about to be admitted. Changes
- * nothing and judges nothing; malformed ones are passed over. */
-void enrol_prefetch(const struct enrol *enrol, const struct enrol_ahead *submits, size_t count);
+/* Prefetch for @count (<= ENROL_PREFETCH_MAX) submits that are about to be admitted, and fill in
+ * their hints. Changes nothing and judges nothing; malformed ones are passed over. */
+void enrol_prefetch(const struct enrol *enrol, struct enrol_ahead *submits, size_t count);
+
+/* The same for an entry that will be applied soon and whose names are known by @hint: twice, in
+ * this order, with some entries' time in between. */
+enum enrol_ahead_step { ENROL_AHEAD_OBJECTS, ENROL_AHEAD_LISTS };
+
+void enrol_prefetch_hint(const struct enrol *enrol, struct enrol_hint hint,
+                         enum enrol_ahead_step step);
 
 #endif

@@ -2,6 +2,7 @@
 #include "campus/section.h"
 #include "campus/student.h"
 #include "enrol/enrol_private.h"
+#include "enrol/verdict.h"
 #include "wire/message.h"
 #include "wire/method.h"
 
@@ -62,27 +63,31 @@ static void foresee(struct enrol_attempt *attempt)
 int enrol__read_check(struct enrol_reading *reading, const void *request)
 {
     struct enrol *enrol = reading->enrol;
-    Carillon__CheckReply reply = CARILLON__CHECK_REPLY__INIT;
     struct enrol_attempt attempt;
-    int rc =
-        enrol__attempt_make(enrol, *(const struct slice *)request, &attempt, reading->text);
+    int rc = enrol__attempt_make(enrol, *(const struct slice *)request, ENROL_HINT_NONE,
+                                 &attempt, reading->text);
 
     if (rc != OK) {
         return rc;
     }
     attempt.wall_ms = reading->wall_ms;
     enrol__attempt_judge(&attempt);
-    if (attempt.refusal_count > 0) {
-        reply.n_refusals = attempt.refusal_count;
-        reply.refusals = enrol__refusal_messages(&attempt);
-    } else {
+    bool is_refused = attempt.refusal_count > 0;
+
+    if (!is_refused) {
         foresee(&attempt);
-        reply.n_changes = attempt.op_count;
-        reply.changes = enrol__change_messages(enrol, attempt.ops, attempt.op_count);
     }
-    reply.as_of = enrol__as_of(enrol);
-    rc = enrol__pack(&reply.base, reading->reply);
-    if (rc == OK && attempt.refusal_count > 0) {
+    rc = enrol__check_reply(enrol,
+                            &(struct enrol_verdict){
+                                .term = enrol->term,
+                                .index = enrol->index,
+                                .ops = attempt.ops,
+                                .op_count = is_refused ? 0 : attempt.op_count,
+                                .refusals = attempt.refusals,
+                                .refusal_count = attempt.refusal_count,
+                            },
+                            reading->reply);
+    if (rc == OK && is_refused) {
         rc = ENROL_SAY(reading->text, ERR_REFUSED, "would be refused by %u rule%s",
                        attempt.refusal_count, attempt.refusal_count == 1 ? "" : "s");
     }

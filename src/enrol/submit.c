@@ -3,12 +3,14 @@
 #include "base/assert.h"
 #include "campus/student.h"
 #include "enrol/enrol_private.h"
+#include "enrol/verdict.h"
 
 int enrol__submit_check(struct enrol *enrol, const void *request, struct buf *text)
 {
+    const struct enrol_entry *entry = request;
     struct enrol_attempt attempt;
 
-    return enrol__attempt_make(enrol, *(const struct slice *)request, &attempt, text);
+    return enrol__attempt_make(enrol, entry->body, entry->hint, &attempt, text);
 }
 
 static void confirm_drop(struct enrol_work *work, uint32_t student, struct enrol_op *op)
@@ -89,33 +91,29 @@ static void queue_after(struct enrol *enrol, const struct enrol_attempt *attempt
     enrol__queue_student(enrol, attempt->student);
 }
 
-/* Pack the reply, and give the one-op answer its short form. */
-static int reply(struct enrol_work *work, struct enrol_attempt *attempt)
+static int reply(struct enrol_work *work, const struct enrol_attempt *attempt)
 {
-    struct enrol *enrol = work->enrol;
-    Carillon__SubmitReply message = CARILLON__SUBMIT_REPLY__INIT;
+    bool is_refused = attempt->refusal_count > 0;
+    int rc = enrol__submit_reply(work->enrol,
+                                 &(struct enrol_verdict){
+                                     .term = work->entry->term,
+                                     .index = work->entry->index,
+                                     .ops = attempt->ops,
+                                     .op_count = is_refused ? 0 : attempt->op_count,
+                                     .refusals = attempt->refusals,
+                                     .refusal_count = attempt->refusal_count,
+                                 },
+                                 &work->result->reply);
 
-    message.receipt = enrol__receipt(enrol, work->entry->term, work->entry->index);
-    if (attempt->refusal_count > 0) {
-        message.n_refusals = attempt->refusal_count;
-        message.refusals = enrol__refusal_messages(attempt);
-    } else {
-        message.n_changes = attempt->op_count;
-        message.changes = enrol__change_messages(enrol, attempt->ops, attempt->op_count);
-    }
-    int rc = enrol__pack(&message.base, &work->result->reply);
-
-    if (rc != OK) {
-        return rc;
-    }
-    return attempt->refusal_count > 0 ? ERR_REFUSED : OK;
+    return rc == OK && is_refused ? ERR_REFUSED : rc;
 }
 
 int enrol__submit_apply(struct enrol_work *work, const void *request)
 {
     struct enrol *enrol = work->enrol;
     struct enrol_attempt attempt;
-    int rc = enrol__attempt_make(enrol, *(const struct slice *)request, &attempt,
+    (void)request; /* raw: the entry */
+    int rc = enrol__attempt_make(enrol, work->entry->body, work->entry->hint, &attempt,
                                  &work->result->text);
 
     work->result->student = attempt.student;

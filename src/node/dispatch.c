@@ -138,6 +138,7 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
         .method = packed.method,
         .key = packed.key,
         .body = packed.body,
+        .hint = is_replay ? ENROL_HINT_NONE : node__write_hint(node, index),
     };
     enrol_apply(node->enrol, &entry, &node->result);
     node->applied = index;

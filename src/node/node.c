@@ -162,6 +162,7 @@ static void node_free(struct node *node)
 {
     struct arena arena = node->arena;
 
+    arena_spare_free(node->spare);
     node__verify_fini(node);
     node__search_fini(node);
     search_destroy(node->search);
@@ -177,9 +178,8 @@ static void node_free(struct node *node)
     arena_fini(&arena);
 }
 
-static void on_audit_closed(void *context)
+static void on_memory_idle(struct node *node)
 {
-    struct node *node = context;
     void (*closed)(void *context) = node->closed;
     void *closed_context = node->closed_context;
 
@@ -187,6 +187,15 @@ static void on_audit_closed(void *context)
     io_turn_remove(node->io, &node->turn);
     node_free(node);
     closed(closed_context);
+}
+
+static void on_audit_closed(void *context)
+{
+    struct node *node = context;
+
+    if (!node__memory_await(node, on_memory_idle)) {
+        on_memory_idle(node);
+    }
 }
 
 /* Everything is applied: what connections still have to say is said, then they are closed. */
@@ -294,6 +303,7 @@ static void on_turn(struct io_turn *turn)
     bool searches = node__search_turn(node);
     bool verifies = node__verify_turn(node);
 
+    node__memory_turn(node);
     turn->again = searches || verifies;
 }
 

@@ -42,6 +42,7 @@ struct gathered {
     uint32_t key_at;
     uint32_t key_len;
     uint32_t body_len;
+    struct enrol_hint hint;
 };
 
 /* Whom an entry's answer goes to. */
@@ -50,6 +51,7 @@ struct pending {
     uint64_t id;
     uint64_t index;
     uint64_t deadline_ns;
+    struct enrol_hint hint;
 };
 
 /* A search on its way: most end within the call that brought them, the others wait here between
@@ -113,6 +115,11 @@ struct node {
     struct buf gather;
     struct io_turn writes_turn; /* before those of the log and of the connections */
 
+    struct io_job spare_job;
+    struct arena_block *spare; /* the bulk lane's until the job is done */
+    bool spare_is_coming;
+    void (*spare_awaited)(struct node *node);
+
     struct pending *pending; /* a ring of NODE_PENDING_MAX */
     uint64_t pending_first;
     uint64_t pending_last;
@@ -175,6 +182,9 @@ void node__write(struct node *node, struct conn *conn, const struct envelope_req
 /* Admit and propose what the turn has gathered. */
 void node__writes_admit(struct node *node);
 
+/* What was seen of the entry at @index, the next one to be applied, when it was admitted here. */
+struct enrol_hint node__write_hint(const struct node *node, uint64_t index);
+
 /* The entry at @index was applied and its result is node.result: answer who waits for it. */
 void node__write_applied(struct node *node, uint64_t index);
 
@@ -184,6 +194,14 @@ int node__propose(struct node *node, uint32_t method, struct slice body) CHECKED
 
 /* The wall clock, never going back behind what was logged. */
 uint64_t node__wall_ms(struct node *node);
+
+/* ---- memory.c: the state's next chunk of memory */
+
+/* Have one prepared when it will be wanted soon. */
+void node__memory_turn(struct node *node);
+
+/* Of a closing node. Returns: whether one is being prepared; then @done follows. */
+bool node__memory_await(struct node *node, void (*done)(struct node *node));
 
 /* ---- index_feed.c: what enrol's effects mean for the search index */
 

@@ -5,6 +5,8 @@
 #include "node/node_private.h"
 #include "wire/envelope.h"
 
+enum { AHEAD_OBJECTS = 8, AHEAD_LISTS = 4 }; /* entries */
+
 uint64_t node__wall_ms(struct node *node)
 {
     uint64_t now = io_wall_ms(node->io);
@@ -30,15 +32,16 @@ static int entry_propose(struct node *node, uint32_t method, struct slice key,
     return engine_propose(node->engine, NODE_GROUP_SHARD, buf_slice(&node->entry), ret_index);
 }
 
-static int admit(struct node *node, uint32_t method, struct slice key, struct slice body,
-                 uint64_t *ret_index)
+/* @entry: method, key, body and hint. */
+static int admit(struct node *node, struct enrol_entry *entry, uint64_t *ret_index)
 {
-    int rc = enrol_admit(node->enrol, method, key, body, node__wall_ms(node), &node->text);
+    entry->wall_ms = node__wall_ms(node);
+    int rc = enrol_admit(node->enrol, entry, &node->text);
 
     if (rc == OK) {
-        rc = entry_propose(node, method, key, body, ret_index);
+        rc = entry_propose(node, entry->method, entry->key, entry->body, ret_index);
         if (rc != OK) {
-            enrol_forget(node->enrol, method, body);
+            enrol_forget(node->enrol, entry->method, entry->body);
         }
     }
     return rc;
@@ -55,7 +58,12 @@ int node__propose(struct node *node, uint32_t method, struct slice body)
     }
     io_random(node->io, random, sizeof random);
     key = uuid_make(node__wall_ms(node), random);
-    return admit(node, method, slice_from(key.bytes, sizeof key.bytes), body, &index);
+    struct enrol_entry entry = {.method = method,
+                                .key = slice_from(key.bytes, sizeof key.bytes),
+                                .body = body,
+                                .hint = ENROL_HINT_NONE};
+
+    return admit(node, &entry, &index);
 }
 
 /* ---- requests */
@@ -87,6 +95,8 @@ static bool is_late(const struct node *node, uint64_t deadline_ns)
 static void write_admit(struct node *node, const struct gathered *write, struct slice key,
                         struct slice body)
 {
+    struct enrol_entry entry = {
+        .method = write->method, .key = key, .body = body, .hint = write->hint};
     struct conn *conn = conn_find(&node->conns, write->conn);
     uint64_t index = 0;
 
@@ -96,7 +106,7 @@ static void write_admit(struct node *node, const struct gathered *write, struct 
     buf_clear(&node->text);
     int rc = is_late(node, write->deadline_ns) ? ERR_TIMEOUT : OK;
     if (rc == OK) {
-        rc = admit(node, write->method, key, body, &index);
+        rc = admit(node, &entry, &index);
     }
     if (rc != OK) {
         conn->outstanding--;
@@ -107,6 +117,7 @@ static void write_admit(struct node *node, const struct gathered *write, struct 
         (struct pending){.conn = write->conn,
                          .id = write->id,
                          .index = index,
+                         .hint = write->hint,
                          .deadline_ns = write->deadline_ns};
 }
 
@@ -121,20 +132,25 @@ static struct slice gathered_body(const struct node *node, const struct gathered
 }
 
 /* Side by side, the cache misses of a group take little longer than those of one. */
-static void prefetch(const struct node *node)
+static void prefetch(struct node *node)
 {
     struct enrol_ahead ahead[ENROL_PREFETCH_MAX];
+    struct gathered *of[ENROL_PREFETCH_MAX];
     size_t count = 0;
 
     for (uint32_t i = 0; i < node->gathered_count; i++) {
-        const struct gathered *write = &node->gathered[i];
+        struct gathered *write = &node->gathered[i];
 
         if (write->method == CARILLON__METHOD__METHOD_SUBMIT) {
-            ahead[count++] = (struct enrol_ahead){gathered_key(node, write),
-                                                  gathered_body(node, write)};
+            of[count] = write;
+            ahead[count++] = (struct enrol_ahead){.key = gathered_key(node, write),
+                                                  .body = gathered_body(node, write)};
         }
     }
     enrol_prefetch(node->enrol, ahead, count);
+    for (size_t i = 0; i < count; i++) {
+        of[i]->hint = ahead[i].hint;
+    }
 }
 
 void node__writes_admit(struct node *node)
@@ -160,6 +176,7 @@ void node__write(struct node *node, struct conn *conn, const struct envelope_req
         .method = request->method,
         .key_len = (uint32_t)request->key.len,
         .body_len = (uint32_t)request->body.len,
+        .hint = ENROL_HINT_NONE,
     };
 
     if (rc != OK) {
@@ -182,7 +199,36 @@ void node__write(struct node *node, struct conn *conn, const struct envelope_req
     node->gathered[node->gathered_count++] = write;
 }
 
-/* ---- answers */
+/* ---- applied */
+
+/* A batch is applied some time after its entries were admitted, and what they looked at may have
+ * left the processor's cache: it is asked for again a few entries ahead. */
+static void look_ahead(const struct node *node)
+{
+    uint64_t left = node->pending_last - node->pending_first;
+
+    if (left > AHEAD_OBJECTS) {
+        uint64_t at = (node->pending_first + AHEAD_OBJECTS) % NODE_PENDING_MAX;
+
+        enrol_prefetch_hint(node->enrol, node->pending[at].hint, ENROL_AHEAD_OBJECTS);
+    }
+    if (left > AHEAD_LISTS) {
+        uint64_t at = (node->pending_first + AHEAD_LISTS) % NODE_PENDING_MAX;
+
+        enrol_prefetch_hint(node->enrol, node->pending[at].hint, ENROL_AHEAD_LISTS);
+    }
+}
+
+struct enrol_hint node__write_hint(const struct node *node, uint64_t index)
+{
+    const struct pending *pending = &node->pending[node->pending_first % NODE_PENDING_MAX];
+
+    if (node->pending_first == node->pending_last || pending->index != index) {
+        return ENROL_HINT_NONE;
+    }
+    look_ahead(node);
+    return pending->hint;
+}
 
 /* The entry at the head of the ring is this one, unless nobody waits for it. */
 void node__write_applied(struct node *node, uint64_t index)

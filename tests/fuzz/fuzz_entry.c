@@ -143,9 +143,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct slice body = slice_from(data + 1, len - 1);
     struct uuid key = next_key();
 
+    const struct enrol_entry entry = {.wall_ms = wall_ms,
+                                      .method = method,
+                                      .key = slice_from(key.bytes, UUID_BYTES),
+                                      .body = body,
+                                      .hint = ENROL_HINT_NONE};
+
     buf_clear(&text);
-    int admitted =
-        enrol_admit(enrol, method, slice_from(key.bytes, UUID_BYTES), body, wall_ms, &text);
+    int admitted = enrol_admit(enrol, &entry, &text);
     int applied = apply(method, body);
 
     ASSERT(admitted == applied || admitted == OK || admitted == ERR_FULL);

@@ -63,11 +63,12 @@ static int apply(struct campus_fixture *f, uint32_t method, struct slice body)
                                 .wall_ms = f->wall_ms,
                                 .method = method,
                                 .key = key,
-                                .body = body};
+                                .body = body,
+                                .hint = ENROL_HINT_NONE};
 
     buf_clear(&f->text);
     if (f->is_admitting) {
-        int rc = enrol_admit(f->enrol, method, key, body, f->wall_ms, &f->text);
+        int rc = enrol_admit(f->enrol, &entry, &f->text);
 
         if (rc != OK) {
             f->index--;

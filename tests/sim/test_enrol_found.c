@@ -30,8 +30,8 @@ static void entry_compare(void *context, const struct model_entry *entry,
                           const struct model_result *expected)
 {
     struct story *story = context;
-    struct enrol_entry applied = {entry->index,  entry->term, entry->wall_ms,
-                                  entry->method, entry->key,  entry->body};
+    struct enrol_entry applied = {entry->index, entry->term, entry->wall_ms,  entry->method,
+                                  entry->key,   entry->body, ENROL_HINT_NONE};
     struct checker_answer actual;
     bool is_equal;
 

@@ -271,6 +271,42 @@ static void arena__same_calls__give_the_same_layout(void **state)
     assert_memory_equal(offsets[0], offsets[1], sizeof offsets[0]);
 }
 
+static void arena_spare__given__is_the_next_chunk_and_changes_nothing_else(void **state)
+{
+    (void)state;
+    struct arena with, without;
+    uint32_t spares = 0;
+    arena_init(&with, 1ULL << 30);
+    arena_init(&without, 1ULL << 30);
+    assert_false(arena_wants_spare(&with)); /* it may stay small */
+    for (size_t i = 0; i < 40000; i++) {
+        size_t size = 1 + i * 7 % 2000;
+        uint8_t *block = arena_alloc(&with, size);
+        memset(block, 0xee, size);
+        (void)arena_alloc(&without, size);
+        assert_int_equal(with.used, without.used);
+        if (arena_wants_spare(&with)) {
+            struct arena_block *spare = arena_spare_make();
+            arena_spare_give(&with, spare);
+            assert_false(arena_wants_spare(&with));
+            spares++;
+        }
+    }
+    assert_in_range(spares, 5, 20); /* 40 MB in steps of 4 */
+    assert_in_range(with.held, with.used, with.used + 3 * ARENA_SPARE_BYTES);
+    arena_reset(&with);
+    assert_in_range(with.held, 1, ARENA_SPARE_BYTES);
+    arena_fini(&with);
+    arena_fini(&without);
+    arena_spare_free(arena_spare_make());
+    arena_spare_free(NULL);
+    struct arena small;
+    arena_init(&small, 1 << 20);
+    (void)arena_alloc(&small, 60000);
+    assert_false(arena_wants_spare(&small)); /* four times what it may hold */
+    arena_fini(&small);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +321,7 @@ int main(void)
         cmocka_unit_test(arena_alloc_zero__reused_block__is_cleared),
         cmocka_unit_test(arena_copy__slices__are_owned_and_freed),
         cmocka_unit_test(arena_grow__step_by_step__keeps_the_contents),
+        cmocka_unit_test(arena_spare__given__is_the_next_chunk_and_changes_nothing_else),
         cmocka_unit_test(arena__same_calls__give_the_same_layout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

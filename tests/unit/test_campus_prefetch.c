@@ -80,12 +80,67 @@ static void enrol_prefetch__of_anything__changes_nothing(void **state)
     size_t len = carillon__submit_request__pack(&request, body);
 
     for (size_t i = 0; i < ENROL_PREFETCH_MAX; i++) {
-        ahead[i] = (struct enrol_ahead){slice_from(key, i % 17), slice_from(body, len - i % 7)};
+        ahead[i] = (struct enrol_ahead){.key = slice_from(key, i % 17),
+                                        .body = slice_from(body, len - i % 7)};
     }
     uint64_t before = enrol_hash(f.enrol);
     enrol_prefetch(f.enrol, ahead, ENROL_PREFETCH_MAX);
     enrol_prefetch(f.enrol, ahead, 0);
+    for (uint32_t i = 0; i < 4; i++) { /* what is there, what is not, and nothing at all */
+        const struct enrol_hint hint = {i < 3 ? i : CAMPUS_NONE, i < 3 ? 2 * i : CAMPUS_NONE};
+
+        enrol_prefetch_hint(f.enrol, hint, ENROL_AHEAD_OBJECTS);
+        enrol_prefetch_hint(f.enrol, hint, ENROL_AHEAD_LISTS);
+    }
     assert_true(enrol_hash(f.enrol) == before);
+    assert_int_equal(ahead[0].hint.student, 0);
+    assert_int_equal(ahead[0].hint.section, 0);
+    assert_int_equal(ahead[1].hint.section, CAMPUS_NONE); /* a body that is cut off */
+    fixture_fini(&f);
+}
+
+/* Every section is tried for every name: true for the one that resolving finds, if any. */
+static void section_is_named__of_any_pair__never_disagrees_with_resolving(void **state)
+{
+    static const char *const names[][4] = {
+        {"x", "CS1", "A", ""},   {"x", "CS1", "B", ""}, {"x", "CS2", "A", ""},  {"x", "CS1", "", ""},
+        {"",  "CS1", "A", ""},   {"y", "CS1", "A", ""}, {"x", "CS1", "A", "t"}, {"x", "CS1", "A", "u"},
+        {"x", "CS3", "A", "u"},  {"x", "CS3", "A", ""}, {"y", "CS3", "A", ""},  {"y", "CS3", "A", "u"},
+    };
+    static const char *const sections[] = {"A:2:05:600-660", "B:2:0a:600-660", NULL};
+    struct campus_fixture f;
+    uint32_t confirmed = 0;
+
+    (void)state;
+    fixture_init(&f);
+    f.institution = "x";
+    f.term = "t";
+    assert_int_equal(fixture_course(&f, "CS1", 400, NULL, sections), OK);
+    assert_int_equal(fixture_course(&f, "CS2", 400, NULL, sections), OK);
+    assert_int_equal(fixture_course(&f, "CS3", 400, NULL, sections), OK);
+    f.term = "u";
+    assert_int_equal(fixture_course(&f, "CS3", 400, NULL, sections), OK);
+    f.institution = "y";
+    assert_int_equal(fixture_course(&f, "CS3", 400, NULL, sections), OK);
+    const struct campus *campus = enrol_campus(f.enrol);
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const struct campus_name name = {
+            slice_from_text(names[i][0]), slice_from_text(names[i][1]),
+            slice_from_text(names[i][2]), slice_from_text(names[i][3])};
+        uint32_t found = CAMPUS_NONE;
+        int rc = campus_resolve_section(campus, &name, &found);
+
+        for (uint32_t section = 0; section <= campus->sections.count; section++) {
+            if (campus_section_is_named(campus, section, &name)) {
+                assert_int_equal(rc, OK);
+                assert_int_equal(section, found);
+                confirmed++;
+            }
+        }
+        assert_false(campus_section_is_named(campus, CAMPUS_NONE, &name));
+    }
+    assert_int_equal(confirmed, 6); /* the full names of what exists in one term only */
     fixture_fini(&f);
 }
 
@@ -93,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(walk__of_a_name__ends_where_resolving_does),
+        cmocka_unit_test(section_is_named__of_any_pair__never_disagrees_with_resolving),
         cmocka_unit_test(enrol_prefetch__of_anything__changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
