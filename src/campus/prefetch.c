@@ -18,7 +18,8 @@ static void fetch(const void *data, size_t bytes)
     }
 }
 
-static const struct map *student_map(const struct campus *campus, const struct campus_walk *walk)
+static const struct map *student_map(const struct campus *campus,
+                                     const struct campus_walk *walk)
 {
     return &campus->student_maps[campus__student_map_of(walk->token_hash)];
 }
@@ -84,8 +85,8 @@ static void ask_course(const struct campus *campus, struct campus_walk *walk)
 {
     ask_taken(campus, walk);
     if (walk->code != CAMPUS_NONE && walk->name.institution.len > 0) {
-        walk->code = campus_code_find(
-            campus, campus_word_find(campus, walk->name.institution), walk->word);
+        walk->code = campus_code_find(campus, campus_word_find(campus, walk->name.institution),
+                                      walk->word);
     }
     if (walk->code != CAMPUS_NONE) {
         walk->course = campus_code(campus, walk->code)->first_course;
@@ -157,8 +158,9 @@ void campus_walk_step(const struct campus *campus, struct campus_walk *walks, si
 {
     static void (*const steps[CAMPUS_WALK_STEPS])(const struct campus *,
                                                   struct campus_walk *) = {
-        ask_tables,   ask_student_and_word, ask_profile_and_code, ask_course,
-        ask_sections, ask_section,          ask_lists,
+        ask_tables, ask_student_and_word, ask_profile_and_code,
+        ask_course, ask_sections,         ask_section,
+        ask_lists,
     };
 
     ASSERT(step < CAMPUS_WALK_STEPS);

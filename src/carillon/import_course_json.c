@@ -22,42 +22,6 @@ static void read_code(struct import_context *context, void *message, const char 
     import_course_set_code(context, message, import_json_text(context, name, value));
 }
 
-static void read_subject(struct import_context *context, void *message, const char *name,
-                         struct json_object *value)
-{
-    Carillon__Course *course = message;
-
-    course->subject = import_text(context, name, import_json_text(context, name, value),
-                                  IMPORT_NAME_BYTES_MAX, 0);
-}
-
-static void read_number(struct import_context *context, void *message, const char *name,
-                        struct json_object *value)
-{
-    Carillon__Course *course = message;
-
-    course->number = import_text(context, name, import_json_text(context, name, value),
-                                 IMPORT_NAME_BYTES_MAX, 0);
-}
-
-static void read_title(struct import_context *context, void *message, const char *name,
-                       struct json_object *value)
-{
-    Carillon__Course *course = message;
-
-    course->title = import_text(context, name, import_json_text(context, name, value),
-                                IMPORT_TITLE_BYTES_MAX, 0);
-}
-
-static void read_description(struct import_context *context, void *message, const char *name,
-                             struct json_object *value)
-{
-    Carillon__Course *course = message;
-
-    course->description = import_text(context, name, import_json_text(context, name, value),
-                                      IMPORT_DESCRIPTION_BYTES_MAX, IMPORT_TEXT_LINES);
-}
-
 static void read_credits(struct import_context *context, void *message, const char *name,
                          struct json_object *value)
 {
@@ -74,16 +38,6 @@ static void read_level(struct import_context *context, void *message, const char
 
     import_json_number(context, name, value, IMPORT_LEVEL_MAX, IMPORT_FOUND_LEVEL_RANGE,
                        &course->level);
-}
-
-static void read_prerequisites_text(struct import_context *context, void *message,
-                                    const char *name, struct json_object *value)
-{
-    Carillon__Course *course = message;
-
-    course->prerequisites_text =
-        import_text(context, name, import_json_text(context, name, value),
-                    IMPORT_PREREQUISITE_BYTES_MAX, IMPORT_TEXT_LINES);
 }
 
 static void read_prerequisites(struct import_context *context, void *message, const char *name,
@@ -114,15 +68,6 @@ static void read_instructors(struct import_context *context, void *message, cons
 
         import_course_add_instructor(context, message, import_json_text(context, name, item));
     }
-}
-
-static void read_section_id(struct import_context *context, void *message, const char *name,
-                            struct json_object *value)
-{
-    Carillon__Section *section = message;
-
-    section->id = import_text(context, name, import_json_text(context, name, value),
-                              IMPORT_SECTION_BYTES_MAX, IMPORT_TEXT_REQUIRED);
 }
 
 static void read_capacity(struct import_context *context, void *message, const char *name,
@@ -169,11 +114,11 @@ static void read_meetings(struct import_context *context, void *message, const c
                           struct json_object *value)
 {
     static const struct import_json_field fields[] = {
-        {"days",     false, read_meeting_text},
-        {"start",    false, read_meeting_text},
-        {"end",      false, read_meeting_text},
-        {"location", false, read_meeting_text},
-        {NULL,       false, NULL             },
+        IMPORT_JSON_READ("days", false, read_meeting_text),
+        IMPORT_JSON_READ("start", false, read_meeting_text),
+        IMPORT_JSON_READ("end", false, read_meeting_text),
+        IMPORT_JSON_READ("location", false, read_meeting_text),
+        IMPORT_JSON_END,
     };
 
     if (!json_object_is_type(value, json_type_array)) {
@@ -203,10 +148,11 @@ static void read_sections(struct import_context *context, void *message, const c
                           struct json_object *value)
 {
     static const struct import_json_field fields[] = {
-        {"id",       true,  read_section_id},
-        {"capacity", false, read_capacity  },
-        {"meetings", false, read_meetings  },
-        {NULL,       false, NULL           },
+        IMPORT_JSON_TEXT("id", true, Carillon__Section, id, IMPORT_SECTION_BYTES_MAX,
+                         IMPORT_TEXT_REQUIRED),
+        IMPORT_JSON_READ("capacity", false, read_capacity),
+        IMPORT_JSON_READ("meetings", false, read_meetings),
+        IMPORT_JSON_END,
     };
 
     if (!json_object_is_type(value, json_type_array)) {
@@ -226,44 +172,28 @@ static void read_sections(struct import_context *context, void *message, const c
     context->prefix[0] = '\0';
 }
 
-static void read_source(struct import_context *context, void *message, const char *name,
-                        struct json_object *value)
-{
-    Carillon__Course *course = message;
-
-    course->source = import_text(context, name, import_json_text(context, name, value),
-                                 IMPORT_NAME_BYTES_MAX, 0);
-}
-
-static void read_licence(struct import_context *context, void *message, const char *name,
-                         struct json_object *value)
-{
-    Carillon__Course *course = message;
-
-    course->licence = import_text(context, name, import_json_text(context, name, value),
-                                  IMPORT_NAME_BYTES_MAX, 0);
-}
-
 int import_course_from_json(struct import_context *context, struct json_object *record,
                             Carillon__Course **ret_course)
 {
     static const struct import_json_field fields[] = {
-        {"institution",        false, read_institution       },
-        {"term",               false, read_term              },
-        {"code",               true,  read_code              },
-        {"subject",            false, read_subject           },
-        {"number",             false, read_number            },
-        {"title",              true,  read_title             },
-        {"description",        false, read_description       },
-        {"credits",            false, read_credits           },
-        {"level",              false, read_level             },
-        {"prerequisites_text", false, read_prerequisites_text},
-        {"prerequisites",      false, read_prerequisites     },
-        {"instructors",        false, read_instructors       },
-        {"sections",           false, read_sections          },
-        {"source",             false, read_source            },
-        {"licence",            false, read_licence           },
-        {NULL,                 false, NULL                   },
+        IMPORT_JSON_READ("institution", false, read_institution),
+        IMPORT_JSON_READ("term", false, read_term),
+        IMPORT_JSON_READ("code", true, read_code),
+        IMPORT_JSON_TEXT("subject", false, Carillon__Course, subject, IMPORT_NAME_BYTES_MAX, 0),
+        IMPORT_JSON_TEXT("number", false, Carillon__Course, number, IMPORT_NAME_BYTES_MAX, 0),
+        IMPORT_JSON_TEXT("title", true, Carillon__Course, title, IMPORT_TITLE_BYTES_MAX, 0),
+        IMPORT_JSON_TEXT("description", false, Carillon__Course, description,
+                         IMPORT_DESCRIPTION_BYTES_MAX, IMPORT_TEXT_LINES),
+        IMPORT_JSON_READ("credits", false, read_credits),
+        IMPORT_JSON_READ("level", false, read_level),
+        IMPORT_JSON_TEXT("prerequisites_text", false, Carillon__Course, prerequisites_text,
+                         IMPORT_PREREQUISITE_BYTES_MAX, IMPORT_TEXT_LINES),
+        IMPORT_JSON_READ("prerequisites", false, read_prerequisites),
+        IMPORT_JSON_READ("instructors", false, read_instructors),
+        IMPORT_JSON_READ("sections", false, read_sections),
+        IMPORT_JSON_TEXT("source", false, Carillon__Course, source, IMPORT_NAME_BYTES_MAX, 0),
+        IMPORT_JSON_TEXT("licence", false, Carillon__Course, licence, IMPORT_NAME_BYTES_MAX, 0),
+        IMPORT_JSON_END,
     };
     uint64_t refused = context->report->refused;
     Carillon__Course *course = arena_alloc(context->arena, sizeof *course);

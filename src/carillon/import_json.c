@@ -72,6 +72,19 @@ static const struct import_json_field *find_field(const struct import_json_field
     return NULL;
 }
 
+static void read_field(struct import_context *context, const struct import_json_field *field,
+                       void *message, const char *name, struct json_object *value)
+{
+    if (field->read != NULL) {
+        field->read(context, message, name, value);
+        return;
+    }
+    char *text = import_text(context, name, import_json_text(context, name, value),
+                             field->bytes_max, field->flags);
+
+    memcpy((char *)message + field->offset, &text, sizeof text);
+}
+
 void import_json_read(struct import_context *context, const struct import_json_field *fields,
                       struct json_object *record, void *message)
 {
@@ -89,7 +102,7 @@ void import_json_read(struct import_context *context, const struct import_json_f
         ASSERT(field - fields < JSON_FIELDS_MAX);
         if (value != NULL) {
             seen |= 1U << (field - fields);
-            field->read(context, message, field->name, value);
+            read_field(context, field, message, field->name, value);
         }
     }
     for (const struct import_json_field *field = fields; field->name != NULL; field++) {

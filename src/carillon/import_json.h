@@ -9,14 +9,31 @@
 
 #include "carillon/import_context.h"
 
-/* One field of a record: its name, whether it must be there, and what reads it into @message.
- * null counts as absent and is not passed on. */
+/* One field of a record: its name, whether it must be there, and what reads it into the
+ * message; without a reader it is a text, which goes to a member of the message. null counts as
+ * absent and is not passed on. */
 struct import_json_field {
     const char *name;
     bool is_required;
     void (*read)(struct import_context *context, void *message, const char *name,
                  struct json_object *value);
+    size_t offset;    /* of a text: its char * in the message, */
+    size_t bytes_max; /* its bound, */
+    unsigned flags;   /* and what import_text is told of it */
 };
+
+#define IMPORT_JSON_READ(name, is_required, read)                                              \
+    {                                                                                          \
+        name, is_required, read, 0, 0, 0                                                       \
+    }
+#define IMPORT_JSON_TEXT(name, is_required, type, member, bytes_max, flags)                    \
+    {                                                                                          \
+        name, is_required, NULL, offsetof(type, member), bytes_max, flags                      \
+    }
+#define IMPORT_JSON_END                                                                        \
+    {                                                                                          \
+        NULL, false, NULL, 0, 0, 0                                                             \
+    }
 
 /* Read every field of @record by the table @fields (ends with a row without name); names that
  * are not in it are reported once each. */

@@ -10,24 +10,6 @@ static void read_institution(struct import_context *context, void *message, cons
     student->institution = import_institution(context, import_json_text(context, name, value));
 }
 
-static void read_token(struct import_context *context, void *message, const char *name,
-                       struct json_object *value)
-{
-    Carillon__Student *student = message;
-
-    student->token = import_text(context, name, import_json_text(context, name, value),
-                                 IMPORT_TOKEN_BYTES_MAX, IMPORT_TEXT_REQUIRED);
-}
-
-static void read_name(struct import_context *context, void *message, const char *name,
-                      struct json_object *value)
-{
-    Carillon__Student *student = message;
-
-    student->name = import_text(context, name, import_json_text(context, name, value),
-                                IMPORT_NAME_BYTES_MAX, 0);
-}
-
 static void read_level(struct import_context *context, void *message, const char *name,
                        struct json_object *value)
 {
@@ -84,12 +66,12 @@ static void read_taken_object(struct import_context *context, Carillon__Student 
                               struct json_object *value)
 {
     static const struct import_json_field fields[] = {
-        {"course",      false, read_taken_text   },
-        {"code",        false, read_taken_text   },
-        {"institution", false, read_taken_text   },
-        {"grade",       false, read_taken_text   },
-        {"credits",     false, read_taken_credits},
-        {NULL,          false, NULL              },
+        IMPORT_JSON_READ("course", false, read_taken_text),
+        IMPORT_JSON_READ("code", false, read_taken_text),
+        IMPORT_JSON_READ("institution", false, read_taken_text),
+        IMPORT_JSON_READ("grade", false, read_taken_text),
+        IMPORT_JSON_READ("credits", false, read_taken_credits),
+        IMPORT_JSON_END,
     };
     struct import_taken taken = {SLICE_NONE, SLICE_NONE, SLICE_NONE, 0};
 
@@ -123,13 +105,14 @@ int import_student_from_json(struct import_context *context, struct json_object 
                              Carillon__Student **ret_student)
 {
     static const struct import_json_field fields[] = {
-        {"institution", false, read_institution},
-        {"token",       true,  read_token      },
-        {"name",        false, read_name       },
-        {"level",       false, read_level      },
-        {"semester",    false, read_semester   },
-        {"taken",       false, read_taken      },
-        {NULL,          false, NULL            },
+        IMPORT_JSON_READ("institution", false, read_institution),
+        IMPORT_JSON_TEXT("token", true, Carillon__Student, token, IMPORT_TOKEN_BYTES_MAX,
+                         IMPORT_TEXT_REQUIRED),
+        IMPORT_JSON_TEXT("name", false, Carillon__Student, name, IMPORT_NAME_BYTES_MAX, 0),
+        IMPORT_JSON_READ("level", false, read_level),
+        IMPORT_JSON_READ("semester", false, read_semester),
+        IMPORT_JSON_READ("taken", false, read_taken),
+        IMPORT_JSON_END,
     };
     uint64_t refused = context->report->refused;
     Carillon__Student *student = arena_alloc(context->arena, sizeof *student);

@@ -195,3 +195,43 @@ int submit_perform(struct submit *submit, bool is_check)
 
     return code == EXIT_DONE ? error_exit_code(error) : code;
 }
+
+/* ---- adding, and dropping in the same step */
+
+struct arguments {
+    struct submit submit;
+    bool is_bad;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state, void *input)
+{
+    struct arguments *arguments = input;
+    Carillon__OpKind kind = key == 'd' ? CARILLON__OP_KIND__OP_DROP : CARILLON__OP_KIND__OP_ADD;
+
+    switch (key) {
+    case 'd':
+    case ARGP_KEY_ARG:
+        arguments->is_bad |= submit_add(&arguments->submit, kind, arg) == NULL;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which section? to leave one only, use `carillon drop`");
+        return EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int submit_verb(struct cli *cli, int argc, char **argv, const char *about, bool is_check)
+{
+    static const struct argp_option options[] = {
+        {"drop", 'd', "NAME", 0, "leave this section in the same step (may be repeated)", 0},
+        {NULL,   0,   NULL,   0, NULL,                                                    0},
+    };
+    const struct cli_syntax syntax = {
+        .options = options, .parse = parse, .arguments = "NAME...", .about = about};
+    struct arguments arguments = {.is_bad = false};
+
+    submit_init(&arguments.submit, cli);
+    cli_parse(cli, argc, argv, &syntax, &arguments);
+    return arguments.is_bad ? EXIT_USAGE : submit_perform(&arguments.submit, is_check);
+}

@@ -29,4 +29,8 @@ bool submit_add_promotion_drop(struct submit *submit, Carillon__Op *op, const ch
 /* Send (or only check) the request for the student of --student. Returns: the exit code. */
 int submit_perform(struct submit *submit, bool is_check);
 
+/* A verb whose arguments are sections to add and whose --drop names others to leave; @about is
+ * its help. Returns: the exit code. */
+int submit_verb(struct cli *cli, int argc, char **argv, const char *about, bool is_check);
+
 #endif

@@ -138,9 +138,9 @@ static const void *decode(struct enrol *enrol, const struct enrol_method *row,
                           const struct enrol_entry *entry)
 {
     arena_reset(&enrol->scratch);
-    return row->is_raw ? (const void *)entry
-                       : wire_unpack(method_get(entry->method)->request, entry->body,
-                                     &enrol->scratch);
+    return row->is_raw
+               ? (const void *)entry
+               : wire_unpack(method_get(entry->method)->request, entry->body, &enrol->scratch);
 }
 
 /* ---- keys */
@@ -272,12 +272,11 @@ int enrol__answer_reply(struct enrol *enrol, const struct enrol_answer *answer,
     }
     struct enrol_op op = {
         .section = answer->section, .change = answer->change, .place = answer->more.place};
-    return enrol__submit_reply(enrol,
-                               &(struct enrol_verdict){.term = answer->term,
-                                                       .index = answer->index,
-                                                       .ops = &op,
-                                                       .op_count = 1},
-                               reply);
+    return enrol__submit_reply(
+        enrol,
+        &(struct enrol_verdict){
+            .term = answer->term, .index = answer->index, .ops = &op, .op_count = 1},
+        reply);
 }
 
 static void answer_store(struct enrol_work *work, uint64_t hash)

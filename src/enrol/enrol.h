@@ -56,8 +56,7 @@ struct enrol_entry {
  * ERR_UNKNOWN_*, ERR_AMBIGUOUS, ERR_GONE; @text then says what and where (appended; at most 512
  * bytes).
  */
-int enrol_admit(struct enrol *enrol, const struct enrol_entry *entry,
-                struct buf *text) CHECKED;
+int enrol_admit(struct enrol *enrol, const struct enrol_entry *entry, struct buf *text) CHECKED;
 
 /* An admitted request was not proposed after all. */
 void enrol_forget(struct enrol *enrol, uint32_t method, struct slice body);

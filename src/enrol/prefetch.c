@@ -20,8 +20,8 @@ void enrol_prefetch(const struct enrol *enrol, struct enrol_ahead *submits, size
             continue;
         }
         first_walk[i] = walk_count;
-        for (uint32_t op = 0; op < request.op_count && op < REQUEST_OPS_MAX &&
-                              walk_count < ENROL_PREFETCH_MAX;
+        for (uint32_t op = 0;
+             op < request.op_count && op < REQUEST_OPS_MAX && walk_count < ENROL_PREFETCH_MAX;
              op++) {
             walks[walk_count].token = op == 0 ? request.student : SLICE_NONE;
             walks[walk_count++].name = request.ops[op].name;

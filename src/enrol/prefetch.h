@@ -11,12 +11,12 @@ enum { ENROL_PREFETCH_MAX = 64 };
 
 struct enrol_ahead {
     struct slice key;
-    struct slice body; /* of a SubmitRequest, as received */
+    struct slice body;      /* of a SubmitRequest, as received */
     struct enrol_hint hint; /* what was seen on the way */
 };
 
-/* Prefetch for @count (<= ENROL_PREFETCH_MAX) submits that are about to be admitted, and fill in
- * their hints. Changes nothing and judges nothing; malformed ones are passed over. */
+/* Prefetch for @count (<= ENROL_PREFETCH_MAX) submits that are about to be admitted, and fill
+ * in their hints. Changes nothing and judges nothing; malformed ones are passed over. */
 void enrol_prefetch(const struct enrol *enrol, struct enrol_ahead *submits, size_t count);
 
 /* The same for an entry that will be applied soon and whose names are known by @hint: twice, in

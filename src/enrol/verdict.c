@@ -31,7 +31,8 @@ struct slice enrol__remedy(uint32_t kind)
     case CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_AVAILABLE:
         return SLICE_LITERAL("join the waitlist");
     case CARILLON__REFUSAL_KIND__REFUSAL_TIME_CONFLICT:
-        return SLICE_LITERAL("drop the other section in the same request, or choose another time");
+        return SLICE_LITERAL(
+            "drop the other section in the same request, or choose another time");
     case CARILLON__REFUSAL_KIND__REFUSAL_CREDIT_LOAD_EXCEEDED:
     case CARILLON__REFUSAL_KIND__REFUSAL_COURSE_LIMIT:
         return SLICE_LITERAL("drop something in the same request");

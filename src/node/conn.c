@@ -326,8 +326,8 @@ void conn_reply(struct conn *conn, const struct conn_answer *answer)
         .body = answer->body,
     };
     if (answer->status != OK) {
-        reply.text = slice_from_text(answer->text != NULL ? answer->text
-                                                          : error_text(answer->status));
+        reply.text =
+            slice_from_text(answer->text != NULL ? answer->text : error_text(answer->status));
     }
     int rc = envelope_reply_encode(&reply, &conn->stream.out);
     if (rc == ERR_TOO_LARGE) {

@@ -156,11 +156,12 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
  * ----------------------------------------------------------------------------------------------------------
  */
 
-static void read_request(struct node *node, struct conn *conn, const struct envelope_request *request)
+static void read_request(struct node *node, struct conn *conn,
+                         const struct envelope_request *request)
 {
     buf_clear(&node->body);
-    int rc = enrol_read(node->enrol, request->method, request->body,
-                        node__wall_ms(node), &node->body, &node->text);
+    int rc = enrol_read(node->enrol, request->method, request->body, node__wall_ms(node),
+                        &node->body, &node->text);
     struct conn_answer answer = {
         .id = request->id, .status = rc, .body = buf_slice(&node->body)};
 

@@ -201,8 +201,8 @@ void node__write(struct node *node, struct conn *conn, const struct envelope_req
 
 /* ---- applied */
 
-/* A batch is applied some time after its entries were admitted, and what they looked at may have
- * left the processor's cache: it is asked for again a few entries ahead. */
+/* A batch is applied some time after its entries were admitted, and what they looked at may
+ * have left the processor's cache: it is asked for again a few entries ahead. */
 static void look_ahead(const struct node *node)
 {
     uint64_t left = node->pending_last - node->pending_first;

@@ -3,76 +3,62 @@
 #include "wire/field.h"
 #include "wire/frame.h"
 
-/* Whether a field of ours has the type that the schema gives it; unknown ones may have any. */
-static bool is_typed(const struct field *field, const uint8_t *types, uint32_t count)
+/* Read a flat message: @fields[n - 1] is field n, of the type that stands there beforehand.
+ * Those that do not occur stay zero; unknown ones are a newer peer's. */
+static int fields_decode(struct slice payload, struct field *fields, uint32_t count)
 {
-    return field->number > count || field->type == types[field->number - 1];
+    struct field_reader in = field_reader_from(payload);
+    struct field field;
+
+    while (!field_reader_is_done(&in)) {
+        if (!field_read(&in, &field)) {
+            return ERR_MALFORMED;
+        }
+        if (field.number > count) {
+            continue;
+        }
+        if (field.type != fields[field.number - 1].type) {
+            return ERR_MALFORMED;
+        }
+        fields[field.number - 1] = field;
+    }
+    return OK;
 }
 
 int envelope_request_decode(struct slice payload, struct envelope_request *ret_request)
 {
-    static const uint8_t types[] = {FIELD_VARINT, FIELD_VARINT, FIELD_BYTES, FIELD_VARINT,
-                                    FIELD_BYTES};
-    struct field_reader in = field_reader_from(payload);
-    struct field field;
+    struct field fields[] = {{.type = FIELD_VARINT},
+                             {.type = FIELD_VARINT},
+                             {.type = FIELD_BYTES},
+                             {.type = FIELD_VARINT},
+                             {.type = FIELD_BYTES}};
+    int rc = fields_decode(payload, fields, 5);
 
-    *ret_request = (struct envelope_request){.key = SLICE_NONE, .body = SLICE_NONE};
-    while (!field_reader_is_done(&in)) {
-        if (!field_read(&in, &field) || !is_typed(&field, types, sizeof types)) {
-            return ERR_MALFORMED;
-        }
-        switch (field.number) {
-        case 1:
-            ret_request->id = field.value;
-            break;
-        case 2:
-            ret_request->method = (uint32_t)field.value;
-            break;
-        case 3:
-            ret_request->key = field.bytes;
-            break;
-        case 4:
-            ret_request->deadline_ms = (uint32_t)field.value;
-            break;
-        case 5:
-            ret_request->body = field.bytes;
-            break;
-        default:
-            break; /* of a newer client */
-        }
-    }
-    return OK;
+    *ret_request = (struct envelope_request){
+        .id = fields[0].value,
+        .method = (uint32_t)fields[1].value,
+        .key = fields[2].bytes,
+        .deadline_ms = (uint32_t)fields[3].value,
+        .body = fields[4].bytes,
+    };
+    return rc;
 }
 
 int envelope_entry_decode(struct slice payload, struct envelope_entry *ret_entry)
 {
-    static const uint8_t types[] = {FIELD_FIXED64, FIELD_VARINT, FIELD_BYTES, FIELD_BYTES};
-    struct field_reader in = field_reader_from(payload);
-    struct field field;
+    struct field fields[] = {{.type = FIELD_FIXED64},
+                             {.type = FIELD_VARINT},
+                             {.type = FIELD_BYTES},
+                             {.type = FIELD_BYTES}};
+    int rc = fields_decode(payload, fields, 4);
 
-    *ret_entry = (struct envelope_entry){.key = SLICE_NONE, .body = SLICE_NONE};
-    while (!field_reader_is_done(&in)) {
-        if (!field_read(&in, &field) || !is_typed(&field, types, sizeof types)) {
-            return ERR_MALFORMED;
-        }
-        switch (field.number) {
-        case 1:
-            ret_entry->wall_ms = field.value;
-            break;
-        case 2:
-            ret_entry->method = (uint32_t)field.value;
-            break;
-        case 3:
-            ret_entry->key = field.bytes;
-            break;
-        case 4:
-            ret_entry->body = field.bytes;
-            break;
-        default:
-            break;
-        }
-    }
-    return OK;
+    *ret_entry = (struct envelope_entry){
+        .wall_ms = fields[0].value,
+        .method = (uint32_t)fields[1].value,
+        .key = fields[2].bytes,
+        .body = fields[3].bytes,
+    };
+    return rc;
 }
 
 int envelope_entry_encode(const struct envelope_entry *entry, struct buf *out)

@@ -129,6 +129,7 @@ static void cli__help_of_every_verb__has_an_example(void **state)
         assert_non_null(first);
         /* Once in the usage line, and once more in an example. */
         assert_non_null(strstr(first + 1, example));
+        assert_null(strchr(output, '\\')); /* an escape that was escaped */
     }
     assert_int_equal(run("--help"), EXIT_DONE);
     assert_says("swap        drop one section and register for another in one step");

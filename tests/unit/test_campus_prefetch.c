@@ -103,9 +103,18 @@ static void enrol_prefetch__of_anything__changes_nothing(void **state)
 static void section_is_named__of_any_pair__never_disagrees_with_resolving(void **state)
 {
     static const char *const names[][4] = {
-        {"x", "CS1", "A", ""},   {"x", "CS1", "B", ""}, {"x", "CS2", "A", ""},  {"x", "CS1", "", ""},
-        {"",  "CS1", "A", ""},   {"y", "CS1", "A", ""}, {"x", "CS1", "A", "t"}, {"x", "CS1", "A", "u"},
-        {"x", "CS3", "A", "u"},  {"x", "CS3", "A", ""}, {"y", "CS3", "A", ""},  {"y", "CS3", "A", "u"},
+        {"x", "CS1", "A", "" },
+        {"x", "CS1", "B", "" },
+        {"x", "CS2", "A", "" },
+        {"x", "CS1", "",  "" },
+        {"",  "CS1", "A", "" },
+        {"y", "CS1", "A", "" },
+        {"x", "CS1", "A", "t"},
+        {"x", "CS1", "A", "u"},
+        {"x", "CS3", "A", "u"},
+        {"x", "CS3", "A", "" },
+        {"y", "CS3", "A", "" },
+        {"y", "CS3", "A", "u"},
     };
     static const char *const sections[] = {"A:2:05:600-660", "B:2:0a:600-660", NULL};
     struct campus_fixture f;
