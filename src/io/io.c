@@ -219,6 +219,13 @@ void io_lane_submit(struct io *io, enum io_lane lane, struct io_job *job)
     io->ops->lane_submit(io, lane, job);
 }
 
+void io_lane_wait(struct io *io, enum io_lane lane)
+{
+    ASSERT(io != NULL);
+    ASSERT(lane < IO_LANE_NR);
+    io->ops->lane_wait(io, lane);
+}
+
 int io_stream_connect(struct io *io, struct io_stream *stream, const char *address,
                       uint16_t port)
 {

@@ -137,6 +137,10 @@ struct io_job {
 
 void io_lane_submit(struct io *io, enum io_lane lane, struct io_job *job);
 
+/* For the start of a node, before its loop runs: wait until every job that was submitted to
+ * @lane has run, and call done() of each here and now. Not from within a job or a done(). */
+void io_lane_wait(struct io *io, enum io_lane lane);
+
 /* ---- streams: connections
  * ----------------------------------------------------------------------------------- */
 
@@ -226,6 +230,7 @@ struct io_ops {
     int (*folder_lock)(struct io *io, const char *folder, struct io_file **ret_lock);
     void (*folder_unlock)(struct io *io, struct io_file *lock);
     void (*lane_submit)(struct io *io, enum io_lane lane, struct io_job *job);
+    void (*lane_wait)(struct io *io, enum io_lane lane);
     int (*stream_connect)(struct io *io, struct io_stream *stream, const char *address,
                           uint16_t port);
     void (*stream_flush)(struct io *io, struct io_stream *stream);

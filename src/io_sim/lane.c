@@ -31,9 +31,9 @@ static void lane_on_done(struct io_sim_event *event)
     io_sim__delivered(machine);
 }
 
-static void lane_on_run(struct io_sim_event *event)
+/* Run the first job of the queue. */
+static struct io_job *lane_run(struct lane *lane)
 {
-    struct lane *lane = CONTAINER_OF(event, struct lane, event);
     struct io_sim_machine *machine = lane->machine;
     struct io_job *job = CONTAINER_OF(lane->queue.next, struct io_job, node);
     list_remove(&job->node);
@@ -41,6 +41,14 @@ static void lane_on_run(struct io_sim_event *event)
     machine->job_ns = 0;
     job->run(&machine->io, job);
     machine->is_in_job = false;
+    return job;
+}
+
+static void lane_on_run(struct io_sim_event *event)
+{
+    struct lane *lane = CONTAINER_OF(event, struct lane, event);
+    struct io_sim_machine *machine = lane->machine;
+    struct io_job *job = lane_run(lane);
     if (!machine->is_down) { /* power may have failed in the middle of the job */
         lane->job = job;
         uint64_t lasts_ns = io_sim__delay_ns(machine->sim, machine->sim->options.job_us);
@@ -56,6 +64,24 @@ void io_sim__lane_submit(struct io *io, enum io_lane which, struct io_job *job)
     if (!machine->is_down) {
         list_add(&machine->lanes[which].queue, &job->node);
         lane_next(&machine->lanes[which]);
+    }
+}
+
+/* Time does not pass meanwhile: nothing else can happen on a machine whose loop waits. */
+void io_sim__lane_wait(struct io *io, enum io_lane which)
+{
+    struct io_sim_machine *machine = io_sim__of(io);
+    struct lane *lane = &machine->lanes[which];
+    ASSERT(!machine->is_in_job);
+    io_sim__event_stop(machine->sim, &lane->event);
+    struct io_job *job = lane->job;
+    lane->job = NULL;
+    while (!machine->is_down && (job != NULL || !list_is_empty(&lane->queue))) {
+        job = job != NULL ? job : lane_run(lane);
+        if (!machine->is_down) {
+            job->done(job);
+        }
+        job = NULL;
     }
 }
 

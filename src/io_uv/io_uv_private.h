@@ -20,15 +20,17 @@ struct io_uv_later {
     void (*run)(struct io_uv_later *later);
 };
 
-/* A thread and its jobs. The mutex guards queue, finished and is_stopping, and hands a job's
- * contents over. */
+/* A thread and its jobs. The mutex guards queue, finished, is_running and is_stopping, and
+ * hands a job's contents over. */
 struct io_uv_lane {
     struct io_uv *world;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
+    pthread_cond_t idle;  /* for lane_wait: the queue is empty and nothing runs */
     struct list queue;    /* struct io_job, submitted and not begun */
     struct list finished; /* struct io_job, run and not handed back */
+    bool is_running;      /* a job was taken and not given back */
     bool is_started;
     bool is_stopping;
 };
@@ -109,6 +111,7 @@ struct io_file *io_uv__file_of(int fd); /* takes the descriptor */
 void io_uv__lanes_init(struct io_uv *world);
 void io_uv__lanes_fini(struct io_uv *world);
 void io_uv__lane_submit(struct io *io, enum io_lane lane, struct io_job *job);
+void io_uv__lane_wait(struct io *io, enum io_lane lane);
 void io_uv__lanes_on_wake(uv_async_t *wake);
 
 /* address.c. Errors: ERR_ADDRESS. */

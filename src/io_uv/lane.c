@@ -22,6 +22,7 @@ static struct io_job *lane_take(struct io_uv_lane *lane)
     if (!list_is_empty(&lane->queue)) {
         job = CONTAINER_OF(lane->queue.next, struct io_job, node);
         list_remove(&job->node);
+        lane->is_running = true;
     }
     pthread_mutex_unlock(&lane->mutex);
     return job;
@@ -32,6 +33,10 @@ static void lane_give_back(struct io_uv_lane *lane, struct io_job *job)
     pthread_mutex_lock(&lane->mutex);
     bool is_first = list_is_empty(&lane->finished);
     list_add(&lane->finished, &job->node);
+    lane->is_running = false;
+    if (list_is_empty(&lane->queue)) {
+        pthread_cond_signal(&lane->idle);
+    }
     pthread_mutex_unlock(&lane->mutex);
     if (is_first) {
         int rc = uv_async_send(&lane->world->wake);
@@ -101,6 +106,20 @@ static void lane_deliver(struct io_uv_lane *lane)
     }
 }
 
+void io_uv__lane_wait(struct io *io, enum io_lane which)
+{
+    struct io_uv_lane *lane = &io_uv__of(io)->lanes[which];
+    if (!lane->is_started) {
+        return;
+    }
+    pthread_mutex_lock(&lane->mutex);
+    while (lane->is_running || !list_is_empty(&lane->queue)) {
+        pthread_cond_wait(&lane->idle, &lane->mutex);
+    }
+    pthread_mutex_unlock(&lane->mutex);
+    lane_deliver(lane); /* the wake-up that was sent for them finds nothing any more */
+}
+
 void io_uv__lanes_on_wake(uv_async_t *wake)
 {
     struct io_uv *world = wake->data;
@@ -122,6 +141,8 @@ void io_uv__lanes_init(struct io_uv *world)
         ASSERT(rc == 0);
         rc = pthread_cond_init(&lane->wake, NULL);
         ASSERT(rc == 0);
+        rc = pthread_cond_init(&lane->idle, NULL);
+        ASSERT(rc == 0);
     }
 }
 
@@ -139,6 +160,7 @@ void io_uv__lanes_fini(struct io_uv *world)
             ASSERT(rc == 0);
         }
         pthread_cond_destroy(&lane->wake);
+        pthread_cond_destroy(&lane->idle);
         pthread_mutex_destroy(&lane->mutex);
     }
 }

@@ -243,6 +243,7 @@ static const struct io_ops ops = {
     .folder_lock = io_uv__folder_lock,
     .folder_unlock = io_uv__folder_unlock,
     .lane_submit = io_uv__lane_submit,
+    .lane_wait = io_uv__lane_wait,
     .stream_connect = io_uv__stream_connect,
     .stream_flush = io_uv__stream_flush,
     .stream_pause = io_uv__stream_pause,

@@ -140,6 +140,9 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
         .body = packed.body,
         .hint = is_replay ? ENROL_HINT_NONE : node__write_hint(node, index),
     };
+    if (node->is_indexing) {
+        node__index_before(node, entry.method);
+    }
     enrol_apply(node->enrol, &entry, &node->result);
     node->applied = index;
     if (entry.wall_ms > node->wall_ms) {

@@ -76,12 +76,52 @@ void node__index_effects(struct node *node, const struct enrol_result *result)
     }
 }
 
-void node__index_all(struct node *node)
+/* On the lane. Reads documents, courses, names and words of the state, and nothing of it that
+ * entries other than an import's change: those are replayed meanwhile. */
+static void build_run(struct io *io, struct io_job *job)
 {
+    struct node *node = CONTAINER_OF(job, struct node, indexing);
     struct enrol_effect effect;
     uint32_t cursor = 0;
 
+    (void)io;
     while (enrol_document_next(node->enrol, &cursor, &effect)) {
         put(node, effect.document, effect.kind == ENROL_DOCUMENT_STAGED);
+    }
+}
+
+static void build_done(struct io_job *job)
+{
+    CONTAINER_OF(job, struct node, indexing)->is_indexing = false;
+}
+
+void node__index_all(struct node *node)
+{
+    node->is_indexing = true;
+    node->indexing = (struct io_job){.run = build_run, .done = build_done};
+    io_lane_submit(node->io, IO_LANE_LOG, &node->indexing);
+}
+
+void node__index_wait(struct node *node)
+{
+    if (node->is_indexing) {
+        io_lane_wait(node->io, IO_LANE_LOG);
+        node->is_indexing = false; /* also when the machine went down meanwhile */
+    }
+}
+
+void node__index_before(struct node *node, uint32_t method)
+{
+    switch (method) {
+    case CARILLON__METHOD__METHOD_NONE:
+    case CARILLON__METHOD__METHOD_SUBMIT:
+    case CARILLON__METHOD__METHOD_WINDOW:
+    case CARILLON__METHOD__METHOD_BLOCK:
+    case CARILLON__METHOD__METHOD_PERMIT:
+    case CARILLON__METHOD__METHOD_CAP:
+    case CARILLON__METHOD__METHOD_LIMITS:
+        return;
+    default:
+        node__index_wait(node);
     }
 }

@@ -102,6 +102,8 @@ struct node {
     struct engine *engine;
     struct enrol *enrol;
     struct search_index *search;
+    struct io_job indexing; /* the restored state's documents, while is_indexing */
+    bool is_indexing;
     struct audit *audit;
     struct conn_table conns;
     struct enrol_result result;
@@ -207,8 +209,15 @@ bool node__memory_await(struct node *node, void (*done)(struct node *node));
 
 void node__index_effects(struct node *node, const struct enrol_result *result);
 
-/* Index every document of a restored state. */
+/* Begin to index every document of a restored state, beside the replay: on the log's lane,
+ * which has nothing to write before the node serves. */
 void node__index_all(struct node *node);
+
+/* Wait until that is done. */
+void node__index_wait(struct node *node);
+
+/* An entry of @method is about to be applied: the same, if it may change what is being read. */
+void node__index_before(struct node *node, uint32_t method);
 
 /* ---- query.c: searching */
 

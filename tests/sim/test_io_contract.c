@@ -545,6 +545,24 @@ static void lanes_and_timers__everything__comes_once_in_order(void **state)
     assert_string_equal(w->trace, "102");
 }
 
+static void lane__waited_for__has_called_everything_in_order(void **state)
+{
+    (void)state;
+    io_lane_wait(w->io, IO_LANE_LOG); /* nothing to wait for */
+    for (size_t i = 0; i < JOBS_NR; i++) {
+        jobs[i] = (struct io_job){.run = job_run, .done = on_job_done};
+        QUIETLY(io_lane_submit(w->io, IO_LANE_LOG, &jobs[i]));
+    }
+    io_lane_wait(w->io, IO_LANE_LOG);
+    assert_string_equal(w->trace, "abcdefghijkl");
+
+    /* The lane goes on as ever, and nothing is called twice. */
+    jobs[0] = (struct io_job){.run = job_run, .done = on_job_done};
+    QUIETLY(io_lane_submit(w->io, IO_LANE_LOG, &jobs[0]));
+    settle_at(JOBS_NR + 1);
+    assert_string_equal(w->trace, "abcdefghijkla");
+}
+
 static struct io_turn turn;
 static int turns_left;
 
@@ -586,6 +604,8 @@ static void turn__again__until_it_has_enough(void **state)
             cmocka_unit_test_setup_teardown(folders__each_call__answers_the_same, setup,       \
                                             teardown),                                         \
             cmocka_unit_test_setup_teardown(lanes_and_timers__everything__comes_once_in_order, \
+                                            setup, teardown),                                  \
+            cmocka_unit_test_setup_teardown(lane__waited_for__has_called_everything_in_order,  \
                                             setup, teardown),                                  \
             cmocka_unit_test_setup_teardown(turn__again__until_it_has_enough, setup,           \
                                             teardown),                                         \
