@@ -24,7 +24,7 @@ enum {
 };
 
 struct bench_options {
-    const char *kind;    /* register, search, start, import */
+    const char *kind;    /* register, search, start, snapshot, import */
     const char *connect; /* NULL: a daemon of our own */
     const char *folder;  /* where the temporary folder is made; NULL: $TMPDIR, else /var/tmp */
     const char
@@ -127,6 +127,7 @@ void bench_report_end(struct bench_report *report);
 int bench_register(struct cli *cli, const struct bench_options *options);
 int bench_search(struct cli *cli, const struct bench_options *options);
 int bench_start(struct cli *cli, const struct bench_options *options);
+int bench_snapshot(struct cli *cli, const struct bench_options *options);
 int bench_import(struct cli *cli, const struct bench_options *options);
 
 #endif

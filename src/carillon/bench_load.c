@@ -188,8 +188,12 @@ static void flight_next(struct flight *flight, uint64_t now_ns)
         return;
     }
     load->drawn++;
-    flight->pair.student = bench_stream_student(&load->stream, load->workload);
-    flight->pair.section = bench_stream_section(&load->stream, load->workload);
+    if (load->options->draw != NULL) {
+        flight->pair = load->options->draw(load->options->draw_context);
+    } else {
+        flight->pair.student = bench_stream_student(&load->stream, load->workload);
+        flight->pair.section = bench_stream_section(&load->stream, load->workload);
+    }
     flight->key = carillon_key_make(load->client);
     flight->start_ns = now_ns;
     struct carillon_call call = {

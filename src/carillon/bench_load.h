@@ -41,6 +41,10 @@ struct bench_load_options {
     uint64_t seed;
     const char *title; /* of the progress line; NULL: none */
 
+    /* What to ask for next; NULL: the workload's stream, from the seed. */
+    struct bench_pair (*draw)(void *context);
+    void *draw_context;
+
     /* Called every millisecond or so, for work beside the load; true ends the window. May be
      * NULL. */
     bool (*beside)(void *context, uint64_t now_ns);

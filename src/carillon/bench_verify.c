@@ -173,6 +173,19 @@ static bool meets_clause(const struct bench_workload *workload, uint32_t student
     return false;
 }
 
+bool bench_is_qualified(const struct bench_workload *workload, uint32_t student,
+                        uint32_t section)
+{
+    const struct bench_section *of = &workload->sections[section];
+
+    for (uint32_t i = 0; i < of->clause_count; i++) {
+        if (!meets_clause(workload, student, of->clauses[i], of->clauses[i + 1])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool do_clash(const struct bench_section *a, const struct bench_section *b)
 {
     for (uint32_t i = 0; i < a->interval_count; i++) {
@@ -196,12 +209,8 @@ static void check_student(const struct bench_workload *workload, const struct be
     for (size_t i = 0; i < count; i++) {
         const struct bench_section *section = &workload->sections[pairs[i].section];
 
-        for (uint32_t k = 0; k < section->clause_count; k++) {
-            if (!meets_clause(workload, pairs[i].student, section->clauses[k],
-                              section->clauses[k + 1])) {
-                fault_note(verdict, BENCH_FAULT_PREREQUISITE, pairs[i]);
-                break;
-            }
+        if (!bench_is_qualified(workload, pairs[i].student, pairs[i].section)) {
+            fault_note(verdict, BENCH_FAULT_PREREQUISITE, pairs[i]);
         }
         for (size_t k = 0; k < i; k++) {
             const struct bench_section *other = &workload->sections[pairs[k].section];

@@ -74,6 +74,10 @@ struct bench_verdict {
 int bench_verify(const struct bench_workload *workload, struct bench_history *history,
                  struct bench_readback *readback, struct bench_verdict *ret_verdict) CHECKED;
 
+/* Whether @student has taken what @section asks for. */
+bool bench_is_qualified(const struct bench_workload *workload, uint32_t student,
+                        uint32_t section);
+
 /* Whether nothing was found. */
 bool bench_verdict_is_clean(const struct bench_verdict *verdict);
 

@@ -35,7 +35,7 @@ static const struct argp_option options[] = {
     {"queries",       OPTION_QUERIES,       "FILE",    0, "search: query, institution or *, expected codes (default queries.tsv beside the data)", 0},
     {"data",          OPTION_DATA,          "FOLDER",  0, "the catalogues, *.jsonl (default CARILLON_DATA)", 0},
     {"distinct",      OPTION_DISTINCT,      "N",       0, "search: then so many queries drawn from titles, people and codes (default 10000)", 0},
-    {"registrations", OPTION_REGISTRATIONS, "N",       0, "start: how many the folder holds (default 1000000)", 0},
+    {"registrations", OPTION_REGISTRATIONS, "N",       0, "start, snapshot: how many the folder holds (default 1000000)", 0},
     {NULL,            0,                    NULL,      0, NULL, 0},
 };
 /* clang-format on */
@@ -138,6 +138,7 @@ static const struct {
     {"register", bench_register, 256, 4,  BENCH_STUDENTS, BENCH_SECTIONS},
     {"search",   bench_search,   16,  16, BENCH_STUDENTS, BENCH_SECTIONS},
     {"start",    bench_start,    256, 4,  400000,         30000},
+    {"snapshot", bench_snapshot, 32,  4,  400000,         60000},
     {"import",   bench_import,   16,  4,  BENCH_STUDENTS, BENCH_SECTIONS},
 };
 /* clang-format on */
@@ -171,8 +172,9 @@ int verb_bench(struct cli *cli, int argc, char **argv)
     static const struct cli_syntax syntax = {
         .options = options,
         .parse = parse,
-        .arguments = "register|search|start|import",
-        .about = "Measure registrations, searches, the start on a full folder, or importing.\v"
+        .arguments = "register|search|start|snapshot|import",
+        .about = "Measure registrations, searches, the start on a full folder, registering while "
+                 "it is written out, or importing.\v"
                  "A daemon is started on a new temporary folder and removed afterwards, unless "
                  "--connect names a node. "
                  "What was acknowledged is read back and checked; figures that fail the check "
@@ -195,7 +197,7 @@ int verb_bench(struct cli *cli, int argc, char **argv)
             return bench_is_interrupted() ? EXIT_FAILED : code;
         }
     }
-    fprintf(cli->err, "carillon bench: say which: register, search, start or import (see "
-                      "carillon bench --help)\n");
+    fprintf(cli->err, "carillon bench: say which: register, search, start, snapshot or import "
+                      "(see carillon bench --help)\n");
     return EXIT_USAGE;
 }

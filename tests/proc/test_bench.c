@@ -181,6 +181,25 @@ static void bench_start__small__keeps_every_registration(void **state)
     assert_true(folder_is_empty());
 }
 
+static void bench_snapshot__small__keeps_every_registration(void **state)
+{
+    static const char *const arguments[] = {
+        "snapshot",        "--data", SOURCE_FOLDER "/samples", "--students", "500",
+        "--sections",      "60",     "--registrations",        "300",        "--seconds",
+        "0.5",             "--warmup", "0.2",                  "--runs",     "2",
+        NULL};
+
+    (void)state;
+    assert_int_equal(bench_run(arguments), 0);
+    assert_non_null(strstr(output, "verdict=passed\n"));
+    assert_true(figure("registrations") >= 300);
+    assert_true(figure("found") == figure("accepted"));
+    assert_true(figure("during_p999_ms") > 0);
+    assert_true(figure("outside_p999_ms") > 0);
+    assert_true(figure("snapshot_mib") > 0);
+    assert_true(folder_is_empty());
+}
+
 static void bench_import__samples__registers_meanwhile(void **state)
 {
     static const char *const arguments[] = {
@@ -238,6 +257,7 @@ int main(void)
         cmocka_unit_test(bench_register__small__is_checked_and_leaves_nothing),
         cmocka_unit_test(bench_search__samples__finds_and_measures),
         cmocka_unit_test(bench_start__small__keeps_every_registration),
+        cmocka_unit_test(bench_snapshot__small__keeps_every_registration),
         cmocka_unit_test(bench_import__samples__registers_meanwhile),
         cmocka_unit_test(bench_register__interrupted__ends_soon_and_leaves_nothing),
         cmocka_unit_test(bench__no_kind__is_a_usage_error),
