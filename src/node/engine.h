@@ -36,9 +36,6 @@ struct engine_hooks {
      * unless it is a replay. */
     void (*apply)(void *context, uint32_t group, uint64_t index, uint64_t term,
                   struct slice payload, bool is_replay);
-    /* After each run of apply() calls: the place to send what they answered. Not called while
-     * starting. */
-    void (*batch_applied)(void *context);
 
     /* On start, before the entries of the group: the state as snapshot_step() wrote it, cut
      * into chunks at other places than it was written. restore_begin() is called for every
@@ -114,7 +111,7 @@ struct engine_ops {
  * entry that was accepted may still be lost with the process, so nobody is told before apply().
  *
  * Owns:    copies @payload.
- * Errors:  ERR_BUSY the buffer is full, try again after batch_applied(); ERR_DISK_FULL;
+ * Errors:  ERR_BUSY the buffer is full, try again after an apply(); ERR_DISK_FULL;
  * ERR_TOO_LARGE beyond entry_bytes_max; ERR_STOPPED failed or closing. Nothing was proposed
  * then.
  */

@@ -202,7 +202,6 @@ static void log_batch_stored(void *context)
     struct engine_single *single = context;
 
     if (!single->is_failed) {
-        single->hooks.batch_applied(single->hooks.context);
         engine_single__policy(single);
     }
 }
@@ -211,8 +210,10 @@ static void log_writable(void *context, bool is_writable)
 {
     struct engine_single *single = context;
 
-    if (!is_writable) {
-        engine_single__round(single); /* snapshots are what frees segments */
+    if (is_writable) {
+        engine_single__has_room(single);
+    } else {
+        engine_single__needs_room(single);
     }
     single->hooks.writable(single->hooks.context, is_writable);
 }

@@ -7,7 +7,8 @@
  * replays the log before it returns. All groups live in term 1; the hard state that consensus
  * will go on from is in the log. A snapshot of all groups is begun by itself when the log has
  * grown by max(snapshot_log_bytes, size of all snapshots) since the last time, and when the
- * disk is full.
+ * disk is full and it would free a segment. One that finds no room is tried again after 5
+ * seconds and then ever more rarely, up to ten minutes apart.
  */
 #ifndef CARILLON_NODE_ENGINE_SINGLE_H
 #define CARILLON_NODE_ENGINE_SINGLE_H
@@ -63,6 +64,7 @@ struct engine_single {
     uint32_t snapshot_group;      /* being written */
     uint64_t snapshot_log_bytes;  /* the configured threshold */
     uint64_t snapshot_mark_bytes; /* log bytes when the last round began */
+    uint64_t retry_ms; /* how long the last failure for want of room waits; 0: there was none */
     struct io_turn turn;
     struct io_timer retry; /* after a snapshot that found no room */
     struct io_timer pace;  /* before a step is asked again that had nothing to add */

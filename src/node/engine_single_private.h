@@ -16,6 +16,12 @@ void engine_single__policy(struct engine_single *single);
 /* Want a snapshot of every group that has entries since its last. */
 void engine_single__round(struct engine_single *single);
 
+/* The disk is full: snapshots are what frees segments. Begin them if they can. */
+void engine_single__needs_room(struct engine_single *single);
+
+/* There is room again: a snapshot that waits to be tried again need not wait long. */
+void engine_single__has_room(struct engine_single *single);
+
 /* At the end of a turn: begin, or write the next slice. */
 void engine_single__snapshot_turn(struct engine_single *single);
 

@@ -6,7 +6,7 @@
 #include "base/sm.h"
 #include "node/engine_single_private.h"
 
-enum { CHUNK_BYTES = ENGINE_SLICE_BYTES / 2, RETRY_MS = 5000, PACE_MS = 2 };
+enum { CHUNK_BYTES = ENGINE_SLICE_BYTES / 2, RETRY_MS = 5000, RETRY_MS_MAX = 600000, PACE_MS = 2 };
 
 /* ---- writing ---- */
 
@@ -54,13 +54,35 @@ static void retry_fired(struct io_timer *timer)
     engine_single__round(single);
 }
 
+static void retry_later(struct engine_single *single, uint64_t delay_ms)
+{
+    single->retry_ms = delay_ms < RETRY_MS_MAX ? delay_ms : RETRY_MS_MAX;
+    single->is_retry_started = true;
+    io_timer_start(single->io, &single->retry, single->retry_ms, retry_fired);
+}
+
+void engine_single__needs_room(struct engine_single *single)
+{
+    /* The one being written, or that will be tried again, frees what can be freed. */
+    if (single->writing == ENGINE_IDLE && !single->is_retry_started &&
+        log_pinning_group(&single->log) != UINT32_MAX) {
+        engine_single__round(single);
+    }
+}
+
+void engine_single__has_room(struct engine_single *single)
+{
+    if (single->is_retry_started && !single->is_closing) {
+        retry_later(single, RETRY_MS);
+    }
+}
+
 static void snapshot_failed(struct engine_single *single, int status)
 {
     char text[LOG_TEXT_BYTES];
 
     if (status == ERR_DISK_FULL && !single->is_retry_started) {
-        single->is_retry_started = true;
-        io_timer_start(single->io, &single->retry, RETRY_MS, retry_fired);
+        retry_later(single, single->retry_ms == 0 ? RETRY_MS : 2 * single->retry_ms);
     } else if (status != ERR_DISK_FULL && status != ERR_CANCELLED) {
         (void)snprintf(text, sizeof text, "%.*s: %s failed: %s", LOG_PATH_BYTES,
                        single->writer.temporary, single->writer.operation, error_text(status));
@@ -86,6 +108,10 @@ static void snapshot_succeeded(struct engine_single *single)
         single->marks_left_out++; /* it only adds a check on the next start */
     }
     log_release(&single->log, info->group, info->index);
+    single->retry_ms = 0;
+    if (single->log.is_refusing) {
+        engine_single__needs_room(single); /* for what was applied since this one began */
+    }
 }
 
 /* The writer has ended, either way. */

@@ -120,11 +120,6 @@ static void snapshot_end(void *context, uint32_t group, int status)
 /* ---- engine hooks: the disk
  * ----------------------------------------------------------------------------------------- */
 
-static void batch_applied(void *context)
-{
-    (void)context; /* the connections flush at the end of the turn */
-}
-
 static void on_writable(void *context, bool is_writable)
 {
     struct node *node = context;
@@ -373,7 +368,6 @@ static int open_engine(struct node *node, struct buf *text)
     const struct engine_hooks hooks = {
         .context = node,
         .apply = node__apply,
-        .batch_applied = batch_applied,
         .restore_begin = restore_begin,
         .restore_chunk = restore_chunk,
         .restore_end = restore_end,

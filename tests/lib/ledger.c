@@ -52,12 +52,6 @@ static void ledger_apply(void *context, uint32_t group, uint64_t index, uint64_t
     }
 }
 
-static void ledger_batch_applied(void *context)
-{
-    struct ledger *ledger = context;
-    ledger->batches++;
-}
-
 static int ledger_restore_begin(void *context, uint32_t group, uint64_t index)
 {
     struct ledger *ledger = context;
@@ -159,7 +153,6 @@ struct engine_hooks ledger_hooks(struct ledger *ledger)
     return (struct engine_hooks){
         .context = ledger,
         .apply = ledger_apply,
-        .batch_applied = ledger_batch_applied,
         .restore_begin = ledger_restore_begin,
         .restore_chunk = ledger_restore_chunk,
         .restore_end = ledger_restore_end,

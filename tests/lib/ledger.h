@@ -28,7 +28,6 @@ struct ledger {
     size_t slice_values; /* per snapshot step; 0: 1000 */
     uint64_t replayed;
     uint64_t applied;
-    uint64_t batches;
     int snapshots_begun;
     int snapshots_ended;
     int snapshot_status;

@@ -89,6 +89,85 @@ static void log_append__disk_full__snapshot_frees_what_it_covers(void **state)
     log_world_fini(&world);
 }
 
+/* A disk without any room is asked again and again by clients, and writing snapshots to it helps
+ * nobody: they are tried ever more rarely, and at once when there is room. */
+static void log_append__disk_full_for_long__tries_few_snapshots(void **state)
+{
+    struct log_world world;
+    (void)state;
+
+    log_world_init(&world, 35, NULL);
+    world.options.snapshot_log_bytes = UINT64_MAX;
+    assert_int_equal(log_world_open(&world), OK);
+    run_ms(&world, 50);
+    assert_int_equal(propose_until_refused(&world, 60), OK); /* several segments */
+    assert_true(log_world_settle(&world));
+    io_sim_disk_bytes_set(world.io, 1);
+    assert_int_equal(propose_until_refused(&world, 1000), ERR_DISK_FULL);
+    for (int i = 0; i < 6000; i++) { /* ten minutes */
+        assert_int_equal(log_world_propose(&world, 1, 500), ERR_DISK_FULL);
+        run_ms(&world, 100);
+    }
+    assert_true(world.ledger.snapshots_ended > 0);
+    assert_true(world.ledger.snapshots_ended <= 8);
+
+    io_sim_disk_bytes_set(world.io, 20 * SEGMENT);
+    run_ms(&world, 2500);
+    assert_int_equal(propose_until_refused(&world, 30), OK);
+    assert_true(log_world_settle(&world));
+    log_world_close(&world);
+    assert_string_equal(world.violation, "");
+    log_world_fini(&world);
+}
+
+/* What a snapshot cannot free it is not begun for: all entries lie in the segment that is being
+ * written. */
+static void log_append__disk_full_in_the_first_segment__writes_no_snapshot(void **state)
+{
+    struct log_world world;
+    (void)state;
+
+    log_world_init(&world, 36, NULL);
+    world.options.snapshot_log_bytes = UINT64_MAX;
+    io_sim_disk_bytes_set(world.io, SEGMENT + 4096);
+    assert_int_equal(log_world_open(&world), OK);
+    assert_int_equal(propose_until_refused(&world, 1000), ERR_DISK_FULL);
+    for (int i = 0; i < 600; i++) {
+        assert_int_equal(log_world_propose(&world, 1, 500), ERR_DISK_FULL);
+        run_ms(&world, 100);
+    }
+    assert_int_equal(world.ledger.snapshots_ended, 0);
+    log_world_close(&world);
+    assert_string_equal(world.violation, "");
+    log_world_fini(&world);
+}
+
+/* Room for a little more and no more: each snapshot buys at least a segment of entries. */
+static void log_append__disk_nearly_full__snapshots_follow_the_entries(void **state)
+{
+    struct log_world world;
+    (void)state;
+
+    log_world_init(&world, 37, NULL);
+    world.options.snapshot_log_bytes = UINT64_MAX;
+    assert_int_equal(log_world_open(&world), OK);
+    run_ms(&world, 50);
+    io_sim_disk_bytes_set(world.io, 4 * SEGMENT + 8192);
+    int accepted = 0;
+    int refusals = 0;
+    for (int i = 0; i < 3000; i++) {
+        int status = log_world_propose(&world, 1, 500);
+        refusals += status == ERR_DISK_FULL ? 1 : 0;
+        accepted += status == OK ? 1 : 0;
+        run_ms(&world, 10);
+    }
+    assert_true(world.ledger.snapshots_ended <= accepted * 1024 / SEGMENT + 2);
+    assert_true(log_world_settle(&world));
+    log_world_close(&world);
+    assert_string_equal(world.violation, "");
+    log_world_fini(&world);
+}
+
 /* The first segment still grows: a write that finds no room is kept and repeated, and told only
  * then. */
 static void log_write__finds_no_room__is_held_and_repeated(void **state)
@@ -318,6 +397,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(log_append__disk_full__refuses_and_goes_on_when_there_is_room),
+        cmocka_unit_test(log_append__disk_full_for_long__tries_few_snapshots),
+        cmocka_unit_test(log_append__disk_full_in_the_first_segment__writes_no_snapshot),
+        cmocka_unit_test(log_append__disk_nearly_full__snapshots_follow_the_entries),
         cmocka_unit_test(log_append__disk_full__snapshot_frees_what_it_covers),
         cmocka_unit_test(log_write__finds_no_room__is_held_and_repeated),
         cmocka_unit_test(log_sync__fails__stops_for_good_and_is_never_repeated),
