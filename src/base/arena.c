@@ -22,7 +22,7 @@ enum {
     PAGE_BYTES = 4096, /* large blocks are rounded to pages */
     HEADER_BYTES = sizeof(struct arena_block),
     SPARE_BUDGET_PARTS = 16, /* a spare chunk is a small part of what an arena may hold */
-    CHUNK_BYTES_MAX = 32 << 20,
+    CHUNK_BYTES_MAX = 16 << 20,
 };
 
 _Static_assert(HEADER_BYTES % 16 == 0, "what follows a header is aligned to 16");
@@ -158,6 +158,8 @@ static void use_chunk(struct arena *arena, struct arena_block *chunk, size_t byt
     arena->next = (uint8_t *)chunk + HEADER_BYTES;
     arena->end = (uint8_t *)chunk + bytes;
     FORBID(arena->next, bytes - HEADER_BYTES);
+}
+
 /* Chunks grow with what is held, so that those of a large arena can lie in huge pages; what is
  * not yet used of one costs addresses only. */
 static uint64_t chunk_bytes(const struct arena *arena)
@@ -179,9 +181,6 @@ static void add_chunk(struct arena *arena, size_t needed)
         use_chunk(arena, spare, ARENA_SPARE_BYTES);
         return;
     }
-    uint64_t wanted = arena->budget < ARENA_BLOCK_BYTES - HEADER_BYTES
-                          ? arena->budget + HEADER_BYTES
-                          : ARENA_BLOCK_BYTES;
     uint64_t wanted = chunk_bytes(arena);
     if (wanted < needed + HEADER_BYTES) {
         wanted = needed + HEADER_BYTES;

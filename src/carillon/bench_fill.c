@@ -4,7 +4,7 @@
 
 #include "proto/operator.pb-c.h"
 
-enum { TRIES_MAX = 64, IDLE_NS_MAX = 2000000000 };
+enum { TRIES_MAX = 64, IDLE_S_MAX = 20 };
 
 int bench_fill_init(struct bench_fill *fill, const struct bench_workload *workload,
                     uint64_t seed)
@@ -70,7 +70,7 @@ static bool filling_turn(void *context, uint64_t now_ns)
         filling->seen = filling->history->accepted.count;
         filling->seen_ns = now_ns;
     }
-    return filling->seen >= filling->wanted || now_ns - filling->seen_ns > IDLE_NS_MAX;
+    return filling->seen >= filling->wanted || now_ns - filling->seen_ns > IDLE_S_MAX * 1000000000ULL;
 }
 
 static int register_all(struct bench_session *session, struct bench_fill *fill,

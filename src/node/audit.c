@@ -501,6 +501,18 @@ bool audit_is_behind(const struct audit *audit)
     return audit->in_flight >= AUDIT_BLOCKS_MAX;
 }
 
+uint32_t audit_blocks(const struct audit *audit)
+{
+    return audit->in_flight;
+}
+
+void audit_bound(struct audit *audit)
+{
+    if (audit_is_behind(audit) && audit->on_lane > 0) {
+        io_lane_wait(audit->io, IO_LANE_BULK);
+    }
+}
+
 int audit_status(const struct audit *audit)
 {
     return audit->status;

@@ -55,6 +55,14 @@ void audit_append(struct audit *audit, const struct audit_record *record);
 /* Whether so much waits for the disk that no more entries should be accepted. */
 bool audit_is_behind(const struct audit *audit);
 
+/* How many blocks wait for the disk. */
+uint32_t audit_blocks(const struct audit *audit);
+
+/* While the node starts and nothing can be refused: when the trail is behind, wait until the
+ * lane has written what it has. What a full disk does not take is kept in memory, and is then
+ * bounded by the log that the newest snapshot does not cover. */
+void audit_bound(struct audit *audit);
+
 /* OK, or the error that ended or suspended writing: ERR_DISK_FULL is tried again by itself,
  * ERR_IO is final. */
 int audit_status(const struct audit *audit);

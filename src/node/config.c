@@ -44,7 +44,7 @@ void node_config_init(struct node_config *config)
         .listen = "127.0.0.1:7440",
         .outstanding_max = 1024,
         .log_segment_bytes = 64 * MIB,
-        .snapshot_log_bytes = 512 * MIB,
+        .snapshot_log_bytes = 128 * MIB,
         .audit_bytes_max = 16 * GIB,
     };
 }

@@ -120,39 +120,55 @@ static void audit_entry(struct node *node, const struct enrol_entry *entry)
     audit_append(node->audit, &record);
 }
 
-void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
-                 struct slice payload, bool is_replay)
+void node__entry_apply(struct node *node, const struct enrol_entry *entry)
 {
-    struct node *node = context;
-
-    if (group != NODE_GROUP_SHARD) {
-        return; /* the meta group holds nothing yet */
+    if (node->is_indexing) {
+        node__index_before(node, entry->method);
     }
+    enrol_apply(node->enrol, entry, &node->result);
+    node->applied = entry->index;
+    if (entry->wall_ms > node->wall_ms) {
+        node->wall_ms = entry->wall_ms;
+    }
+    node__index_effects(node, &node->result);
+    audit_entry(node, entry);
+}
+
+void node__entry_decode(uint64_t index, uint64_t term, struct slice payload,
+                        struct enrol_entry *ret_entry)
+{
     struct envelope_entry packed;
     int rc = envelope_entry_decode(payload, &packed);
+
     ASSERT(rc == OK); /* its checksum held: we wrote it */
-    const struct enrol_entry entry = {
+    *ret_entry = (struct enrol_entry){
         .index = index,
         .term = term,
         .wall_ms = packed.wall_ms,
         .method = packed.method,
         .key = packed.key,
         .body = packed.body,
-        .hint = is_replay ? ENROL_HINT_NONE : node__write_hint(node, index),
+        .hint = ENROL_HINT_NONE,
     };
-    if (node->is_indexing) {
-        node__index_before(node, entry.method);
+}
+
+void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
+                 struct slice payload, bool is_replay)
+{
+    struct node *node = context;
+    struct enrol_entry entry;
+
+    if (group != NODE_GROUP_SHARD) {
+        return; /* the meta group holds nothing yet */
     }
-    enrol_apply(node->enrol, &entry, &node->result);
-    node->applied = index;
-    if (entry.wall_ms > node->wall_ms) {
-        node->wall_ms = entry.wall_ms;
+    if (is_replay) {
+        node__replay(node, index, term, payload);
+        return;
     }
-    node__index_effects(node, &node->result);
-    audit_entry(node, &entry);
-    if (!is_replay) {
-        node__write_applied(node, index);
-    }
+    node__entry_decode(index, term, payload, &entry);
+    entry.hint = node__write_hint(node, index);
+    node__entry_apply(node, &entry);
+    node__write_applied(node, index);
 }
 
 /* ---- requests

@@ -391,6 +391,9 @@ static int open_engine(struct node *node, struct buf *text)
         options.log.batch_bytes = (uint32_t)batch_bytes; /* a batch lies in one segment */
     }
     int rc = engine_single_open(&node->single, node->io, &options, &hooks);
+    if (rc == OK) {
+        node__replay_flush(node);
+    }
     node__index_wait(node);
     if (rc != OK) {
         const char *reason = engine_single_text(&node->single);

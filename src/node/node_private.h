@@ -32,6 +32,14 @@ enum {
     NODE_TEXT_BYTES_MAX = 4096,
 };
 
+/* An entry of the log that is not applied yet, while the node starts. */
+struct replayed {
+    uint64_t index;
+    uint64_t term;
+    uint32_t at;
+    uint32_t len;
+};
+
 /* A write that came in this turn and is not proposed yet; key and body lie in node.gather, one
  * behind the other. */
 struct gathered {
@@ -115,6 +123,8 @@ struct node {
     struct gathered gathered[NODE_GATHER_MAX];
     uint32_t gathered_count;
     struct buf gather;
+    struct replayed replayed[NODE_GATHER_MAX]; /* their payloads lie in gather */
+    uint32_t replay_count;
     struct io_turn writes_turn; /* before those of the log and of the connections */
 
     struct io_job spare_job;
@@ -204,6 +214,19 @@ void node__memory_turn(struct node *node);
 
 /* Of a closing node. Returns: whether one is being prepared; then @done follows. */
 bool node__memory_await(struct node *node, void (*done)(struct node *node));
+
+/* An entry's parts, from what was proposed; borrowed from @payload. */
+void node__entry_decode(uint64_t index, uint64_t term, struct slice payload,
+                        struct enrol_entry *ret_entry);
+
+/* Change the state, the search index and the audit trail by one entry. */
+void node__entry_apply(struct node *node, const struct enrol_entry *entry);
+
+/* ---- replay.c: the log's entries, while the node starts */
+
+/* Take an entry; it is applied with others, before node__replay_flush() returns at the latest. */
+void node__replay(struct node *node, uint64_t index, uint64_t term, struct slice payload);
+void node__replay_flush(struct node *node);
 
 /* ---- index_feed.c: what enrol's effects mean for the search index */
 
