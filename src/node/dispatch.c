@@ -131,6 +131,7 @@ void node__entry_apply(struct node *node, const struct enrol_entry *entry)
         node->wall_ms = entry->wall_ms;
     }
     node__index_effects(node, &node->result);
+    node__index_forget(node, entry->method, entry->body);
     audit_entry(node, entry);
 }
 

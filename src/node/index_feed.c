@@ -2,6 +2,7 @@
  * rebuilt on start. */
 #include "base/assert.h"
 #include "node/node_private.h"
+#include "wire/field.h"
 
 enum { INSTRUCTORS_MAX = 512 };
 
@@ -75,6 +76,60 @@ void node__index_effects(struct node *node, const struct enrol_result *result)
         perform(node, enrol_effect_at(result, i));
     }
 }
+
+/* ---- room ---- */
+
+/* What indexing the courses of an ImportChunkRequest may take at most. */
+static uint64_t growth_of(uint32_t method, struct slice body)
+{
+    enum { COURSES = 3 }; /* the field's number, proto/registrar.proto */
+    struct field_reader in = field_reader_from(body);
+    struct field field;
+    uint64_t documents = 0;
+    uint64_t bytes = 0;
+
+    if (method != CARILLON__METHOD__METHOD_IMPORT_CHUNK) {
+        return 0;
+    }
+    while (!field_reader_is_done(&in) && field_read(&in, &field)) {
+        if (field.number == COURSES && field.type == FIELD_BYTES) {
+            documents++;
+            bytes += field.bytes.len;
+        }
+    }
+    return search_growth(documents, bytes);
+}
+
+int node__index_admit(struct node *node, uint32_t method, struct slice body)
+{
+    uint64_t growth = growth_of(method, body);
+
+    if (growth == 0) {
+        return OK;
+    }
+    if (!search_has_room(node->search, growth)) {
+        (void)!buf_append_format(&node->text,
+                                 "the node's memory for the search index is used up: of %llu "
+                                 "MiB (a quarter of memory_bytes_max) %llu MiB are in use",
+                                 (unsigned long long)node->search_arena.budget >> 20,
+                                 (unsigned long long)node->search_arena.used >> 20);
+        return ERR_FULL;
+    }
+    if (!search_has_room(node->search, node->search_reserved + growth)) {
+        return ERR_BUSY;
+    }
+    node->search_reserved += growth;
+    return OK;
+}
+
+void node__index_forget(struct node *node, uint32_t method, struct slice body)
+{
+    uint64_t growth = growth_of(method, body);
+
+    node->search_reserved -= growth < node->search_reserved ? growth : node->search_reserved;
+}
+
+/* ---- at start ---- */
 
 /* On the lane. Reads documents, courses, names and words of the state, and nothing of it that
  * entries other than an import's change: those are replayed meanwhile. */

@@ -110,6 +110,7 @@ struct node {
     struct engine *engine;
     struct enrol *enrol;
     struct search_index *search;
+    uint64_t search_reserved; /* for the chunks in flight */
     struct io_job indexing; /* the restored state's documents, while is_indexing */
     bool is_indexing;
     struct audit *audit;
@@ -231,6 +232,12 @@ void node__replay_flush(struct node *node);
 /* ---- index_feed.c: what enrol's effects mean for the search index */
 
 void node__index_effects(struct node *node, const struct enrol_result *result);
+
+/* Reserve the memory that indexing an import's chunk may take, until its entry is applied or
+ * node__index_forget() gives it back; other methods need none. Errors: ERR_FULL, ERR_BUSY the
+ * chunks in flight may need what is left; with @node->text. */
+int node__index_admit(struct node *node, uint32_t method, struct slice body) CHECKED;
+void node__index_forget(struct node *node, uint32_t method, struct slice body);
 
 /* Begin to index every document of a restored state, beside the replay: on the log's lane,
  * which has nothing to write before the node serves. */

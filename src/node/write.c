@@ -38,11 +38,18 @@ static int admit(struct node *node, struct enrol_entry *entry, uint64_t *ret_ind
     entry->wall_ms = node__wall_ms(node);
     int rc = enrol_admit(node->enrol, entry, &node->text);
 
+    if (rc != OK) {
+        return rc;
+    }
+    rc = node__index_admit(node, entry->method, entry->body);
     if (rc == OK) {
         rc = entry_propose(node, entry->method, entry->key, entry->body, ret_index);
         if (rc != OK) {
-            enrol_forget(node->enrol, entry->method, entry->body);
+            node__index_forget(node, entry->method, entry->body);
         }
+    }
+    if (rc != OK) {
+        enrol_forget(node->enrol, entry->method, entry->body);
     }
     return rc;
 }

@@ -2,6 +2,14 @@
 
 #include "search/token.h"
 
+/* A new word of three bytes takes a term, its text, a place in the row and at its second
+ * occurrence a list; tests/unit/test_search_room puts texts of nothing but such words. */
+enum {
+    DOCUMENT_BYTES = 512,
+    TEXT_BYTE_BYTES = 32,
+    MARGIN_BYTES = 1 << 20, /* pages of rows and terms, posting lists that move */
+};
+
 /* The first terms of the lexicon are the function words of all languages: whether a word is
  * one, and of which languages, is then an array access while documents are read. */
 static void add_function_words(struct search_index *index)
@@ -45,9 +53,29 @@ void search_destroy(struct search_index *index)
     }
 }
 
-bool search_has_room(const struct search_index *index, uint64_t text_bytes)
+uint64_t search_growth(uint64_t documents, uint64_t text_bytes)
 {
-    return arena_has_room(index->arena, text_bytes * 2);
+    return documents * DOCUMENT_BYTES + text_bytes * TEXT_BYTE_BYTES;
+}
+
+static uint64_t map_bytes(const struct map *map)
+{
+    return map->now.slots == NULL ? 0 : (map->now.mask + 1) * sizeof(struct map_slot);
+}
+
+/* The tables of words and of their beginnings may double, and the longest list of postings may
+ * move. */
+static uint64_t margin_of(const struct search_index *index)
+{
+    const struct lexicon *lexicon = &index->lexicon;
+
+    return 2 * (map_bytes(&lexicon->map) + map_bytes(&lexicon->bucket_map)) +
+           2 * (uint64_t)lexicon->buckets_capacity * sizeof(struct bucket) + MARGIN_BYTES;
+}
+
+bool search_has_room(const struct search_index *index, uint64_t growth)
+{
+    return arena_has_room(index->arena, growth + margin_of(index));
 }
 
 struct search_stats search_stats(const struct search_index *index)

@@ -59,9 +59,14 @@ struct search_index *search_create(struct arena *arena);
 /* Forget the index; arena_fini() by the caller gives the memory back. NULL is allowed. */
 void search_destroy(struct search_index *index);
 
-/* Whether documents with @text_bytes of text in all fit into the budget, at the worst ratio
- * seen in practice. */
-bool search_has_room(const struct search_index *index, uint64_t text_bytes);
+/* What putting @documents with @text_bytes of text in all may add to the index at most,
+ * whatever their words: a real catalogue adds about its text once, a text in which every word
+ * is new many times as much. */
+uint64_t search_growth(uint64_t documents, uint64_t text_bytes);
+
+/* Whether @growth (a sum of search_growth) stays within the budget, with what tables that grow
+ * by doubling may take at a time. */
+bool search_has_room(const struct search_index *index, uint64_t growth);
 
 /* Index @document under @doc (< SEARCH_DOC_MAX), in place of what was there. A hidden document
  * is indexed but never found until search_publish(). Bounds: about 25 us for an average course,
