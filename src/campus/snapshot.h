@@ -45,9 +45,10 @@ int campus_restore_record(struct campus *campus, uint64_t kind, struct slice byt
 /* Tie everything together and check that it is whole. Errors: ERR_DAMAGED. */
 int campus_restore_end(struct campus *campus) CHECKED;
 
-/* Add the hashes of the images of @count objects from @*cursor on, which begins with 0 and
- * counts over all kinds; the sum over all is the state's hash. Returns: false at the end. */
-bool campus_hash_step(const struct campus *campus, uint64_t *cursor, uint32_t count,
+/* Add the hashes of the images of objects from @*cursor on, which begins with 0 and counts over
+ * all kinds, until they are about @bytes long (each counts 64 more); the sum over all is the
+ * state's hash. Returns: false at the end. */
+bool campus_hash_step(const struct campus *campus, uint64_t *cursor, uint64_t bytes,
                       uint64_t *hash);
 
 /* Append kind, length and bytes. The stream's buffer is large; running out of it is a

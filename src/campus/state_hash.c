@@ -3,7 +3,7 @@
 #include "campus/image.h"
 #include "campus/snapshot.h"
 
-enum { IMAGE_BYTES_MAX = INT32_MAX, KINDS = 9 };
+enum { IMAGE_BYTES_MAX = INT32_MAX, KINDS = 9, OBJECT_BYTES = 64 };
 
 static uint32_t staged_count(const struct campus *campus)
 {
@@ -46,7 +46,7 @@ static void image_of_rest(const struct campus *campus, uint32_t at, struct buf *
     image_ordinal(out, campus->free_document);
 }
 
-bool campus_hash_step(const struct campus *campus, uint64_t *cursor, uint32_t count,
+bool campus_hash_step(const struct campus *campus, uint64_t *cursor, uint64_t bytes,
                       uint64_t *hash)
 {
     const struct {
@@ -65,13 +65,15 @@ bool campus_hash_step(const struct campus *campus, uint64_t *cursor, uint32_t co
     };
     struct buf image;
     uint64_t before = 0; /* objects of the kinds passed */
+    uint64_t done = 0;
 
     buf_init(&image, IMAGE_BYTES_MAX);
     for (uint32_t kind = 0; kind < KINDS; kind++) {
-        for (; count > 0 && *cursor < before + kinds[kind].objects; (*cursor)++, count--) {
+        for (; done < bytes && *cursor < before + kinds[kind].objects; (*cursor)++) {
             buf_clear(&image);
             kinds[kind].image(campus, (uint32_t)(*cursor - before), &image);
             *hash += hash_bytes_seeded(kind, image.data, image.len);
+            done += OBJECT_BYTES + image.len;
         }
         before += kinds[kind].objects;
     }

@@ -190,9 +190,12 @@ struct enrol_verify;
 
 struct enrol_verify *enrol_verify_begin(struct enrol *enrol);
 
-/* Do about a quarter of a millisecond of work. Returns: SM_PENDING, or OK when all is checked.
- */
+/* Do about a quarter of a millisecond of work, however long rosters and lines are. Returns:
+ * SM_PENDING, or OK when all is checked. */
 int enrol_verify_step(struct enrol_verify *verify) CHECKED;
+
+/* The most that a step has done so far, in registrations, places and objects looked at. */
+uint32_t enrol_verify_work_most(const struct enrol_verify *verify);
 
 /* Pack the VerifyReply (state_hash 0 when entries were applied meanwhile) and release @verify,
  * which may be NULL or unfinished. @reply may be NULL. Errors: ERR_NOSPACE_REPLY. */

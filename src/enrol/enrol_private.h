@@ -152,8 +152,8 @@ uint32_t enrol__queue_work(struct enrol_work *work);
  * nothing. */
 bool enrol__is_spoken_for(struct enrol *enrol, uint32_t section, uint64_t wall_ms);
 
-/* Whether anyone who waits for the section could be promoted. */
-bool enrol__has_eligible(struct enrol *enrol, uint32_t section, uint64_t wall_ms);
+/* Whether who waits at @place could be promoted. */
+bool enrol__is_eligible(struct enrol *enrol, uint32_t place, uint64_t wall_ms);
 
 void enrol__note(struct enrol_work *work, uint32_t kind, uint32_t student, uint32_t section,
                  const struct enrol_refusal *refusal);

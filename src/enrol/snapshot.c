@@ -338,7 +338,7 @@ uint64_t enrol_hash(struct enrol *enrol)
     uint64_t hash = hash_u64(enrol->index);
     uint64_t cursor = 0;
 
-    while (campus_hash_step(&enrol->campus, &cursor, UINT32_MAX, &hash)) {
+    while (campus_hash_step(&enrol->campus, &cursor, UINT64_MAX, &hash)) {
     }
     for (uint32_t i = 0; i < answers_count(&enrol->answers); i++) {
         hash += enrol__answer_hash(enrol, enrol->answers.first + i);

@@ -8,39 +8,16 @@
 #include "campus/section.h"
 #include "campus/snapshot.h"
 #include "campus/student.h"
-#include "enrol/enrol_private.h"
+#include "enrol/verify_private.h"
 #include "wire/message.h"
 
-enum {
-    WORK_PER_STEP = 256, /* registrations, places and objects: about a microsecond each */
-    FINDINGS_MAX = 100,
-    FINDING_BYTES = 256,
-    SCANNED_ROSTER_MAX = 512, /* a longer one is searched by halving */
-};
-
-struct enrol_verify {
-    struct arena own;
-    struct enrol *enrol;
-    uint64_t begun_at; /* index */
-    uint32_t section;  /* cursors */
-    uint32_t student;
-    uint64_t hash_cursor;
-    uint32_t answer;
-    uint64_t hash;
-    uint64_t sections;
-    uint64_t students;
-    uint64_t registrations;
-    uint32_t work;
-    uint32_t finding_count;
-    bool is_campus_hashed;
-    char *findings[FINDINGS_MAX];
-};
+enum { SCANNED_ROSTER_MAX = 512 }; /* a longer one is searched by halving */
 
 struct enrol_verify *enrol_verify_begin(struct enrol *enrol)
 {
     struct arena own;
 
-    arena_init(&own, sizeof(struct enrol_verify) + (uint64_t)FINDINGS_MAX * FINDING_BYTES);
+    arena_init(&own, sizeof(struct enrol_verify) + (uint64_t)VERIFY_FINDINGS_MAX * VERIFY_FINDING_BYTES);
     struct enrol_verify *verify = arena_alloc_zero(&own, sizeof *verify);
 
     verify->own = own;
@@ -51,12 +28,12 @@ struct enrol_verify *enrol_verify_begin(struct enrol *enrol)
     return verify;
 }
 
-static void find(struct enrol_verify *verify, int rc)
+void enrol__verify_find(struct enrol_verify *verify, int rc)
 {
     const struct buf *line = &verify->enrol->line;
 
     ASSERT(rc == OK);
-    if (verify->finding_count < FINDINGS_MAX) {
+    if (verify->finding_count < VERIFY_FINDINGS_MAX) {
         char *text = arena_alloc_zero(&verify->own, line->len + 1);
 
         memcpy(text, line->data, line->len);
@@ -64,138 +41,12 @@ static void find(struct enrol_verify *verify, int rc)
     }
 }
 
-#define FIND(verify, ...)                                                                      \
-    find((verify), buf_append_format(enrol__line((verify)->enrol), __VA_ARGS__))
-
-/* ---- sections: invariants 1, 4 and 9 */
-
-static void check_capacity(struct enrol_verify *verify, uint32_t ordinal)
-{
-    const struct campus_section *section = campus_section(&verify->enrol->campus, ordinal);
-    uint64_t allowed = (uint64_t)section->capacity + section->over + section->excused;
-
-    if (section->capacity != CAMPUS_NONE && section->enrolled > allowed) {
-        FIND(verify, "section %u: %u are enrolled, %llu may be", ordinal, section->enrolled,
-             (unsigned long long)allowed);
-    }
-}
-
-static void check_roster(struct enrol_verify *verify, uint32_t ordinal)
-{
-    const struct campus *campus = &verify->enrol->campus;
-    const struct campus_section *section = campus_section(campus, ordinal);
-    uint64_t last = 0;
-    uint32_t over = 0;
-
-    for (uint32_t i = 0; i < section->enrolled; i++) {
-        const struct campus_registration *registration =
-            campus_registration_find(campus_student(campus, section->roster[i]), ordinal);
-
-        if (registration == NULL) {
-            FIND(verify, "section %u: student %u is on the roster and does not know", ordinal,
-                 section->roster[i]);
-            continue;
-        }
-        if (campus_registration_index(registration) < last) {
-            FIND(verify, "section %u: the roster is not in order of registration", ordinal);
-        }
-        last = campus_registration_index(registration);
-        over += campus_registration_is_over(registration) ? 1 : 0;
-    }
-    if (over != section->over) {
-        FIND(verify, "section %u: %u are over capacity, %u on record", ordinal, over,
-             section->over);
-    }
-    verify->work += section->enrolled;
-    verify->registrations += section->enrolled;
-}
-
-static void check_line(struct enrol_verify *verify, uint32_t ordinal)
-{
-    const struct campus *campus = &verify->enrol->campus;
-    const struct campus_section *section = campus_section(campus, ordinal);
-    uint64_t last = 0;
-    uint32_t count = 0;
-
-    for (uint32_t at = section->wait_first; at != CAMPUS_NONE;
-         at = campus_place(campus, at)->next) {
-        const struct campus_place *place = campus_place(campus, at);
-
-        if (place->section != ordinal || place->since_index < last ||
-            campus_place_find(campus, place->student, ordinal) != at) {
-            FIND(verify, "section %u: the waitlist is not in order", ordinal);
-        }
-        if (campus_registration_find(campus_student(campus, place->student), ordinal) != NULL) {
-            FIND(verify, "section %u: student %u is registered and waits", ordinal,
-                 place->student);
-        }
-        last = place->since_index;
-        count++;
-    }
-    if (count != section->waiting) {
-        FIND(verify, "section %u: %u wait, %u on record", ordinal, count, section->waiting);
-    }
-    verify->work += count;
-}
-
-/* Whether a window decides when students move in or out of the section: windows open by the
- * clock and not by an entry. */
-static bool has_window(const struct campus *campus, uint32_t ordinal)
-{
-    const struct campus_catalogue *in =
-        campus_catalogue(campus, campus_section(campus, ordinal)->catalogue);
-
-    return in->opens_ms != 0 || in->closes_ms != 0;
-}
-
-/* The same of what those who wait would drop for a seat. */
-static bool has_window_beside(const struct campus *campus, const struct campus_section *section)
-{
-    for (uint32_t at = section->wait_first; at != CAMPUS_NONE;
-         at = campus_place(campus, at)->next) {
-        const struct campus_place *place = campus_place(campus, at);
-
-        for (uint32_t i = 0; i < place->drop_count; i++) {
-            if (has_window(campus, place->drops[i])) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* A free seat while someone eligible waits. Sections under a window are left to their next
- * entry. */
-static void check_stalled(struct enrol_verify *verify, uint32_t ordinal)
-{
-    struct enrol *enrol = verify->enrol;
-    const struct campus_section *section = campus_section(&enrol->campus, ordinal);
-
-    if (!campus_section_is_stalled(section) || has_window(&enrol->campus, ordinal) ||
-        has_window_beside(&enrol->campus, section)) {
-        return;
-    }
-    arena_reset(&enrol->scratch);
-    if (enrol__has_eligible(enrol, ordinal, enrol->wall_ms)) {
-        FIND(verify, "section %u: a seat is free while someone eligible waits", ordinal);
-    }
-    verify->work += section->waiting;
-}
-
-static void check_section(struct enrol_verify *verify, uint32_t ordinal)
-{
-    check_capacity(verify, ordinal);
-    check_roster(verify, ordinal);
-    check_line(verify, ordinal);
-    check_stalled(verify, ordinal);
-    verify->sections++;
-}
-
 /* ---- students: invariants 2, 3, 4, 6 and 7 */
 
-static bool is_on_roster(const struct campus *campus, uint32_t student,
+static bool is_on_roster(struct enrol_verify *verify, uint32_t student,
                          const struct campus_registration *registration)
 {
+    const struct campus *campus = &verify->enrol->campus;
     const struct campus_section *section = campus_section(campus, registration->section);
     uint32_t low = 0;
     uint32_t high = section->enrolled;
@@ -216,6 +67,7 @@ static bool is_on_roster(const struct campus *campus, uint32_t student,
             break;
         }
     }
+    verify->work += (high - low) / VERIFY_SCANNED_PER_WORK;
     for (uint32_t i = low; i < high; i++) {
         if (section->roster[i] == student) {
             return true;
@@ -243,14 +95,14 @@ static void check_pair(struct enrol_verify *verify, uint32_t student,
     uint32_t permits = campus_registration_permits(a) | campus_registration_permits(b);
 
     if (of_a->course == of_b->course) {
-        FIND(verify, "student %u: sections %u and %u are of the same course", student,
+        VERIFY_FIND(verify, "student %u: sections %u and %u are of the same course", student,
              a->section, b->section);
     }
     if ((permits & CARILLON__PERMIT_KIND__PERMIT_TIME) == 0 && is_unchanged(campus, a) &&
         is_unchanged(campus, b) &&
         enrol__term_of(campus, a->section) == enrol__term_of(campus, b->section) &&
         campus_sections_clash(of_a, of_b)) {
-        FIND(verify, "student %u: sections %u and %u meet at the same time", student,
+        VERIFY_FIND(verify, "student %u: sections %u and %u meet at the same time", student,
              a->section, b->section);
     }
 }
@@ -287,11 +139,11 @@ static void check_load(struct enrol_verify *verify, uint32_t student, uint32_t p
             is_comparable && course->changed_index < campus_registration_index(newest);
     }
     if (is_comparable && courses > in->courses_max) {
-        FIND(verify, "student %u: %u courses in a term of %u", student, courses,
+        VERIFY_FIND(verify, "student %u: %u courses in a term of %u", student, courses,
              in->courses_max);
     }
     if (is_comparable && in->credits_max != 0 && credits > in->credits_max) {
-        FIND(verify, "student %u: %llu hundredths of credits in a term of %u", student,
+        VERIFY_FIND(verify, "student %u: %llu hundredths of credits in a term of %u", student,
              (unsigned long long)credits, in->credits_max);
     }
 }
@@ -340,7 +192,7 @@ static void check_rule(struct enrol_verify *verify, uint32_t student,
 
     rule_judge(rule, &facts, &verdict);
     if (!verdict.is_met) {
-        FIND(verify, "student %u: registered in section %u against its rule", student,
+        VERIFY_FIND(verify, "student %u: registered in section %u against its rule", student,
              registration->section);
     }
 }
@@ -353,8 +205,8 @@ static void check_student(struct enrol_verify *verify, uint32_t ordinal)
     for (uint32_t i = 0; i < student->registration_count; i++) {
         const struct campus_registration *registration = campus_registration(student, i);
 
-        if (!is_on_roster(campus, ordinal, registration)) {
-            FIND(verify, "student %u: registered in section %u, which does not know", ordinal,
+        if (!is_on_roster(verify, ordinal, registration)) {
+            VERIFY_FIND(verify, "student %u: registered in section %u, which does not know", ordinal,
                  registration->section);
         }
         for (uint32_t j = 0; j < i; j++) {
@@ -364,7 +216,7 @@ static void check_student(struct enrol_verify *verify, uint32_t ordinal)
         check_rule(verify, ordinal, registration);
     }
     if (student->state == CAMPUS_HIDDEN && student->registration_count > 0) {
-        FIND(verify, "student %u: removed, and registered", ordinal);
+        VERIFY_FIND(verify, "student %u: removed, and registered", ordinal);
     }
     verify->work += 1U + 2U * student->registration_count;
     verify->students++;
@@ -372,30 +224,50 @@ static void check_student(struct enrol_verify *verify, uint32_t ordinal)
 
 /* ---- slices */
 
-int enrol_verify_step(struct enrol_verify *verify)
+/* What of the state is hashed next; nothing, once entries were applied: a hash of several states
+ * would be of no use. Returns: false when there is nothing more. */
+static bool hash_next(struct enrol_verify *verify)
 {
     struct enrol *enrol = verify->enrol;
-    const struct campus *campus = &enrol->campus;
+
+    if (enrol->index != verify->begun_at) {
+        return false;
+    }
+    if (!verify->is_campus_hashed) {
+        verify->is_campus_hashed = !campus_hash_step(
+            &enrol->campus, &verify->hash_cursor, VERIFY_HASH_BYTES, &verify->hash);
+        verify->work += VERIFY_WORK_HASHING;
+    } else if (verify->answer != enrol->answers.next) {
+        verify->hash += enrol__answer_hash(enrol, verify->answer++);
+        verify->work++;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+int enrol_verify_step(struct enrol_verify *verify)
+{
+    const struct campus *campus = &verify->enrol->campus;
+    bool is_over = false;
 
     verify->work = 0;
-    while (verify->work < WORK_PER_STEP) {
+    while (!is_over && verify->work < VERIFY_WORK_PER_STEP) {
         if (verify->section < campus->sections.count) {
-            check_section(verify, verify->section++);
-            verify->work++;
+            verify->work += enrol__verify_section(verify) ? 1 : 0;
         } else if (verify->student < campus->students.count) {
             check_student(verify, verify->student++);
-        } else if (enrol->index == verify->begun_at && !verify->is_campus_hashed) {
-            verify->is_campus_hashed =
-                !campus_hash_step(campus, &verify->hash_cursor, WORK_PER_STEP, &verify->hash);
-            verify->work += WORK_PER_STEP;
-        } else if (enrol->index == verify->begun_at && verify->answer != enrol->answers.next) {
-            verify->hash += enrol__answer_hash(enrol, verify->answer++);
-            verify->work++;
         } else {
-            return OK; /* a hash of several states would be of no use */
+            is_over = !hash_next(verify);
         }
     }
-    return SM_PENDING;
+    verify->work_most = verify->work > verify->work_most ? verify->work : verify->work_most;
+    return is_over ? OK : SM_PENDING;
+}
+
+uint32_t enrol_verify_work_most(const struct enrol_verify *verify)
+{
+    return verify->work_most;
 }
 
 int enrol_verify_end(struct enrol_verify *verify, struct buf *reply)

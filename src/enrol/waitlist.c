@@ -97,17 +97,11 @@ bool enrol__is_spoken_for(struct enrol *enrol, uint32_t section, uint64_t wall_m
     return left == 0;
 }
 
-bool enrol__has_eligible(struct enrol *enrol, uint32_t section, uint64_t wall_ms)
+bool enrol__is_eligible(struct enrol *enrol, uint32_t place, uint64_t wall_ms)
 {
     struct enrol_attempt attempt;
 
-    for (uint32_t at = campus_section(&enrol->campus, section)->wait_first; at != CAMPUS_NONE;
-         at = campus_place(&enrol->campus, at)->next) {
-        if (is_eligible(enrol, campus_place(&enrol->campus, at), wall_ms, &attempt)) {
-            return true;
-        }
-    }
-    return false;
+    return is_eligible(enrol, campus_place(&enrol->campus, place), wall_ms, &attempt);
 }
 
 static void promote(struct enrol_work *work, uint32_t section, struct enrol_attempt *attempt)

@@ -2,6 +2,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -170,6 +172,62 @@ static void verify__entries_applied_meanwhile__leaves_the_hash_out(void **state)
     assert_null(memchr(f->reply.data, state_hash_tag, f->reply.len));
 }
 
+/* @count students on the roster of TWO, all of them waiting for ONE, which meets at the same
+ * time: nobody could have a seat there. */
+static void make_crowd(struct campus_fixture *f, uint32_t count)
+{
+    char token[16];
+
+    assert_int_equal(fixture_cap(f, "TWO", -1), OK);
+    assert_int_equal(fixture_limits(f, 2, 600, count + 1), OK);
+    assert_string_equal(fixture_submit(f, "bob", "+TWO"), "REGISTERED x:TWO#A");
+    for (uint32_t i = 0; i < count; i++) {
+        (void)snprintf(token, sizeof token, "s%u", i);
+        assert_int_equal(fixture_student(f, token, 1, ""), OK);
+        assert_string_equal(fixture_submit(f, token, "+TWO"), "REGISTERED x:TWO#A");
+        assert_non_null(strstr(fixture_submit(f, token, "~ONE"), "WAITLISTED"));
+    }
+    campus_section_set_capacity(campus_of(f), section_of(f, "ONE"), 2);
+}
+
+enum { CROWD = 1500, STEP_WORK_MAX = 320 };
+
+static void verify__long_rosters_and_lines__are_walked_in_bounded_steps(void **state)
+{
+    struct campus_fixture *f = *state;
+
+    make_crowd(f, CROWD);
+    struct enrol_verify *verify = enrol_verify_begin(f->enrol);
+    uint32_t steps = 1;
+    while (enrol_verify_step(verify) != OK) {
+        steps++;
+    }
+    assert_true(enrol_verify_work_most(verify) <= STEP_WORK_MAX);
+    assert_true(steps > 4 * CROWD / STEP_WORK_MAX);
+    assert_int_equal(enrol_verify_end(verify, NULL), OK);
+    assert_string_equal(fixture_verify(f), "");
+}
+
+/* Someone leaves the crowd after each step, and the walk comes to its end all the same. */
+static void verify__long_ones_change_meanwhile__still_ends_and_finds_nothing(void **state)
+{
+    struct campus_fixture *f = *state;
+    char token[16];
+
+    make_crowd(f, CROWD);
+    struct enrol_verify *verify = enrol_verify_begin(f->enrol);
+    for (uint32_t i = 0; enrol_verify_step(verify) != OK; i++) {
+        if (i < CROWD) {
+            (void)snprintf(token, sizeof token, "s%u", i * 7 % CROWD);
+            (void)fixture_submit(f, token, i % 2 == 0 ? "-TWO" : "-ONE");
+        }
+        assert_true(i < 1000);
+    }
+    buf_clear(&f->reply);
+    assert_int_equal(enrol_verify_end(verify, &f->reply), OK);
+    assert_string_equal(fixture_verify(f), "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -185,6 +243,8 @@ int main(void)
         TEST(verify__free_seat_while_someone_waits__is_found),
         TEST(verify__waiting_beside_a_seat__is_found),
         TEST(verify__entries_applied_meanwhile__leaves_the_hash_out),
+        TEST(verify__long_rosters_and_lines__are_walked_in_bounded_steps),
+        TEST(verify__long_ones_change_meanwhile__still_ends_and_finds_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
