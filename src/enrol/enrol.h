@@ -208,7 +208,7 @@ uint64_t enrol_hash(struct enrol *enrol);
 /* ---- snapshots: a stream of bytes that holds the state as it was at begin, while entries are
  * applied. */
 
-enum { ENROL_SNAPSHOT_STEP_BYTES = 64 << 10 };
+enum { ENROL_SNAPSHOT_STEP_BYTES = 16 << 10 };
 
 /* Errors: ERR_BUSY one is running already. */
 int enrol_snapshot_begin(struct enrol *enrol) CHECKED;

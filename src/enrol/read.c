@@ -6,6 +6,8 @@
 #include "wire/message.h"
 #include "wire/method.h"
 
+enum { OUTCOME_BYTES_MAX = 64 << 10 }; /* of a stored answer, packed */
+
 typedef int (*read_answer)(struct enrol_reading *reading, const void *request);
 
 static const read_answer rows[] = {
@@ -110,7 +112,7 @@ int enrol__read_outcome(struct enrol_reading *reading, const void *body)
     }
     const struct enrol_answer *answer = answers_find(&enrol->answers, wire_bytes(request->key));
 
-    buf_init(&packed, ENROL_SNAPSHOT_STEP_BYTES);
+    buf_init(&packed, OUTCOME_BYTES_MAX);
     /* a key used before the student was known here is an answer to him too */
     if (answer != NULL && (answer->student == student || answer->student == CAMPUS_NONE) &&
         answer->method == CARILLON__METHOD__METHOD_SUBMIT) {

@@ -6,7 +6,7 @@
 #include "base/sm.h"
 #include "node/engine_single_private.h"
 
-enum { CHUNK_BYTES = ENGINE_SLICE_BYTES / 2, RETRY_MS = 5000, RETRY_MS_MAX = 600000, PACE_MS = 2 };
+enum { CHUNK_BYTES = ENGINE_SLICE_BYTES / 4 * 3, RETRY_MS = 5000, RETRY_MS_MAX = 600000, PACE_MS = 2 };
 
 /* ---- writing ---- */
 
