@@ -1,0 +1,188 @@
+"""One connection: the greeting, frames in and out, and what is unanswered on it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+from google.protobuf.message import DecodeError
+
+from ._frame import FrameError, FrameReader, encode
+from ._request import Request
+from ._transport import system_status
+from .errors import number_of
+from .messages import envelope_pb2
+
+HELLO_MAGIC = 0x43524C4E
+PROTOCOL_VERSION = 1
+
+ERR_CLOSED = number_of("ERR_CLOSED")
+ERR_MALFORMED = number_of("ERR_MALFORMED")
+ERR_VERSION = number_of("ERR_VERSION")
+
+
+class Link(asyncio.Protocol):
+    """Belongs to a channel, which it tells `link_ready`, `link_answered`, `link_drained` and (once) `link_lost`."""
+
+    def __init__(self, channel: Any, name: str) -> None:
+        self.channel = channel
+        self.sent: Dict[int, Request] = {}
+        self.abandoned: Set[int] = set()  # given up, and counted until the node answers, for the node counts so
+        self.welcome: Any = None
+        self.room_max = 0
+        self.heard = 0.0  # when it last said something, or had nothing to say
+        self._name = name
+        self._reader = FrameReader()
+        self._loop = asyncio.get_running_loop()
+        self._transport: Optional[asyncio.Transport] = None
+        self._out: List[bytes] = []
+        self._is_writable = True
+        self._is_lost = False
+        self.greeted: asyncio.Future[None] = self._loop.create_future()  # or lost before it was
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+
+    # ---- for the channel ----
+
+    @property
+    def is_connected(self) -> bool:
+        return self._transport is not None
+
+    @property
+    def has_room(self) -> bool:
+        return self._is_writable and len(self.sent) + len(self.abandoned) < self.room_max
+
+    def send(self, request: Request, request_id: int) -> None:
+        """Append a request; what one turn of the loop appends leaves in one write."""
+        now = self._loop.time()
+        message = envelope_pb2.Request(id=request_id, method=request.method, key=request.key, body=request.body,
+                                       deadline_ms=max(int((request.due - now) * 1000), 0) + 1)
+        if not self.sent and not self.abandoned:
+            self.heard = now  # silence begins with something to say
+        self.sent[request_id] = request
+        self._append(encode(message.SerializeToString()))
+
+    def abandon(self, request: Request) -> None:
+        """Nobody waits for this answer any more."""
+        del self.sent[request.id]
+        self.abandoned.add(request.id)
+
+    def is_silent(self, silence: float) -> bool:
+        return self._loop.time() - self.heard >= silence
+
+    def fail(self, status: int, text: str = "") -> None:
+        """Close because of `status`; the channel is told at once."""
+        if self._is_lost:
+            return
+        self._is_lost = True
+        if self._transport is not None:
+            self._transport.abort()
+        self._settle(self.greeted)
+        self.channel.link_lost(self, status, text)
+
+    def close(self) -> None:
+        """Close for good, without a word to the channel."""
+        self._is_lost = True
+        if self._transport is not None:
+            self._flush()
+            self._transport.close()
+        else:
+            self._settle(self.closed)
+        self._settle(self.greeted)
+
+    @staticmethod
+    def _settle(future: asyncio.Future[None]) -> None:
+        if not future.done():
+            future.set_result(None)
+
+    # ---- out ----
+
+    def _append(self, frame: bytes) -> None:
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(frame)
+
+    def _flush(self) -> None:
+        if self._out and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(self._out))
+        self._out.clear()
+
+    # ---- in ----
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self._is_lost:
+            transport.abort()
+            return
+        hello = envelope_pb2.Hello(magic=HELLO_MAGIC, version_min=PROTOCOL_VERSION, version_max=PROTOCOL_VERSION,
+                                   client=self._name)
+        self._append(encode(hello.SerializeToString()))
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = self._loop.time()
+        try:
+            for payload in self._reader.feed(data):
+                if self._is_lost:
+                    return
+                self._receive(payload)
+        except FrameError:
+            self.fail(ERR_MALFORMED, "what listens there sends frames that are too long")
+        if not self._is_lost:
+            self.channel.link_drained(self)
+
+    def _receive(self, payload: bytes) -> None:
+        if self.welcome is None:
+            self._greet(payload)
+            return
+        try:
+            reply = envelope_pb2.Reply.FromString(payload)
+        except DecodeError:
+            self.fail(ERR_MALFORMED, "the node's answer could not be read")
+            return
+        if reply.id == 0 and reply.status != 0:  # no request of ours: it speaks for the whole connection, and ends it
+            self.fail(reply.status, reply.text)
+            return
+        request = self.sent.pop(reply.id, None)
+        if request is not None:
+            self.channel.link_answered(self, request, reply)
+        elif reply.id in self.abandoned:
+            self.abandoned.discard(reply.id)
+            self.channel.counters.late += 1
+        else:
+            self.fail(ERR_MALFORMED, "the node's answer could not be read")  # an answer to what was not asked
+
+    def _greet(self, payload: bytes) -> None:
+        status, text = self._read_welcome(payload)
+        if status != 0:
+            self.fail(status, text)
+            return
+        self._settle(self.greeted)
+        self.channel.link_ready(self)
+
+    def _read_welcome(self, payload: bytes) -> Tuple[int, str]:
+        try:
+            welcome = envelope_pb2.Welcome.FromString(payload)
+        except DecodeError:
+            return ERR_MALFORMED, "what listens there is not a Carillon node"
+        if welcome.status != 0:
+            return welcome.status, welcome.text
+        if welcome.version != PROTOCOL_VERSION:
+            return ERR_VERSION, welcome.text
+        self.welcome = welcome
+        return 0, ""
+
+    # ---- the transport's other words ----
+
+    def pause_writing(self) -> None:
+        self._is_writable = False
+
+    def resume_writing(self) -> None:
+        self._is_writable = True
+        self.channel.link_drained(self)
+
+    def connection_lost(self, exc: Optional[Exception]) -> None:
+        self._settle(self.closed)
+        if isinstance(exc, OSError):
+            self.fail(system_status(exc), "")
+        else:
+            self.fail(ERR_CLOSED, "the node has closed the connection")
