@@ -176,7 +176,12 @@ class AsyncClient:
                     promotion_drops: Iterable[Name] = (), deadline: Optional[float] = None) -> Checked:
         """What `register` with the same arguments would do, with every rule that stands in the way. Changes nothing."""
         ops = ops_of(sections, drop, waitlist, promotion_drops)
-        reply, _ = await self._call(METHODS["registration.check"], _submit_message(student, ops), None, deadline)
+        try:
+            reply, _ = await self._call(METHODS["registration.check"], _submit_message(student, ops), None, deadline)
+        except Refused as error:
+            if error.reply is None:
+                raise
+            reply = error.reply  # what would be refused is what was asked
         return model.read_checked(reply, tuple(op.section for op in ops))
 
     async def schedule(self, student: str, *, term: str = "", deadline: Optional[float] = None) -> Schedule:
