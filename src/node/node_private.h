@@ -24,7 +24,7 @@ enum {
     NODE_GATHER_MAX = 64,         /* writes looked at side by side: ENROL_PREFETCH_MAX */
     NODE_GATHER_BYTES = 64 << 10, /* of their keys and bodies; a larger one goes alone */
     NODE_QUERIES_MAX = 256,       /* searches that needed more than one slice, at a time */
-    NODE_QUERY_SLICE_WORK = 6000, /* search_query_step units: at most about 200 us */
+    NODE_QUERY_SLICE_WORK = 10000, /* search_query_step units: about 100 us */
     NODE_QUERY_TURN_NS = 500000,  /* what parked searches get of a turn */
     NODE_RETRY_AFTER_MS = 100,
     NODE_ENTRY_BYTES_MAX = (1 << 20) + 256,

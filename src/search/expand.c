@@ -11,8 +11,15 @@ enum {
     ACTIVE_SHARE = 4096, /* a language counts when one in so many documents is in it */
     COMMONER_FACTOR = 4, /* longer words so much commoner: a word is taken for a beginning */
     NUMERALS = 12,
-    CORRECTED_MAX = 3, /* words looked for among their neighbours at a time, 50 us each */
+    CORRECTED_MAX = 3, /* words looked for among their neighbours at a time */
+    WORD_WORK = 500,   /* units that expanding a word takes */
 };
+
+/* A word as a slice that a table can hold. */
+#define FORM(text)                                                                             \
+    {                                                                                          \
+        (const uint8_t *)(text), sizeof(text) - 1                                              \
+    }
 
 static uint32_t count_of(const struct search_query *query, uint32_t term)
 {
@@ -71,28 +78,27 @@ static void add_stems(struct search_query *query, struct slot *slot, const struc
 /* 2, II and 二 are one number. */
 static void add_numerals(struct search_query *query, struct slot *slot, struct slice word)
 {
-    static const char *const forms[NUMERALS][3] = {
-        {"1",  "i",    "一"},
-        {"2",  "ii",   "二"},
-        {"3",  "iii",  "三"},
-        {"4",  "iv",   "四"},
-        {"5",  "v",    "五"},
-        {"6",  "vi",   "六"},
-        {"7",  "vii",  "七"},
-        {"8",  "viii", "八"},
-        {"9",  "ix",   "九"},
-        {"10", "x",    "十"},
-        {"11", "xi",   NULL },
-        {"12", "xii",  NULL },
+    static const struct slice forms[NUMERALS][3] = {
+        {FORM("1"),  FORM("i"),    FORM("一")},
+        {FORM("2"),  FORM("ii"),   FORM("二")},
+        {FORM("3"),  FORM("iii"),  FORM("三")},
+        {FORM("4"),  FORM("iv"),   FORM("四")},
+        {FORM("5"),  FORM("v"),    FORM("五")},
+        {FORM("6"),  FORM("vi"),   FORM("六")},
+        {FORM("7"),  FORM("vii"),  FORM("七")},
+        {FORM("8"),  FORM("viii"), FORM("八")},
+        {FORM("9"),  FORM("ix"),   FORM("九")},
+        {FORM("10"), FORM("x"),    FORM("十")},
+        {FORM("11"), FORM("xi"),   FORM("")   },
+        {FORM("12"), FORM("xii"),  FORM("")   },
     };
     for (uint32_t i = 0; i < NUMERALS; i++) {
         bool is_one = false;
         for (uint32_t f = 0; f < 3; f++) {
-            is_one = is_one || slice_is_equal(word, slice_from_text(forms[i][f]));
+            is_one = is_one || slice_is_equal(word, forms[i][f]);
         }
-        for (uint32_t f = 0; is_one && f < 3; f++) {
-            uint32_t term =
-                lexicon_find(&query->index->lexicon, TERM_WORD, slice_from_text(forms[i][f]));
+        for (uint32_t f = 0; is_one && f < 3 && forms[i][f].len > 0; f++) {
+            uint32_t term = lexicon_find(&query->index->lexicon, TERM_WORD, forms[i][f]);
             query_way_add(query, slot, term, WAY_NUMERAL, ranking.numeral_percent);
         }
     }
@@ -267,6 +273,7 @@ static void expand_word(struct search_query *query, uint32_t at)
     const struct leaf *leaf = &query->plan->leaves[at];
     struct slot *slot = &query->slots[at];
     struct slice word = leaf_slice(leaf);
+    query->work += WORD_WORK;
     slot->written = lexicon_find(&query->index->lexicon, TERM_WORD, word);
     add_stems(query, slot, leaf, WAY_STEM, ranking.stem_percent);
     if (!leaf->is_plain || word.len <= 4 || leaf->is_pair) {
@@ -281,18 +288,10 @@ static void expand_word(struct search_query *query, uint32_t at)
     }
 }
 
-void query_expand(struct search_query *query)
+/* Codes need every word's own ways, and weights everything. */
+static void expand_end(struct search_query *query)
 {
     const struct search_plan *plan = query->plan;
-    for (uint32_t i = 0; i < plan->leaves_count; i++) {
-        const struct leaf *leaf = &plan->leaves[i];
-        struct slot *slot = &query->slots[i];
-        *slot =
-            (struct slot){.leaf = (uint8_t)i, .fields = leaf->fields, .is_pair = leaf->is_pair};
-        if (leaf->kind == LEAF_WORD) {
-            expand_word(query, i);
-        }
-    }
     for (uint32_t i = 0; i < plan->spans_count; i++) {
         add_codes(query, &plan->spans[i]);
     }
@@ -303,21 +302,48 @@ void query_expand(struct search_query *query)
     }
 }
 
-bool query_widen(struct search_query *query)
+bool query_expand_step(struct search_query *query, uint32_t budget)
 {
-    uint32_t before = query->ways_count;
-    for (uint32_t i = 0; i < query->needed_count; i++) {
-        uint32_t at = query->needed[i];
-        const struct leaf *leaf = &query->plan->leaves[at];
-        struct slot *slot = &query->slots[at];
-        if (leaf->is_plain && query->corrections < 2 * CORRECTED_MAX) {
-            query->corrections++;
-            struct slice word = leaf_slice(leaf);
-            uint32_t own = listed_of(query, slot);
-            add_prefixes(query, slot, leaf, true);
-            query_correct(query, slot, word, own);
-            weigh(query, slot);
+    const struct search_plan *plan = query->plan;
+    while (query->expand_at < plan->leaves_count) {
+        if (query->work >= budget) {
+            return false;
+        }
+        uint32_t i = query->expand_at++;
+        const struct leaf *leaf = &plan->leaves[i];
+        query->slots[i] =
+            (struct slot){.leaf = (uint8_t)i, .fields = leaf->fields, .is_pair = leaf->is_pair};
+        if (leaf->kind == LEAF_WORD) {
+            expand_word(query, i);
         }
     }
-    return query->ways_count > before;
+    expand_end(query);
+    return true;
+}
+
+static void widen_word(struct search_query *query, uint32_t at)
+{
+    const struct leaf *leaf = &query->plan->leaves[at];
+    struct slot *slot = &query->slots[at];
+    if (!leaf->is_plain || query->corrections >= 2 * CORRECTED_MAX) {
+        return;
+    }
+    query->corrections++;
+    uint32_t own = listed_of(query, slot);
+    uint32_t before = slot->ways_count;
+    add_prefixes(query, slot, leaf, true);
+    query_correct(query, slot, leaf_slice(leaf), own);
+    weigh(query, slot);
+    query->is_wider = query->is_wider || slot->ways_count > before;
+}
+
+bool query_widen_step(struct search_query *query, uint32_t budget)
+{
+    while (query->expand_at < query->needed_count) {
+        if (query->work >= budget) {
+            return false;
+        }
+        widen_word(query, query->needed[query->expand_at++]);
+    }
+    return true;
 }

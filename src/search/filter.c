@@ -71,9 +71,9 @@ static bool list_has(const struct search_query *query, const struct leaf *leaf, 
 }
 
 /* Whether one section of the row meets only on the days of @allowed. */
-static bool days_hold(const struct row_head *row, uint32_t allowed)
+static bool days_hold(const uint8_t *bytes, uint32_t allowed)
 {
-    struct forward forward = forward_of(row);
+    struct forward forward = forward_of(bytes);
     for (uint32_t i = 0; i < forward.days_count; i++) {
         if (forward.days[i] != 0 && (forward.days[i] & ~allowed) == 0) {
             return true;
@@ -85,24 +85,25 @@ static bool days_hold(const struct row_head *row, uint32_t allowed)
 bool query_filter_holds(const struct search_query *query, uint32_t at, uint32_t row_at)
 {
     const struct leaf *leaf = &query->plan->leaves[at];
-    const struct row *row = index_row(query->index, row_at);
-    const struct row_head *head = index_head(query->index, row_at);
+    const struct search_index *index = query->index;
+    const struct row *row = index_row(index, row_at);
+    uint8_t level = index_facts(index, row_at)->level;
     switch (leaf->kind) {
     case LEAF_AT:
-        return list_has(query, leaf, head->institution);
+        return list_has(query, leaf, index_names(index, row_at)->institution);
     case LEAF_TERM:
-        return list_has(query, leaf, head->term);
+        return list_has(query, leaf, index_names(index, row_at)->term);
     case LEAF_LEVEL:
-        return head->level != 0 && head->level >= leaf->low && head->level <= leaf->high;
+        return level != 0 && level >= leaf->low && level <= leaf->high;
     case LEAF_NUMBER:
         return row->number != 0 && row->number >= leaf->low && row->number <= leaf->high;
     case LEAF_CREDITS:
         return row->credits != CREDITS_UNKNOWN && row->credits >= leaf->low &&
                row->credits <= leaf->high;
     case LEAF_DAYS_ONLY:
-        return days_hold(head, leaf->low);
+        return days_hold(*index_forward(index, row_at), leaf->low);
     case LEAF_DAYS_NONE:
-        return days_hold(head, ~leaf->low);
+        return days_hold(*index_forward(index, row_at), ~leaf->low);
     case LEAF_PREDICATE:
         return query->request.holds != NULL &&
                query->request.holds(query->request.context,

@@ -33,10 +33,10 @@ static inline uint32_t forward_varint(struct forward *forward)
     }
 }
 
-/* Stand before the first token of the title; people and text follow. */
-static inline struct forward forward_of(const struct row_head *row)
+/* Stand before the first token of the title; people and text follow. @bytes: of a row. */
+static inline struct forward forward_of(const uint8_t *bytes)
 {
-    struct forward forward = {.at = row->forward};
+    struct forward forward = {.at = bytes};
     forward.title = forward_varint(&forward);
     forward.people = forward_varint(&forward);
     forward.text = forward_varint(&forward);

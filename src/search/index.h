@@ -36,16 +36,25 @@ struct row {
     uint32_t language;
 };
 
-/* What nearly every look at a row needs: 16 bytes, so that the heads of all rows stay in the
+/* What nearly every look at a row needs: four bytes, so that those of all rows stay in the
  * cache. */
-struct row_head {
-    uint8_t *forward; /* see struct row */
-    uint16_t institution;
-    uint16_t term;
+struct row_facts {
     uint8_t state; /* enum row_state */
     uint8_t level;
     uint8_t words; /* words of the title that are not function words, at most 255 */
     uint8_t pairs; /* pairs of the title, at most 255 */
+};
+
+struct row_names {
+    uint16_t institution;
+    uint16_t term;
+};
+
+/* The heads of a page of rows, column by column. */
+struct row_heads {
+    struct row_facts facts[ROW_PAGE];
+    struct row_names names[ROW_PAGE];
+    uint8_t *forward[ROW_PAGE]; /* see struct row */
 };
 
 /* An institution or a term. */
@@ -100,8 +109,8 @@ struct search_index {
     struct arena *arena;
     struct lexicon lexicon;
     struct row **rows;
-    struct row_head **heads; /* pages as of rows */
-    uint32_t *rows_alive;    /* per page */
+    struct row_heads **heads; /* pages as of rows */
+    uint32_t *rows_alive;     /* per page */
     uint32_t rows_pages;
     uint32_t rows_count;
     uint32_t **docs; /* pages: document to row + 1, 0 none */
@@ -127,9 +136,19 @@ static inline struct row *index_row(const struct search_index *index, uint32_t r
     return &index->rows[row / ROW_PAGE][row % ROW_PAGE];
 }
 
-static inline struct row_head *index_head(const struct search_index *index, uint32_t row)
+static inline struct row_facts *index_facts(const struct search_index *index, uint32_t row)
 {
-    return &index->heads[row / ROW_PAGE][row % ROW_PAGE];
+    return &index->heads[row / ROW_PAGE]->facts[row % ROW_PAGE];
+}
+
+static inline struct row_names *index_names(const struct search_index *index, uint32_t row)
+{
+    return &index->heads[row / ROW_PAGE]->names[row % ROW_PAGE];
+}
+
+static inline uint8_t **index_forward(const struct search_index *index, uint32_t row)
+{
+    return &index->heads[row / ROW_PAGE]->forward[row % ROW_PAGE];
 }
 
 /* The row of @doc, or POSTING_NO_ROW. */

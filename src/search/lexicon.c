@@ -168,6 +168,9 @@ void lexicon_list(struct lexicon *lexicon, uint32_t id)
     struct term *term = lexicon_term(lexicon, id);
     if (term->listed == 0) {
         bucket_add(lexicon, id, (enum term_space)term->space);
+        if (term->space == TERM_WORD) {
+            spelling_add(&lexicon->spelling, lexicon->arena, lexicon_text(lexicon, id));
+        }
     }
     if (term->listed < UINT16_MAX) {
         term->listed++;

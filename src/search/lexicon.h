@@ -16,6 +16,7 @@
 #include "base/map.h"
 #include "search/language.h"
 #include "search/posting.h"
+#include "search/spelling.h"
 
 enum term_space {
     TERM_WORD,    /* words, stems, pairs, single characters */
@@ -74,6 +75,7 @@ struct lexicon {
     struct bucket *buckets;
     uint32_t buckets_count;
     uint32_t buckets_capacity;
+    struct spelling spelling; /* words (TERM_WORD) that are listed */
     uint64_t posting_bytes;
 };
 

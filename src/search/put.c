@@ -273,7 +273,7 @@ static void store_forward(struct search_index *index, uint32_t at,
 {
     struct intake *intake = &index->intake;
     struct row *row = index_row(index, at);
-    struct row_head *head = index_head(index, at);
+    struct row_facts *facts = index_facts(index, at);
     uint32_t wanted = (intake->count + FIELD_COUNT) * (VARINT_BYTES_MAX + 1) + SEARCH_DAYS_MAX;
     uint32_t days_count =
         document->days_count < SEARCH_DAYS_MAX ? document->days_count : SEARCH_DAYS_MAX;
@@ -316,11 +316,12 @@ static void store_forward(struct search_index *index, uint32_t at,
         words +=
             !occurrence->is_pair && !index_is_function_word(index, occurrence->term) ? 1 : 0;
     }
-    head->words = (uint8_t)(words > UINT8_MAX ? UINT8_MAX : words);
-    head->pairs = (uint8_t)(pairs > UINT8_MAX ? UINT8_MAX : pairs);
-    head->forward = arena_alloc(index->arena, len);
+    facts->words = (uint8_t)(words > UINT8_MAX ? UINT8_MAX : words);
+    facts->pairs = (uint8_t)(pairs > UINT8_MAX ? UINT8_MAX : pairs);
+    uint8_t *forward = arena_alloc(index->arena, len);
+    *index_forward(index, at) = forward;
     row->forward_bytes = len;
-    memcpy(head->forward, intake->bytes, len);
+    memcpy(forward, intake->bytes, len);
     index->forward_bytes += len;
 }
 
@@ -351,11 +352,12 @@ void search_put(struct search_index *index, uint32_t doc,
     index->version++;
     uint32_t at = index_row_add(index, doc);
     struct row *row = index_row(index, at);
-    struct row_head *head = index_head(index, at);
-    head->institution =
+    struct row_facts *facts = index_facts(index, at);
+    struct row_names *names = index_names(index, at);
+    names->institution =
         (uint16_t)names_put(&index->institutions, index->arena, document->institution);
-    head->term = (uint16_t)names_put(&index->terms, index->arena, document->term);
-    struct name *institution = &index->institutions.items[head->institution];
+    names->term = (uint16_t)names_put(&index->terms, index->arena, document->term);
+    struct name *institution = &index->institutions.items[names->institution];
     institution->rows++;
     institution->row_last = at;
     institution->row_first =
@@ -371,9 +373,9 @@ void search_put(struct search_index *index, uint32_t doc,
 
     row->number = code_number(document->number);
     row->credits = document->credits_known ? document->credits_hundredths : CREDITS_UNKNOWN;
-    head->level = (uint8_t)(document->level > UINT8_MAX ? 0 : document->level);
+    facts->level = (uint8_t)(document->level > UINT8_MAX ? 0 : document->level);
     row->text_bytes = text_bytes_of(document);
     index->text_bytes += row->text_bytes;
-    head->state = hidden ? ROW_HIDDEN : ROW_LIVE;
+    facts->state = hidden ? ROW_HIDDEN : ROW_LIVE;
     index_sweep(index);
 }

@@ -10,6 +10,7 @@
 
 #include "search/index.h"
 #include "search/plan.h"
+#include "search/window.h"
 
 enum {
     SLOT_WAYS_MAX = 24,
@@ -50,12 +51,26 @@ struct slot {
     bool is_pair;
 };
 
-/* What probing a slot at a row gave. */
-struct match {
-    uint32_t score;
-    uint32_t bonus;
-    uint8_t fields;
+/* Words of the query in an order, to be found side by side in a row's tokens. Most tokens are
+ * none of them: `masks` says by a hash of the term which words it may be. */
+enum { SEQUENCE_MASKS = 128 };
+
+struct sequence {
+    uint32_t count;
+    uint8_t leaves[PLAN_LEAVES_MAX];
+    uint64_t masks[SEQUENCE_MASKS]; /* bit i: perhaps a way of leaves[i] */
 };
+
+/* A row that has all words in its title, and whose score is still to be raised by their order.
+ */
+struct titled {
+    uint32_t row;
+    uint32_t weight;
+    uint32_t cover; /* percent */
+    uint64_t score;
+};
+
+enum { TITLED_MAX = 32 };
 
 /* A quick no for most words of a text that is marked: how the query's ways begin, as bits of a
  * hash. */
@@ -74,7 +89,7 @@ struct mark_memo {
     bool matches[MARK_MEMO];
 };
 
-enum run { RUN_STRICT, RUN_RELAXED, RUN_DONE };
+enum run { RUN_EXPAND, RUN_STRICT, RUN_RELAXED, RUN_WIDEN, RUN_DONE };
 
 struct search_query {
     struct search_index *index;
@@ -84,6 +99,7 @@ struct search_query {
     struct slot slots[PLAN_LEAVES_MAX]; /* of LEAF_WORD leaves, by leaf */
     uint32_t ways_count;
     uint32_t corrections;                /* words that were looked for among their neighbours */
+    uint32_t expand_at;                  /* the word to expand or to widen next */
     uint32_t leaf_term[PLAN_VALUES_MAX]; /* values of filters as terms or names */
     /* The soft words that are needed, rarest first: not function words that stand beside
      * others. */
@@ -92,6 +108,7 @@ struct search_query {
     uint64_t scored; /* leaves: the needed words and those of phrases, fields and brackets */
     uint32_t weight; /* of the needed words together */
     struct match matches[PLAN_LEAVES_MAX];
+    struct stretch hard[PLAN_HARD_MAX]; /* those of the plan, cheap ones first */
     /* Rows: those of one institution lie between two bounds. */
     uint32_t institution; /* name, NAME_NONE: any */
     uint32_t term;
@@ -99,14 +116,21 @@ struct search_query {
     uint32_t row_begin;
     uint32_t row_next;
     uint32_t row_end;
+    struct window *window;
     uint64_t drivers; /* slots whose union holds every matching row; 0: go through all rows */
     /* Progress. */
     enum run run;
     uint64_t version; /* of the index when the walks were opened */
     uint32_t work;
-    bool is_wide;        /* query_widen() was tried */
+    bool is_wide;        /* widening was tried */
+    bool is_wider;       /* and added something */
     uint32_t relax_need; /* units a row must gather in the relaxed run */
     uint32_t essential;  /* relaxed: the first so many needed words hold every candidate */
+    uint32_t essential_weight;
+    struct sequence *soft;                     /* the bare words as written; NULL: none */
+    struct sequence *phrases[PLAN_LEAVES_MAX]; /* of LEAF_PHRASE leaves */
+    struct titled titled[TITLED_MAX];          /* between steps there are none: rows may go */
+    uint32_t titled_count;
     /* Hits: a heap with the worst on top, sorted at the end. */
     struct search_hit *hits;
     uint32_t hits_count;
@@ -119,9 +143,10 @@ struct search_query {
     struct mark_memo *memo; /* of the words marked so far; NULL until the result is complete */
 };
 
-/* Fill the slots of the query's words with ways: stems, numerals, codes, prefixes, corrections.
- */
-void query_expand(struct search_query *query);
+/* Fill the slots of the query's words with ways (stems, numerals, codes, prefixes,
+ * corrections), word after word while query->work is below @budget. Returns: whether all are
+ * filled. */
+bool query_expand_step(struct search_query *query, uint32_t budget);
 
 /* Add @term as a way of @slot, unless it is there, has no postings, or the slot is full.
  * Returns: whether it was added. */
@@ -139,8 +164,23 @@ void query_correct(struct search_query *query, struct slot *slot, struct slice w
                    uint32_t own);
 
 /* Nothing was found: take every needed word for a beginning or a misspelling, known or not.
- * Returns: whether that added anything. */
-bool query_widen(struct search_query *query);
+ * Returns: whether it is done; query->is_wider then tells whether that added anything. */
+bool query_widen_step(struct search_query *query, uint32_t budget);
+
+/* Find the words that say nothing, and order the bare ones that do, rarest first. */
+void query_sort_words(struct search_query *query);
+
+/* The bare words that are needed, rarest first. */
+void query_order_words(struct search_query *query);
+
+/* The hard stretches, cheap ones first. */
+void query_order_hard(struct search_query *query);
+
+/* Rows of one institution lie between its first and its last. */
+void query_bound_rows(struct search_query *query);
+
+/* The cheapest lists whose union holds every match. */
+void query_choose_drivers(struct search_query *query);
 
 /* The result is complete: make ready for marking. */
 void query_mark_ready(struct search_query *query);
@@ -151,17 +191,33 @@ void query_filters(struct search_query *query);
 /* Whether the filter leaf @leaf holds for the row. */
 bool query_filter_holds(const struct search_query *query, uint32_t leaf, uint32_t row);
 
-/* The score of a row that matched, from query->matches; 0 when it is below the worst of a full
- * page anyway.
+/* Take the row, which matched, for a hit, if it is good enough: @sum of its needed words, to
+ * which the words of phrases, fields and brackets are added from query->matches. Rows whose
+ * title has to be looked at are only noted: their bytes are on their way meanwhile.
  * @is_full: all needed words. */
-uint32_t query_score(struct search_query *query, uint32_t row, bool is_full);
+void query_take(struct search_query *query, uint32_t row, struct row_sum *sum, bool is_full);
+
+/* Look at the titles of the noted rows. */
+void query_take_titled(struct search_query *query);
+
+/* Make ready for finding the bare words and the phrases side by side. */
+void query_order_ready(struct search_query *query);
+
+/* Put the hit where it belongs among the best (query_run). */
+void query_hit_add(struct search_query *query, struct search_hit hit);
 
 /* The weight of words that a relaxed hit of @score has at least. */
 uint32_t query_share_weight(const struct search_query *query, uint32_t score);
 
-/* Whether the words of the LEAF_PHRASE stand side by side in the row. */
-bool query_phrase_holds(const struct search_query *query, const struct leaf *phrase,
-                        uint32_t row);
+/* Whether the words of the LEAF_PHRASE @phrase stand side by side in the row. */
+bool query_phrase_holds(struct search_query *query, uint32_t phrase, uint32_t row);
+
+/* Whether rows come from the leaf's posting lists. */
+static inline bool leaf_is_listed(const struct leaf *leaf)
+{
+    return leaf->kind == LEAF_WORD ||
+           (!leaf->any && (leaf->kind == LEAF_SUBJECT || leaf->kind == LEAF_CODE));
+}
 
 /* Whether @term is one of the slot's ways (prefixes and corrections included). */
 static inline bool slot_has(const struct slot *slot, uint32_t term)

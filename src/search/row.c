@@ -48,15 +48,15 @@ static void docs_set(struct search_index *index, uint32_t doc, uint32_t row)
 static void row_kill(struct search_index *index, uint32_t at)
 {
     struct row *row = index_row(index, at);
-    struct row_head *head = index_head(index, at);
-    ASSERT(head->state != ROW_DEAD);
-    head->state = ROW_DEAD;
-    arena_free(index->arena, head->forward, row->forward_bytes);
+    struct row_facts *facts = index_facts(index, at);
+    ASSERT(facts->state != ROW_DEAD);
+    facts->state = ROW_DEAD;
+    arena_free(index->arena, *index_forward(index, at), row->forward_bytes);
     index->forward_bytes -= row->forward_bytes;
     index->text_bytes -= row->text_bytes;
-    index->institutions.items[head->institution].rows--;
+    index->institutions.items[index_names(index, at)->institution].rows--;
     index->languages[row->language]--;
-    head->forward = NULL;
+    *index_forward(index, at) = NULL;
     index->rows_alive[at / ROW_PAGE]--;
     index->alive--;
     index->dead++;
@@ -77,20 +77,22 @@ uint32_t index_row_add(struct search_index *index, uint32_t doc)
             uint32_t old = index->rows_pages;
             uint32_t same = old;
             index->rows = (struct row **)pages_grow(index->arena, index->rows, page + 1, &same);
-            index->heads = (struct row_head **)pages_grow(index->arena, index->heads, page + 1,
-                                                          &index->rows_pages);
+            index->heads = (struct row_heads **)pages_grow(index->arena, index->heads, page + 1,
+                                                           &index->rows_pages);
             index->rows_alive = arena_grow(index->arena, index->rows_alive, sizeof(uint32_t),
                                            old, index->rows_pages);
         }
         index->rows[page] = arena_alloc(index->arena, ROW_PAGE * sizeof(struct row));
-        index->heads[page] = arena_alloc(index->arena, ROW_PAGE * sizeof(struct row_head));
+        index->heads[page] = arena_alloc(index->arena, sizeof(struct row_heads));
         index->rows_alive[page] = 0;
     }
     index->rows_count++;
     index->rows_alive[page]++;
     index->alive++;
     *index_row(index, at) = (struct row){.doc = doc};
-    *index_head(index, at) = (struct row_head){.state = ROW_DEAD};
+    *index_facts(index, at) = (struct row_facts){.state = ROW_DEAD};
+    *index_names(index, at) = (struct row_names){0};
+    *index_forward(index, at) = NULL;
     docs_set(index, doc, at);
     return at;
 }
@@ -98,7 +100,7 @@ uint32_t index_row_add(struct search_index *index, uint32_t doc)
 static bool row_is_alive(const void *context, uint32_t row)
 {
     const struct search_index *index = context;
-    return index->rows[row / ROW_PAGE] != NULL && index_head(index, row)->state != ROW_DEAD;
+    return index->rows[row / ROW_PAGE] != NULL && index_facts(index, row)->state != ROW_DEAD;
 }
 
 static void sweep_begin(struct search_index *index)
@@ -122,7 +124,7 @@ static void sweep_end(struct search_index *index)
     for (uint32_t page = 0; page < index->rows_count / ROW_PAGE; page++) {
         if (index->rows[page] != NULL && index->rows_alive[page] == PAGE_GONE) {
             arena_free(index->arena, index->rows[page], ROW_PAGE * sizeof(struct row));
-            arena_free(index->arena, index->heads[page], ROW_PAGE * sizeof(struct row_head));
+            arena_free(index->arena, index->heads[page], sizeof(struct row_heads));
             index->rows[page] = NULL;
             index->heads[page] = NULL;
         }
@@ -198,7 +200,7 @@ static void set_state(struct search_index *index, uint32_t doc, enum row_state s
 {
     uint32_t row = index_row_of(index, doc);
     if (row != POSTING_NO_ROW) {
-        index_head(index, row)->state = (uint8_t)state;
+        index_facts(index, row)->state = (uint8_t)state;
     }
 }
 

@@ -9,47 +9,92 @@ enum {
     SHARE_MAX = 63,
     FINE_MAX = (1 << 24) - 1,
     LEVELS = 6,
+    /* Units of search_query_step() that these take. */
+    TITLE_WORK = 8,
+    HIT_WORK = 4,
+    PHRASE_WORK = 10,
 };
 
-struct title {
-    uint32_t count;
-    uint32_t terms[TITLE_TOKENS_MAX];
-    uint8_t hashes[TITLE_TOKENS_MAX];
-};
-
-static void title_read(const struct row_head *row, struct title *title)
+static uint32_t mask_of(uint32_t term)
 {
-    struct forward forward = forward_of(row);
-    title->count = forward.title < TITLE_TOKENS_MAX ? forward.title : TITLE_TOKENS_MAX;
-    for (uint32_t i = 0; i < title->count; i++) {
-        title->terms[i] = forward_title(&forward, &title->hashes[i]);
+    return (term * 0x9E3779B1U) >> 25;
+}
+
+static void sequence_add(const struct search_query *query, struct sequence *sequence,
+                         uint32_t leaf)
+{
+    const struct slot *slot = &query->slots[leaf];
+    for (uint32_t i = 0; i < slot->ways_count; i++) {
+        sequence->masks[mask_of(slot->ways[i].term)] |= 1ULL << sequence->count;
     }
+    sequence->leaves[sequence->count++] = (uint8_t)leaf;
+}
+
+void query_order_ready(struct search_query *query)
+{
+    const struct search_plan *plan = query->plan;
+    if (plan->soft != 0) {
+        query->soft = query->soft == NULL ? arena_alloc(query->scratch, sizeof(*query->soft))
+                                          : query->soft;
+        *query->soft = (struct sequence){0};
+        for (uint64_t rest = plan->soft; rest != 0; rest &= rest - 1) {
+            sequence_add(query, query->soft, (uint32_t)__builtin_ctzll(rest));
+        }
+    }
+    for (uint32_t i = 0; i < plan->leaves_count; i++) {
+        const struct leaf *leaf = &plan->leaves[i];
+        if (leaf->kind != LEAF_PHRASE || query->phrases[i] != NULL) {
+            continue;
+        }
+        query->phrases[i] = arena_alloc_zero(query->scratch, sizeof(struct sequence));
+        for (uint32_t word = leaf->first; word <= leaf->last; word++) {
+            sequence_add(query, query->phrases[i], word);
+        }
+    }
+}
+
+/* Shift-And matching: bit i of @state says that the first i + 1 words of the sequence stand
+ * before here. Returns: the state behind @term. */
+static uint64_t sequence_next(const struct search_query *query, const struct sequence *sequence,
+                              uint64_t state, uint32_t term)
+{
+    uint64_t candidates = (state << 1 | 1) & sequence->masks[mask_of(term)];
+    uint64_t next = 0;
+    for (; candidates != 0; candidates &= candidates - 1) {
+        uint32_t word = (uint32_t)__builtin_ctzll(candidates);
+        bool is_it = slot_has(&query->slots[sequence->leaves[word]], term);
+        next |= is_it ? 1ULL << word : 0;
+    }
+    return next;
+}
+
+static bool is_sequence_end(const struct sequence *sequence, uint64_t state)
+{
+    return (state >> (sequence->count - 1) & 1) != 0;
 }
 
 /* Where in the title the query's bare words stand side by side in their order, or -1.
  * @ret_written: whether they are written alike as well. */
-static int title_find(const struct search_query *query, const struct title *title,
-                      bool *ret_written)
+static int title_find(const struct search_query *query, const uint8_t *bytes, bool *ret_written)
 {
-    uint64_t soft = query->plan->soft;
-    uint32_t words = (uint32_t)__builtin_popcountll(soft);
-    for (uint32_t from = 0; from + words <= title->count; from++) {
-        uint32_t at = from;
-        uint64_t rest = soft;
-        bool is_written = true;
-        while (rest != 0) {
-            uint32_t leaf = (uint32_t)__builtin_ctzll(rest);
-            if (!slot_has(&query->slots[leaf], title->terms[at])) {
-                break;
-            }
-            is_written = is_written && query->plan->leaves[leaf].hash == title->hashes[at];
-            rest &= rest - 1;
-            at++;
+    const struct sequence *soft = query->soft;
+    struct forward forward = forward_of(bytes);
+    uint8_t hashes[TITLE_TOKENS_MAX];
+    uint32_t count = forward.title < TITLE_TOKENS_MAX ? forward.title : TITLE_TOKENS_MAX;
+    uint64_t state = 0;
+    for (uint32_t at = 0; at < count; at++) {
+        uint32_t term = forward_title(&forward, &hashes[at]);
+        state = sequence_next(query, soft, state, term);
+        if (!is_sequence_end(soft, state)) {
+            continue;
         }
-        if (rest == 0) {
-            *ret_written = is_written;
-            return (int)from;
+        uint32_t from = at + 1 - soft->count;
+        *ret_written = true;
+        for (uint32_t i = 0; i < soft->count; i++) {
+            uint8_t hash = query->plan->leaves[soft->leaves[i]].hash;
+            *ret_written = *ret_written && hash == hashes[from + i];
         }
+        return (int)from;
     }
     return -1;
 }
@@ -66,29 +111,20 @@ static uint32_t part_length(uint32_t said, uint32_t length)
 
 /* How much of the title the query says, in percent: of its words, of its pairs, or of both when
  * it has both. */
-static uint32_t title_cover(const struct search_query *query, const struct row_head *row,
-                            uint64_t said_leaves)
+static uint32_t title_cover(const struct row_facts *facts, const struct row_sum *sum)
 {
-    uint32_t pairs = 0;
-    uint32_t words = 0;
-    for (; said_leaves != 0; said_leaves &= said_leaves - 1) {
-        bool is_pair = query->slots[__builtin_ctzll(said_leaves)].is_pair;
-        pairs += is_pair ? 1 : 0;
-        words += is_pair ? 0 : 1;
-    }
-    uint32_t length = part_length(words, row->words) + part_length(pairs, row->pairs);
-    uint32_t said = words + pairs;
+    uint32_t length =
+        part_length(sum->words, facts->words) + part_length(sum->pairs, facts->pairs);
+    uint32_t said = (uint32_t)sum->words + sum->pairs;
     return length <= said ? 100 : said * 100 / length;
 }
 
 /* What the title adds beyond having all the words, in percent of the query's weight. */
-static uint32_t title_order_percent(const struct search_query *query,
-                                    const struct row_head *row, uint32_t cover)
+static uint32_t title_order_percent(const struct search_query *query, uint32_t row,
+                                    uint32_t cover)
 {
-    struct title title;
-    title_read(row, &title);
     bool is_written = false;
-    int from = title_find(query, &title, &is_written);
+    int from = title_find(query, *index_forward(query->index, row), &is_written);
     if (from < 0) {
         return 0;
     }
@@ -104,31 +140,24 @@ static uint32_t title_order_most(uint32_t cover)
            (cover == 100 ? ranking.title_exact_percent : 0) + ranking.title_written_percent;
 }
 
-/* What the words found in the row weigh, and where they were found. */
-struct sum {
-    uint64_t score;
-    uint32_t weight;
-    uint64_t found;  /* leaves */
-    uint64_t titled; /* of which: in the title */
-    bool is_code;
-};
-
-static struct sum sum_matches(const struct search_query *query)
+/* The most that a title can give to words of this weight. */
+static uint64_t title_most(uint32_t weight)
 {
-    struct sum sum = {0};
-    for (uint64_t rest = query->scored; rest != 0; rest &= rest - 1) {
+    return (uint64_t)weight *
+           (ranking.title_all_percent + ranking.title_cover_percent + title_order_most(100) +
+            1) /
+           100;
+}
+
+/* Add the words of phrases, fields and brackets that were found. */
+static void add_hard_words(const struct search_query *query, struct row_sum *sum)
+{
+    for (uint64_t rest = query->scored & ~query->plan->soft; rest != 0; rest &= rest - 1) {
         uint32_t leaf = (uint32_t)__builtin_ctzll(rest);
-        const struct match *match = &query->matches[leaf];
-        if (match->score == 0) {
-            continue;
+        if (query->matches[leaf].score > 0) {
+            sum_add(query, sum, leaf, &query->matches[leaf]);
         }
-        sum.score += match->score + match->bonus;
-        sum.weight += query->slots[leaf].weight;
-        sum.found |= 1ULL << leaf;
-        sum.titled |= (match->fields & POSTING_TITLE) != 0 ? 1ULL << leaf : 0;
-        sum.is_code = sum.is_code || match->bonus > 0;
     }
-    return sum;
 }
 
 /* Whether the page is full and a row that reaches @most would still come behind all of it. */
@@ -141,34 +170,101 @@ static bool is_hopeless(const struct search_query *query, uint32_t row, uint64_t
            index_row(query->index, row)->doc > query->hits[0].doc;
 }
 
-uint32_t query_score(struct search_query *query, uint32_t row_at, bool is_full)
+static uint32_t relaxed_score(const struct search_query *query, const struct row_sum *sum,
+                              uint64_t score)
 {
-    const struct row_head *head = index_head(query->index, row_at);
-    struct sum sum = sum_matches(query);
-    uint64_t score = sum.score;
-    uint32_t level = head->level >= 1 && head->level < LEVELS ? head->level : LEVELS / 2;
+    uint32_t share =
+        query->weight == 0 ? 0 : (uint32_t)((uint64_t)sum->weight * SHARE_MAX / query->weight);
+    share = share > SHARE_MAX ? SHARE_MAX : share;
+    return share << SHARE_SHIFT | (uint32_t)(score > FINE_MAX ? FINE_MAX : score);
+}
+
+static void add_hit(struct search_query *query, uint32_t row, uint32_t score)
+{
+    if (query->hits_count == query->hits_max && score < query->hits[0].score) {
+        query->has_more = true;
+        return;
+    }
+    query->work += HIT_WORK;
+    query_hit_add(query, (struct search_hit){index_row(query->index, row)->doc, score});
+}
+
+/* Whether the title has the function words that stand between or beside the needed ones: else
+ * they cannot stand side by side in it. */
+static bool title_has_passive(struct search_query *query, uint32_t row)
+{
+    for (uint64_t rest = query->plan->soft & ~query->scored; rest != 0; rest &= rest - 1) {
+        uint32_t leaf = (uint32_t)__builtin_ctzll(rest);
+        if (!slot_probe(query, leaf, row) ||
+            (query->matches[leaf].fields & POSTING_TITLE) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint32_t full_score(uint64_t score)
+{
+    return FULL_BIT | (uint32_t)(score > FINE_MAX ? FINE_MAX : score);
+}
+
+void query_take_titled(struct search_query *query)
+{
+    for (uint32_t i = 0; i < query->titled_count; i++) {
+        const struct titled *titled = &query->titled[i];
+        uint32_t percent = title_order_percent(query, titled->row, titled->cover);
+        add_hit(query, titled->row,
+                full_score(titled->score + (uint64_t)titled->weight * percent / 100));
+    }
+    query->work += query->titled_count * TITLE_WORK;
+    query->titled_count = 0;
+}
+
+/* A row with all words in the title: the more, the more they are the title. */
+static void take_titled(struct search_query *query, uint32_t row, const struct row_sum *sum,
+                        uint64_t score)
+{
+    uint32_t cover = title_cover(index_facts(query->index, row), sum);
+    score += (uint64_t)sum->weight *
+             (ranking.title_all_percent + ranking.title_cover_percent * cover / 100) / 100;
+    uint64_t most = score + (uint64_t)sum->weight * title_order_most(cover) / 100;
+    if (is_hopeless(query, row, FULL_BIT | most)) {
+        query->has_more = true; /* too little even with the best of titles */
+        return;
+    }
+    if (query->soft == NULL || !title_has_passive(query, row)) {
+        add_hit(query, row, full_score(score));
+        return;
+    }
+    __builtin_prefetch(*index_forward(query->index, row));
+    query->titled[query->titled_count++] = (struct titled){row, sum->weight, cover, score};
+    if (query->titled_count == TITLED_MAX) {
+        query_take_titled(query);
+    }
+}
+
+void query_take(struct search_query *query, uint32_t row, struct row_sum *sum, bool is_full)
+{
+    query->matches_count++;
+    add_hard_words(query, sum);
+    bool is_all_title = sum->is_titled && sum->words + sum->pairs != 0 && !sum->is_code;
+    uint64_t score = sum->score;
+    uint64_t most = score + (uint64_t)ranking.level_step * LEVELS +
+                    (is_all_title ? title_most(sum->weight) : 0);
+    if (is_full && is_hopeless(query, row, FULL_BIT | most)) {
+        query->has_more = true; /* whatever its head says */
+        return;
+    }
+    const struct row_facts *facts = index_facts(query->index, row);
+    uint32_t level = facts->level >= 1 && facts->level < LEVELS ? facts->level : LEVELS / 2;
     score += (uint64_t)ranking.level_step * (LEVELS - level);
     if (!is_full) {
-        uint32_t share = query->weight == 0
-                             ? 0
-                             : (uint32_t)((uint64_t)sum.weight * SHARE_MAX / query->weight);
-        share = share > SHARE_MAX ? SHARE_MAX : share;
-        return share << SHARE_SHIFT | (uint32_t)(score > FINE_MAX ? FINE_MAX : score);
+        add_hit(query, row, relaxed_score(query, sum, score));
+    } else if (is_all_title) {
+        take_titled(query, row, sum, score);
+    } else {
+        add_hit(query, row, full_score(score));
     }
-    if (sum.titled == sum.found && sum.found != 0 && !sum.is_code) {
-        uint32_t cover = title_cover(query, head, sum.titled);
-        score += (uint64_t)sum.weight *
-                 (ranking.title_all_percent + ranking.title_cover_percent * cover / 100) / 100;
-        uint64_t most = score + (uint64_t)sum.weight * title_order_most(cover) / 100;
-        if (is_hopeless(query, row_at, FULL_BIT | most)) {
-            return 0; /* too little even with the best of titles: spare the look at it */
-        }
-        if (query->plan->soft != 0) {
-            uint32_t percent = title_order_percent(query, head, cover);
-            score += (uint64_t)sum.weight * percent / 100;
-        }
-    }
-    return FULL_BIT | (uint32_t)(score > FINE_MAX ? FINE_MAX : score);
 }
 
 uint32_t query_share_weight(const struct search_query *query, uint32_t score)
@@ -177,53 +273,66 @@ uint32_t query_share_weight(const struct search_query *query, uint32_t score)
     return (uint32_t)((share * query->weight + SHARE_MAX - 1) / SHARE_MAX);
 }
 
-/* Whether leaves [first, last] stand side by side among the next @count tokens. */
-static bool stretch_has(const struct search_query *query, const struct leaf *phrase,
+/* Whether the words of the phrase stand side by side among the next @count tokens. */
+static bool stretch_has(struct search_query *query, const struct sequence *phrase,
                         struct forward *forward, uint32_t count, bool is_title)
 {
-    /* Bit i: the first i + 1 words stand before here (Shift-And matching). */
     uint64_t state = 0;
-    uint64_t goal = 1ULL << (phrase->last - phrase->first);
     bool found = false;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t term = forward_varint(forward);
         forward->at += is_title ? 1 : 0;
-        uint64_t candidates = (state << 1 | 1) & (goal | (goal - 1));
-        state = 0;
-        while (candidates != 0) {
-            uint32_t word = (uint32_t)__builtin_ctzll(candidates);
-            candidates &= candidates - 1;
-            state |= slot_has(&query->slots[phrase->first + word], term) ? 1ULL << word : 0;
-        }
-        found = found || (state & goal) != 0;
+        state = sequence_next(query, phrase, state, term);
+        found = found || is_sequence_end(phrase, state);
     }
+    query->work += count / 2;
     return found;
 }
 
 /* The same for the description. Its pairs are not kept in order: for scripts without spaces
  * having all of them counts. */
-static bool text_has(const struct search_query *query, const struct leaf *phrase,
-                     struct forward *forward)
+static bool text_has(struct search_query *query, const struct leaf *leaf,
+                     const struct sequence *phrase, struct forward *forward)
 {
-    bool has_pairs = false;
-    bool in_text = true;
-    for (uint32_t leaf = phrase->first; leaf <= phrase->last; leaf++) {
-        has_pairs = has_pairs || query->slots[leaf].is_pair;
-        in_text = in_text && (query->slots[leaf].is_passive ||
-                              (query->matches[leaf].fields & POSTING_TEXT) != 0);
+    for (uint32_t word = leaf->first; word <= leaf->last; word++) {
+        if (query->slots[word].is_pair) {
+            return true; /* phrase_fields() has seen to it */
+        }
     }
-    return has_pairs ? in_text : stretch_has(query, phrase, forward, forward->text, false);
+    return stretch_has(query, phrase, forward, forward->text, false);
 }
 
-bool query_phrase_holds(const struct search_query *query, const struct leaf *phrase,
-                        uint32_t row_at)
+/* The fields that have all words of the phrase. Function words are not posted for
+ * descriptions. */
+static uint8_t phrase_fields(const struct search_query *query, const struct leaf *phrase)
 {
-    struct forward forward = forward_of(index_head(query->index, row_at));
-    bool in_title = stretch_has(query, phrase, &forward, forward.title, true);
-    bool in_people = stretch_has(query, phrase, &forward, forward.people, false);
-    if (phrase->fields != 0) {
-        return (in_title && (phrase->fields & POSTING_TITLE) != 0) ||
-               (in_people && (phrase->fields & POSTING_PEOPLE) != 0);
+    uint8_t fields = phrase->fields == 0 ? POSTING_FIELDS : phrase->fields;
+    for (uint32_t leaf = phrase->first; leaf <= phrase->last; leaf++) {
+        fields &= query->slots[leaf].is_passive ? POSTING_FIELDS : query->matches[leaf].fields;
     }
-    return in_title || in_people || text_has(query, phrase, &forward);
+    return fields;
+}
+
+bool query_phrase_holds(struct search_query *query, uint32_t at, uint32_t row)
+{
+    const struct leaf *leaf = &query->plan->leaves[at];
+    const struct sequence *phrase = query->phrases[at];
+    uint8_t fields = phrase_fields(query, leaf);
+    if (fields == 0) {
+        return false;
+    }
+    query->work += PHRASE_WORK;
+    struct forward forward = forward_of(*index_forward(query->index, row));
+    if (stretch_has(query, phrase, &forward, forward.title, true) &&
+        (fields & POSTING_TITLE) != 0) {
+        return true;
+    }
+    if (fields == POSTING_TITLE) {
+        return false;
+    }
+    if (stretch_has(query, phrase, &forward, forward.people, false) &&
+        (fields & POSTING_PEOPLE) != 0) {
+        return true;
+    }
+    return (fields & POSTING_TEXT) != 0 && text_has(query, leaf, phrase, &forward);
 }

@@ -137,8 +137,7 @@ struct search_request {
     void *context;
 };
 
-/* Prepare @plan against @index: find the terms, their stems, prefixes and corrections. @plan,
- * @scratch and
+/* Prepare to run @plan against @index; all work is done by the steps. @plan, @scratch and
  * @request's strings must outlive the query, which lives in @scratch: forget it by forgetting
  * the arena. The index may change between steps; documents put or removed meanwhile may or may
  * not be found. */
@@ -147,7 +146,7 @@ struct search_query *search_query_begin(struct search_index *index,
                                         const struct search_request *request,
                                         struct arena *scratch);
 
-/* Do at most about @work units (one posting or one probe each; 4,000 units are about 100 us).
+/* Do at most about @work units (about 10 ns each: three postings, a probe, a look at a row).
  * Returns: SM_PENDING while there is more to do, OK when the result is complete. */
 int search_query_step(struct search_query *query, uint32_t work) CHECKED;
 
