@@ -107,7 +107,8 @@ bool query_filter_holds(const struct search_query *query, uint32_t at, uint32_t 
     case LEAF_PREDICATE:
         return query->request.holds != NULL &&
                query->request.holds(query->request.context,
-                                    (enum search_predicate)leaf->predicate, row->doc);
+                                    (enum search_predicate)leaf->predicate,
+                                    *index_doc(index, row_at));
     case LEAF_SUBJECT:
     case LEAF_CODE:
     case LEAF_WORD:

@@ -29,7 +29,6 @@ enum row_state { ROW_DEAD, ROW_HIDDEN, ROW_LIVE };
  * Pairs of the description are left out. */
 struct row {
     uint32_t forward_bytes;
-    uint32_t doc;
     uint32_t number;
     uint32_t credits;    /* hundredths, or CREDITS_UNKNOWN */
     uint32_t text_bytes; /* of the document */
@@ -53,6 +52,7 @@ struct row_names {
 /* The heads of a page of rows, column by column. */
 struct row_heads {
     struct row_facts facts[ROW_PAGE];
+    uint32_t docs[ROW_PAGE];
     struct row_names names[ROW_PAGE];
     uint8_t *forward[ROW_PAGE]; /* see struct row */
 };
@@ -139,6 +139,11 @@ static inline struct row *index_row(const struct search_index *index, uint32_t r
 static inline struct row_facts *index_facts(const struct search_index *index, uint32_t row)
 {
     return &index->heads[row / ROW_PAGE]->facts[row % ROW_PAGE];
+}
+
+static inline uint32_t *index_doc(const struct search_index *index, uint32_t row)
+{
+    return &index->heads[row / ROW_PAGE]->docs[row % ROW_PAGE];
 }
 
 static inline struct row_names *index_names(const struct search_index *index, uint32_t row)

@@ -1,7 +1,6 @@
 #include "base/hash.h"
-#include "search/fold.h"
 #include "search/query.h"
-#include "search/token.h"
+#include "search/scan.h"
 
 enum {
     PARTS_MAX = 128,   /* marked parts of one text; the rest stays plain */
@@ -22,113 +21,14 @@ struct parts {
     uint32_t count;
 };
 
-static uint32_t start_two(const uint8_t *bytes)
-{
-    return (bytes[0] * 31U + bytes[1]) % MARK_TWO_BITS;
-}
-
-static uint32_t start_three(const uint8_t *bytes)
-{
-    return (bytes[0] * 961U + bytes[1] * 31U + bytes[2] * 7U) % MARK_THREE_BITS;
-}
-
 void query_mark_ready(struct search_query *query)
 {
-    struct mark_starts *starts = &query->starts;
     query->memo = arena_alloc_zero(query->scratch, sizeof(*query->memo));
     for (uint64_t rest = query->scored; rest != 0; rest &= rest - 1) {
         const struct slot *slot = &query->slots[__builtin_ctzll(rest)];
         for (uint32_t i = 0; i < slot->ways_count; i++) {
-            struct slice text = lexicon_text(&query->index->lexicon, slot->ways[i].term);
-            uint8_t bytes[3] = {text.data[0], text.len > 1 ? text.data[1] : 0, 0};
-            if (text.len >= 3) {
-                bytes[2] = text.data[2];
-                starts->three[start_three(bytes) / 64] |= 1ULL << start_three(bytes) % 64;
-            } else {
-                starts->two[start_two(bytes) / 64] |= 1ULL << start_two(bytes) % 64;
-            }
-        }
-    }
-}
-
-/* Whether a way of the query may begin like a word with these three bytes (0 beyond its end).
- */
-static bool has_start(const struct mark_starts *starts, const uint8_t bytes[3])
-{
-    uint32_t three = start_three(bytes);
-    uint32_t two = start_two(bytes);
-    return ((starts->three[three / 64] >> three % 64 | starts->two[two / 64] >> two % 64) &
-            1) != 0;
-}
-
-/* Move to the end of the word in whose middle @at stands. */
-static size_t word_rest(struct slice text, size_t at)
-{
-    while (at < text.len) {
-        if (fold_ascii[text.data[at]] != 0) {
-            at++;
-            continue;
-        }
-        if (text.data[at] < 0x80) {
-            break;
-        }
-        struct fold_char folded = fold_char_at(text, at);
-        if (folded.kind == FOLD_OTHER || folded.kind == FOLD_GRAM) {
-            break;
-        }
-        at += folded.len;
-    }
-    return at;
-}
-
-/* Whether the character at tokens->at is one of U+3000 to U+D7FF, all of which fold to
- * themselves, and no way of the query begins with it: then no pair that begins here can match,
- * and it is passed over. */
-static bool skip_character(struct tokens *tokens, const struct mark_starts *starts)
-{
-    struct slice text = tokens->text;
-    const uint8_t *bytes = text.data + tokens->at;
-    if (text.len - tokens->at < 3 || bytes[0] < 0xE3 || bytes[0] > 0xED ||
-        has_start(starts, bytes)) {
-        return false;
-    }
-    tokens->is_inside =
-        bytes[0] != 0xE3 || bytes[1] != 0x80; /* behind punctuation a run begins anew */
-    tokens->at += 3;
-    return true;
-}
-
-/* Whether the word of ASCII letters and digits at tokens->at begins as no way of the query
- * does. */
-static bool skip_word(struct tokens *tokens, const struct mark_starts *starts)
-{
-    struct slice text = tokens->text;
-    uint8_t second = tokens->at + 1 < text.len ? text.data[tokens->at + 1] : 0;
-    uint8_t third = tokens->at + 2 < text.len ? text.data[tokens->at + 2] : 0;
-    bool is_plain = second < 0x80 && third < 0x80 && second != '+' && second != '#' &&
-                    third != '+' && third != '#';
-    uint8_t bytes[3] = {fold_ascii[text.data[tokens->at]], fold_ascii[second],
-                        fold_ascii[second] == 0 ? 0 : fold_ascii[third]};
-    if (!is_plain || has_start(starts, bytes)) {
-        return false;
-    }
-    tokens->at = word_rest(text, tokens->at + 1);
-    return true;
-}
-
-/* Pass over most of a text, which cannot match, without cutting it into tokens. */
-static void skip_words(struct tokens *tokens, const struct mark_starts *starts)
-{
-    struct slice text = tokens->text;
-    bool is_skipped = true;
-    while (is_skipped && tokens->at < text.len) {
-        if (text.data[tokens->at] >= 0x80) {
-            is_skipped = skip_character(tokens, starts);
-        } else if (fold_ascii[text.data[tokens->at]] == 0) {
-            tokens->at++;
-            tokens->is_inside = false;
-        } else {
-            is_skipped = skip_word(tokens, starts);
+            scan_starts_add(&query->starts,
+                            lexicon_text(&query->index->lexicon, slot->ways[i].term));
         }
     }
 }
@@ -166,17 +66,11 @@ static bool is_match(const struct search_query *query, const struct token *token
 static void find_parts(const struct search_query *query, struct slice text, uint32_t max,
                        struct parts *parts)
 {
-    struct tokens tokens = tokens_of(text, true, false);
+    struct scan scan = scan_of(text, &query->starts);
     struct token token;
     parts->count = 0;
-    while (parts->count < max) {
-        skip_words(&tokens, &query->starts);
-        if (token_next(&tokens, &token) == TOKEN_END) {
-            return;
-        }
-        uint8_t bytes[3] = {token.text[0], token.len > 1 ? token.text[1] : 0,
-                            token.len > 2 ? token.text[2] : 0};
-        if (!has_start(&query->starts, bytes) || !is_match(query, &token)) {
+    while (parts->count < max && scan_next(&scan, &token)) {
+        if (!is_match(query, &token)) {
             continue;
         }
         if (parts->count > 0 && token.from <= parts->items[parts->count - 1].to) {
@@ -187,11 +81,28 @@ static void find_parts(const struct search_query *query, struct slice text, uint
     }
 }
 
+/* Whether one of eight bytes is a control character of ASCII. May say so of others as well. */
+static bool has_control(uint64_t bytes)
+{
+    uint64_t ones = UINT64_MAX / 255;
+    uint64_t below = (bytes - ones * ' ') & ~bytes;
+    uint64_t del = bytes ^ ones * 0x7F;
+    return ((below | ((del - ones) & ~del)) & ones * 0x80) != 0;
+}
+
 /* Append bytes of the text, its control characters as spaces: only our marks are marks. */
 static int append_plain(struct buf *out, struct slice text)
 {
     int status = buf_append_slice(out, text);
     for (size_t i = out->len - (status == OK ? text.len : 0); i < out->len; i++) {
+        uint64_t bytes;
+        if (out->len - i >= sizeof(bytes)) {
+            memcpy(&bytes, out->data + i, sizeof(bytes));
+            if (!has_control(bytes)) {
+                i += sizeof(bytes) - 1;
+                continue;
+            }
+        }
         out->data[i] = out->data[i] < ' ' || out->data[i] == 0x7F ? ' ' : out->data[i];
     }
     return status;

@@ -10,6 +10,7 @@
 
 #include "search/index.h"
 #include "search/plan.h"
+#include "search/scan.h"
 #include "search/window.h"
 
 enum {
@@ -72,13 +73,19 @@ struct titled {
 
 enum { TITLED_MAX = 32 };
 
-/* A quick no for most words of a text that is marked: how the query's ways begin, as bits of a
- * hash. */
-enum { MARK_TWO_BITS = 256, MARK_THREE_BITS = 4096 };
+/* What a title of some length that has all words adds to the score. */
+struct title_gain {
+    uint32_t cover; /* percent */
+    uint32_t sure;
+    uint32_t most; /* with the best order */
+};
 
-struct mark_starts {
-    uint64_t two[MARK_TWO_BITS / 64]; /* ways of one or two bytes */
-    uint64_t three[MARK_THREE_BITS / 64];
+enum { TITLE_GAINS = 16 };
+
+struct title_gains {
+    uint32_t weight;                   /* of the words they are for */
+    uint32_t said;                     /* how many words */
+    struct title_gain of[TITLE_GAINS]; /* by length */
 };
 
 /* What was found out about words of marked texts: the same few words match again and again. */
@@ -112,6 +119,7 @@ struct search_query {
     /* Rows: those of one institution lie between two bounds. */
     uint32_t institution; /* name, NAME_NONE: any */
     uint32_t term;
+    bool is_named;   /* there is one or the other */
     bool is_nowhere; /* the institution or term does not exist */
     uint32_t row_begin;
     uint32_t row_next;
@@ -131,6 +139,7 @@ struct search_query {
     struct sequence *phrases[PLAN_LEAVES_MAX]; /* of LEAF_PHRASE leaves */
     struct titled titled[TITLED_MAX];          /* between steps there are none: rows may go */
     uint32_t titled_count;
+    struct title_gains gains;
     /* Hits: a heap with the worst on top, sorted at the end. */
     struct search_hit *hits;
     uint32_t hits_count;
@@ -139,7 +148,7 @@ struct search_query {
     bool has_more;
     bool is_pruned;
     char corrected[QUERY_CORRECTED_MAX];
-    struct mark_starts starts;
+    struct scan_starts starts;
     struct mark_memo *memo; /* of the words marked so far; NULL until the result is complete */
 };
 
@@ -197,6 +206,10 @@ bool query_filter_holds(const struct search_query *query, uint32_t leaf, uint32_
  * @is_full: all needed words. */
 void query_take(struct search_query *query, uint32_t row, struct row_sum *sum, bool is_full);
 
+/* The same for the next block of the window, whose rows have all words and need nothing else
+ * but to be alive and of the right institution and term. */
+void query_take_block(struct search_query *query);
+
 /* Look at the titles of the noted rows. */
 void query_take_titled(struct search_query *query);
 
@@ -211,6 +224,14 @@ uint32_t query_share_weight(const struct search_query *query, uint32_t score);
 
 /* Whether the words of the LEAF_PHRASE @phrase stand side by side in the row. */
 bool query_phrase_holds(struct search_query *query, uint32_t phrase, uint32_t row);
+
+/* Whether the row is of the institution and term that the request names. */
+static inline bool query_names_hold(const struct search_query *query, uint32_t row)
+{
+    const struct row_names *names = index_names(query->index, row);
+    return (query->institution == NAME_NONE || names->institution == query->institution) &&
+           (query->term == NAME_NONE || names->term == query->term);
+}
 
 /* Whether rows come from the leaf's posting lists. */
 static inline bool leaf_is_listed(const struct leaf *leaf)

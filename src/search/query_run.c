@@ -31,6 +31,7 @@ static void run_begin(struct search_query *query)
     query_order_hard(query);
     query_order_ready(query);
     query_bound_rows(query);
+    query->is_named = query->institution != NAME_NONE || query->term != NAME_NONE;
     query_choose_drivers(query);
     query->run = RUN_STRICT;
     if (query->plan->leaves_count == 0) {
@@ -87,15 +88,9 @@ static bool stretch_holds(struct search_query *query, struct stretch stretch, ui
 /* Everything but the bare words: alive, institution, term, filters, phrases, brackets. */
 static bool hard_holds(struct search_query *query, uint32_t at)
 {
-    if (index_facts(query->index, at)->state != ROW_LIVE) {
+    if (index_facts(query->index, at)->state != ROW_LIVE ||
+        (query->is_named && !query_names_hold(query, at))) {
         return false;
-    }
-    if (query->institution != NAME_NONE || query->term != NAME_NONE) {
-        const struct row_names *names = index_names(query->index, at);
-        if ((query->institution != NAME_NONE && names->institution != query->institution) ||
-            (query->term != NAME_NONE && names->term != query->term)) {
-            return false;
-        }
     }
     for (uint32_t i = 0; i < query->plan->hard_count; i++) {
         if (!stretch_holds(query, query->hard[i], at)) {
@@ -151,8 +146,26 @@ void query_hit_add(struct search_query *query, struct search_hit hit)
     }
 }
 
+/* The strict run of a query of bare words only. */
+static bool step_plain(struct search_query *query, uint32_t budget)
+{
+    bool is_over = false;
+    while (!is_over && query->work < budget) {
+        if (query->window->block < WINDOW_BLOCKS) {
+            query_take_block(query);
+        } else {
+            is_over = !window_fill_strict(query);
+        }
+    }
+    query_take_titled(query);
+    return is_over;
+}
+
 static bool step_strict(struct search_query *query, uint32_t budget)
 {
+    if (query->plan->hard_count == 0) {
+        return step_plain(query, budget);
+    }
     bool is_over = false;
     while (!is_over && query->work < budget) {
         uint32_t row = window_next(query->window);

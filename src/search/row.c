@@ -60,7 +60,7 @@ static void row_kill(struct search_index *index, uint32_t at)
     index->rows_alive[at / ROW_PAGE]--;
     index->alive--;
     index->dead++;
-    docs_set(index, row->doc, POSTING_NO_ROW);
+    docs_set(index, *index_doc(index, at), POSTING_NO_ROW);
 }
 
 uint32_t index_row_add(struct search_index *index, uint32_t doc)
@@ -89,7 +89,8 @@ uint32_t index_row_add(struct search_index *index, uint32_t doc)
     index->rows_count++;
     index->rows_alive[page]++;
     index->alive++;
-    *index_row(index, at) = (struct row){.doc = doc};
+    *index_row(index, at) = (struct row){0};
+    *index_doc(index, at) = doc;
     *index_facts(index, at) = (struct row_facts){.state = ROW_DEAD};
     *index_names(index, at) = (struct row_names){0};
     *index_forward(index, at) = NULL;

@@ -110,12 +110,9 @@ static uint32_t part_length(uint32_t said, uint32_t length)
 }
 
 /* How much of the title the query says, in percent: of its words, of its pairs, or of both when
- * it has both. */
-static uint32_t title_cover(const struct row_facts *facts, const struct row_sum *sum)
+ * it has both. @length: what the title counts. */
+static uint32_t title_cover(uint32_t said, uint32_t length)
 {
-    uint32_t length =
-        part_length(sum->words, facts->words) + part_length(sum->pairs, facts->pairs);
-    uint32_t said = (uint32_t)sum->words + sum->pairs;
     return length <= said ? 100 : said * 100 / length;
 }
 
@@ -140,15 +137,6 @@ static uint32_t title_order_most(uint32_t cover)
            (cover == 100 ? ranking.title_exact_percent : 0) + ranking.title_written_percent;
 }
 
-/* The most that a title can give to words of this weight. */
-static uint64_t title_most(uint32_t weight)
-{
-    return (uint64_t)weight *
-           (ranking.title_all_percent + ranking.title_cover_percent + title_order_most(100) +
-            1) /
-           100;
-}
-
 /* Add the words of phrases, fields and brackets that were found. */
 static void add_hard_words(const struct search_query *query, struct row_sum *sum)
 {
@@ -158,16 +146,6 @@ static void add_hard_words(const struct search_query *query, struct row_sum *sum
             sum_add(query, sum, leaf, &query->matches[leaf]);
         }
     }
-}
-
-/* Whether the page is full and a row that reaches @most would still come behind all of it. */
-static bool is_hopeless(const struct search_query *query, uint32_t row, uint64_t most)
-{
-    if (query->hits_count < query->hits_max || most > query->hits[0].score) {
-        return false;
-    }
-    return most < query->hits[0].score ||
-           index_row(query->index, row)->doc > query->hits[0].doc;
 }
 
 static uint32_t relaxed_score(const struct search_query *query, const struct row_sum *sum,
@@ -186,7 +164,7 @@ static void add_hit(struct search_query *query, uint32_t row, uint32_t score)
         return;
     }
     query->work += HIT_WORK;
-    query_hit_add(query, (struct search_hit){index_row(query->index, row)->doc, score});
+    query_hit_add(query, (struct search_hit){*index_doc(query->index, row), score});
 }
 
 /* Whether the title has the function words that stand between or beside the needed ones: else
@@ -211,6 +189,9 @@ static uint32_t full_score(uint64_t score)
 void query_take_titled(struct search_query *query)
 {
     for (uint32_t i = 0; i < query->titled_count; i++) {
+        __builtin_prefetch(*index_forward(query->index, query->titled[i].row));
+    }
+    for (uint32_t i = 0; i < query->titled_count; i++) {
         const struct titled *titled = &query->titled[i];
         uint32_t percent = title_order_percent(query, titled->row, titled->cover);
         add_hit(query, titled->row,
@@ -220,50 +201,109 @@ void query_take_titled(struct search_query *query)
     query->titled_count = 0;
 }
 
-/* A row with all words in the title: the more, the more they are the title. */
-static void take_titled(struct search_query *query, uint32_t row, const struct row_sum *sum,
-                        uint64_t score)
+/* What words of this weight get for a title of this length that has all of them. */
+static struct title_gain title_gain_of(uint32_t weight, uint32_t said, uint32_t length)
 {
-    uint32_t cover = title_cover(index_facts(query->index, row), sum);
-    score += (uint64_t)sum->weight *
-             (ranking.title_all_percent + ranking.title_cover_percent * cover / 100) / 100;
-    uint64_t most = score + (uint64_t)sum->weight * title_order_most(cover) / 100;
-    if (is_hopeless(query, row, FULL_BIT | most)) {
-        query->has_more = true; /* too little even with the best of titles */
-        return;
+    uint32_t cover = title_cover(said, length);
+    uint32_t share = ranking.title_all_percent + ranking.title_cover_percent * cover / 100;
+    uint32_t sure = (uint32_t)((uint64_t)weight * share / 100);
+    return (struct title_gain){
+        cover, sure, sure + (uint32_t)((uint64_t)weight * title_order_most(cover) / 100)};
+}
+
+/* The same from a table: nearly all rows that have the same words share it. */
+static struct title_gain title_gain(struct search_query *query, const struct row_sum *sum,
+                                    const struct row_facts *facts)
+{
+    struct title_gains *gains = &query->gains;
+    uint32_t said = (uint32_t)sum->words + sum->pairs;
+    uint32_t length =
+        part_length(sum->words, facts->words) + part_length(sum->pairs, facts->pairs);
+    if (gains->weight != sum->weight || gains->said != said) {
+        gains->weight = sum->weight;
+        gains->said = said;
+        for (uint32_t i = 0; i < TITLE_GAINS; i++) {
+            gains->of[i] = title_gain_of(sum->weight, said, i);
+        }
     }
+    return length < TITLE_GAINS ? gains->of[length] : title_gain_of(sum->weight, said, length);
+}
+
+/* A row with all words in the title, and good enough as far as its length tells. */
+static void take_titled(struct search_query *query, uint32_t row, uint32_t weight,
+                        struct title_gain gain, uint64_t score)
+{
+    score += gain.sure;
     if (query->soft == NULL || !title_has_passive(query, row)) {
         add_hit(query, row, full_score(score));
         return;
     }
-    __builtin_prefetch(*index_forward(query->index, row));
-    query->titled[query->titled_count++] = (struct titled){row, sum->weight, cover, score};
+    __builtin_prefetch(index_forward(query->index, row));
+    query->titled[query->titled_count++] = (struct titled){row, weight, gain.cover, score};
     if (query->titled_count == TITLED_MAX) {
         query_take_titled(query);
     }
 }
 
-void query_take(struct search_query *query, uint32_t row, struct row_sum *sum, bool is_full)
+static uint32_t level_gain(const struct row_facts *facts)
 {
-    query->matches_count++;
-    add_hard_words(query, sum);
-    bool is_all_title = sum->is_titled && sum->words + sum->pairs != 0 && !sum->is_code;
-    uint64_t score = sum->score;
-    uint64_t most = score + (uint64_t)ranking.level_step * LEVELS +
-                    (is_all_title ? title_most(sum->weight) : 0);
-    if (is_full && is_hopeless(query, row, FULL_BIT | most)) {
-        query->has_more = true; /* whatever its head says */
-        return;
-    }
-    const struct row_facts *facts = index_facts(query->index, row);
     uint32_t level = facts->level >= 1 && facts->level < LEVELS ? facts->level : LEVELS / 2;
-    score += (uint64_t)ranking.level_step * (LEVELS - level);
-    if (!is_full) {
-        add_hit(query, row, relaxed_score(query, sum, score));
-    } else if (is_all_title) {
-        take_titled(query, row, sum, score);
+    return ranking.level_step * (LEVELS - level);
+}
+
+/* A row that matches with all its words. */
+static inline void take_full(struct search_query *query, uint32_t row,
+                             const struct row_facts *facts, const struct row_sum *sum)
+{
+    uint64_t score = (uint64_t)sum->score + level_gain(facts);
+    bool is_title = sum->is_titled && !sum->is_code && sum->words + sum->pairs != 0;
+    struct title_gain gain = {0};
+    if (is_title) {
+        gain = title_gain(query, sum, facts);
+    }
+    if (query->hits_count == query->hits_max) {
+        uint64_t most = FULL_BIT | (score + gain.most);
+        struct search_hit worst = query->hits[0];
+        if (most < worst.score ||
+            (most == worst.score && *index_doc(query->index, row) > worst.doc)) {
+            query->has_more = true; /* too little even with the best of titles */
+            return;
+        }
+    }
+    if (is_title) {
+        take_titled(query, row, sum->weight, gain, score);
     } else {
         add_hit(query, row, full_score(score));
+    }
+}
+
+void query_take_block(struct search_query *query)
+{
+    struct window *window = query->window;
+    uint32_t from = window->block++ * 64;
+    uint64_t rest = window->rows[from / 64];
+    for (; rest != 0; rest &= rest - 1) {
+        uint32_t at = from + (uint32_t)__builtin_ctzll(rest);
+        uint32_t row = window->first + at;
+        const struct row_facts *facts = index_facts(query->index, row);
+        query->work++;
+        if (facts->state == ROW_LIVE && (!query->is_named || query_names_hold(query, row))) {
+            query->matches_count++;
+            take_full(query, row, facts, &window->sums[at]);
+        }
+    }
+}
+
+void query_take(struct search_query *query, uint32_t row, struct row_sum *sum, bool is_full)
+{
+    const struct row_facts *facts = index_facts(query->index, row);
+    query->matches_count++;
+    add_hard_words(query, sum);
+    if (is_full) {
+        take_full(query, row, facts, sum);
+    } else {
+        add_hit(query, row,
+                relaxed_score(query, sum, (uint64_t)sum->score + level_gain(facts)));
     }
 }
 
