@@ -38,6 +38,12 @@ struct campus_document_view {
 void campus_document_view(const struct campus *campus, uint32_t document,
                           struct campus_document_view *ret_view);
 
+/* Ask the memory for what a view of @document reads: with @link from 0 to CAMPUS_VIEW_LINKS - 1
+ * one link of its chain of pointers after the other. For many documents at once, link by link.
+ */
+enum { CAMPUS_VIEW_LINKS = 5 };
+void campus_document_prefetch(const struct campus *campus, uint32_t document, uint32_t link);
+
 /* The next instructor; @at begins with 0. Returns: false after the last. */
 bool campus_view_instructor(const struct campus_document_view *view, size_t *at,
                             struct slice *ret_name);

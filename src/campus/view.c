@@ -110,6 +110,47 @@ void campus_document_view(const struct campus *campus, uint32_t document,
     view_texts(ret_view);
 }
 
+enum { CACHE_LINE = 64, TEXT_LIKELY = 768, SECTIONS_LIKELY = 4 };
+
+static void prefetch_bytes(const void *data, size_t len)
+{
+    for (size_t i = 0; i < len; i += CACHE_LINE) {
+        __builtin_prefetch((const uint8_t *)data + i);
+    }
+}
+
+void campus_document_prefetch(const struct campus *campus, uint32_t document, uint32_t link)
+{
+    const struct campus_document *of = campus_document(campus, document);
+
+    if (link == 0) {
+        prefetch_bytes(of, sizeof *of);
+        return;
+    }
+    const struct campus_course *course = campus_course(campus, of->course);
+    if (link == 1) {
+        prefetch_bytes(course, sizeof *course);
+        prefetch_bytes(of->blob, of->blob_len < TEXT_LIKELY ? of->blob_len : TEXT_LIKELY);
+        __builtin_prefetch(of->meetings);
+        return;
+    }
+    const struct campus_code *code = campus_code(campus, course->code);
+    if (link == 2) {
+        __builtin_prefetch(code);
+        __builtin_prefetch(course->sections);
+        return;
+    }
+    const struct campus_word *word = campus_word(campus, code->word);
+    if (link == 3) {
+        __builtin_prefetch(word);
+        for (uint32_t i = 0; i < course->section_count && i < SECTIONS_LIKELY; i++) {
+            __builtin_prefetch(campus_section(campus, course->sections[i].section));
+        }
+        return;
+    }
+    __builtin_prefetch(word->text.data);
+}
+
 bool campus_view_instructor(const struct campus_document_view *view, size_t *at,
                             struct slice *ret_name)
 {

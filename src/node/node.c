@@ -358,6 +358,7 @@ static struct node *node_create(struct io *io, const struct node_config *config)
     buf_init(&node->notes, NODE_REPLY_BODY_BYTES_MAX);
     node->pending = arena_alloc(&node->arena, NODE_PENDING_MAX * sizeof *node->pending);
     list_init(&node->queries);
+    list_init(&node->long_queries);
     list_init(&node->idle_queries);
     list_init(&node->waits);
     return node;

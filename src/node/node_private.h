@@ -20,12 +20,13 @@ enum {
     NODE_GROUP_META = 0,
     NODE_GROUP_SHARD = 1,
     NODE_SHARDS = 1,
-    NODE_PENDING_MAX = 1 << 16,   /* proposed and not yet applied; a power of two */
-    NODE_GATHER_MAX = 64,         /* writes looked at side by side: ENROL_PREFETCH_MAX */
-    NODE_GATHER_BYTES = 64 << 10, /* of their keys and bodies; a larger one goes alone */
-    NODE_QUERIES_MAX = 256,       /* searches that needed more than one slice, at a time */
+    NODE_PENDING_MAX = 1 << 16,    /* proposed and not yet applied; a power of two */
+    NODE_GATHER_MAX = 64,          /* writes looked at side by side: ENROL_PREFETCH_MAX */
+    NODE_GATHER_BYTES = 64 << 10,  /* of their keys and bodies; a larger one goes alone */
+    NODE_QUERIES_MAX = 256,        /* searches that needed more than one slice, at a time */
     NODE_QUERY_SLICE_WORK = 10000, /* search_query_step units: about 100 us */
-    NODE_QUERY_TURN_NS = 500000,  /* what parked searches get of a turn */
+    NODE_QUERY_SLICES_SHORT = 16,  /* more of them, and a search makes way for others */
+    NODE_QUERY_TURN_NS = 300000,   /* what parked searches get of a turn */
     NODE_RETRY_AFTER_MS = 100,
     NODE_ENTRY_BYTES_MAX = (1 << 20) + 256,
     NODE_REPLY_BODY_BYTES_MAX = (1 << 20) - 4096,
@@ -66,13 +67,13 @@ struct pending {
  * slices. */
 struct query {
     struct node *node;
-    struct list node_link; /* in node.queries or node.idle_queries */
+    struct list node_link; /* in node.queries, .long_queries or .idle_queries */
     struct arena scratch;
     struct conn_name conn;
     uint64_t id;
     uint64_t began_ns;
-    uint64_t cpu_ns;
     uint64_t deadline_ns;
+    uint32_t slices; /* run so far */
     uint32_t student;
     bool is_brief;
     struct search_plan *plan;
@@ -95,7 +96,7 @@ struct wait {
 struct node_counters {
     uint64_t requests;
     uint64_t refused_load;
-    uint64_t late_answers; /* not sent: their deadline had passed */
+    uint64_t late_answers;        /* not sent: their deadline had passed */
     struct histogram search_time; /* frame decoded to answer queued, ns */
     uint64_t search_cpu_ns;
 };
@@ -137,7 +138,8 @@ struct node {
     uint64_t pending_first;
     uint64_t pending_last;
 
-    struct list queries;
+    struct list queries;      /* parked, in the order they came */
+    struct list long_queries; /* those that have had their NODE_QUERY_SLICES_SHORT */
     struct list idle_queries;
     uint32_t query_count;
     struct io_turn turn;
@@ -195,7 +197,8 @@ void node__write(struct node *node, struct conn *conn, const struct envelope_req
 /* Admit and propose what the turn has gathered. */
 void node__writes_admit(struct node *node);
 
-/* What was seen of the entry at @index, the next one to be applied, when it was admitted here. */
+/* What was seen of the entry at @index, the next one to be applied, when it was admitted here.
+ */
 struct enrol_hint node__write_hint(const struct node *node, uint64_t index);
 
 /* The entry at @index was applied and its result is node.result: answer who waits for it. */
@@ -259,6 +262,9 @@ void node__search(struct node *node, struct conn *conn, uint64_t id, uint64_t de
 bool node__search_turn(struct node *node);
 
 void node__search_fini(struct node *node);
+
+/* Append the SearchReply of a query that has come to its end. Errors: ERR_FULL. */
+int node__search_pack(const struct query *query, struct buf *out) CHECKED;
 
 /* ---- operate.c: methods of kind NODE */
 

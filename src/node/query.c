@@ -1,4 +1,4 @@
-/* Searching: parse, run in slices, show the hits. */
+/* Searching: parse, run in slices. */
 #include <stdio.h>
 #include <time.h>
 
@@ -9,12 +9,10 @@
 
 enum {
     LIMIT_DEFAULT = 20,
-    SNIPPET_BYTES = 220,
-    MARKED_BYTES_MAX = 512 << 10,
-    INSTRUCTORS_SHOWN = 5,
     QUERY_SCRATCH_BYTES = SEARCH_SCRATCH_BYTES + (1 << 20),
 };
 
+/* A system call: read twice a search, or a turn, and no more often. */
 static uint64_t cpu_ns(void)
 {
     struct timespec used;
@@ -62,6 +60,7 @@ static void fini_all(struct list *queries)
 void node__search_fini(struct node *node)
 {
     fini_all(&node->queries);
+    fini_all(&node->long_queries);
     fini_all(&node->idle_queries);
 }
 
@@ -69,125 +68,17 @@ void node__search_fini(struct node *node)
  * ---------------------------------------------------------------------------------------------------
  */
 
-static char *terminated(struct query *query, struct slice s)
-{
-    char *text = arena_alloc(&query->scratch, s.len + 1);
-
-    if (s.len > 0) {
-        memcpy(text, s.data, s.len);
-    }
-    text[s.len] = '\0';
-    return text;
-}
-
-/* @text with its matched parts marked, or as it is when there is no room for marks. */
-static char *marked(struct query *query, struct slice text)
-{
-    struct buf *out = &query->node->notes;
-
-    buf_clear(out);
-    return search_mark(query->search, text, out) == OK ? terminated(query, buf_slice(out))
-                                                       : terminated(query, text);
-}
-
-static char *snippet(struct query *query, struct slice text)
-{
-    struct buf *out = &query->node->notes;
-
-    buf_clear(out);
-    return search_snippet(query->search, text, SNIPPET_BYTES, out) == OK
-               ? terminated(query, buf_slice(out))
-               : terminated(query, SLICE_NONE);
-}
-
-static void show_sections(const struct campus *campus, uint32_t ordinal,
-                          Carillon__SearchHit *row)
-{
-    const struct campus_course *course = campus_course(campus, ordinal);
-
-    for (uint32_t i = 0; i < course->section_count; i++) {
-        const struct campus_section *section =
-            campus_section(campus, course->sections[i].section);
-
-        if (section->state == CAMPUS_OFFERED) {
-            row->sections++;
-            row->sections_open += !campus_section_is_full(section);
-        }
-    }
-}
-
-static void show_instructors(struct query *query, const struct campus_document_view *view,
-                             Carillon__SearchHit *row)
-{
-    size_t at = view->instructors_at;
-    struct slice name;
-
-    row->instructors =
-        arena_alloc(&query->scratch, INSTRUCTORS_SHOWN * sizeof *row->instructors);
-    while (row->n_instructors < INSTRUCTORS_SHOWN && campus_view_instructor(view, &at, &name)) {
-        row->instructors[row->n_instructors++] = terminated(query, name);
-    }
-}
-
-static Carillon__SearchHit *show(struct query *query, const struct search_hit *hit)
-{
-    const struct campus *campus = enrol_campus(query->node->enrol);
-    Carillon__SearchHit *row = arena_alloc(&query->scratch, sizeof *row);
-    struct campus_document_view view;
-
-    campus_document_view(campus, hit->doc, &view);
-    carillon__search_hit__init(row);
-    row->institution = terminated(query, view.institution);
-    row->term = terminated(query, view.term);
-    row->code = terminated(query, view.code);
-    row->title = query->is_brief ? terminated(query, view.title) : marked(query, view.title);
-    row->score = hit->score;
-    row->credits_known = view.credits_known;
-    row->credits_hundredths = view.credits_hundredths;
-    row->level = view.level;
-    if (!query->is_brief) {
-        row->snippet = snippet(query, view.description);
-        show_sections(campus, view.course, row);
-        show_instructors(query, &view, row);
-    }
-    return row;
-}
-
-/* The place behind the last hit, as the client hands it back for the next page. */
-static void next_cursor(const struct search_result *result, char out[32])
-{
-    const struct search_hit *last = &result->hits[result->count - 1];
-
-    (void)snprintf(out, 32, "%x.%x", last->score, last->doc);
-}
-
 static void answer(struct query *query)
 {
     struct node *node = query->node;
-    struct search_result result = search_query_result(query->search);
-    Carillon__SearchReply reply = CARILLON__SEARCH_REPLY__INIT;
-    char cursor[32];
 
-    reply.n_hits = result.count;
-    reply.hits = arena_alloc(&query->scratch, (result.count + 1) * sizeof *reply.hits);
-    for (uint32_t i = 0; i < result.count; i++) {
-        reply.hits[i] = show(query, &result.hits[i]);
-    }
-    if (result.has_more && result.count > 0) {
-        next_cursor(&result, cursor);
-        reply.next_cursor = cursor;
-    }
-    reply.matches = result.matches;
-    reply.matches_more = result.matches_more;
-    reply.corrected = wire_text(result.corrected);
-    reply.coverage = wire_text("1/1");
-    reply.node_us = (io_now_exact_ns(node->io) - query->began_ns) / 1000;
     buf_clear(&node->body);
-    int rc = wire_pack(&reply.base, &node->body);
+    int rc = node__search_pack(query, &node->body);
     node__answer(node, query->conn,
                  &(struct conn_answer){.id = query->id,
                                        .status = rc == OK ? OK : ERR_NOSPACE_REPLY,
-                                       .body = buf_slice(&node->body)});
+                                       .body = rc == OK ? buf_slice(&node->body) : SLICE_NONE});
+    histogram_add(&node->counters.search_time, io_now_exact_ns(node->io) - query->began_ns);
 }
 
 static void answer_query_error(struct node *node, struct conn *conn, uint64_t id,
@@ -231,57 +122,80 @@ static bool holds(void *context, enum search_predicate predicate, uint32_t docum
 /* One slice; the answer is queued with the last. Returns: whether the query goes on. */
 static bool query_step(struct query *query)
 {
-    struct node *node = query->node;
-    uint64_t began = cpu_ns();
-    int rc = search_query_step(query->search, NODE_QUERY_SLICE_WORK);
-
-    if (rc == OK) {
-        answer(query);
-        histogram_add(&node->counters.search_time, io_now_exact_ns(node->io) - query->began_ns);
-    }
-    query->cpu_ns += cpu_ns() - began;
-    if (rc == SM_PENDING) {
+    query->slices++;
+    if (search_query_step(query->search, NODE_QUERY_SLICE_WORK) == SM_PENDING) {
         return true;
     }
-    node->counters.search_cpu_ns += query->cpu_ns;
+    answer(query);
     return false;
 }
 
-/* One slice of the query that has waited longest. */
-static void step_first(struct node *node)
+/* One slice of the first of @queries, which gives its place up when it is over. Returns:
+ * whether it goes on. */
+static bool step_first(struct node *node, struct list *queries)
 {
-    struct list *first = node->queries.next;
-    struct query *query = CONTAINER_OF(first, struct query, node_link);
-
-    list_remove(first);
+    struct query *query = CONTAINER_OF(queries->next, struct query, node_link);
     bool is_late = io_now_ns(node->io) > query->deadline_ns;
+
     if (is_late) {
         node__answer(node, query->conn,
                      &(struct conn_answer){.id = query->id, .status = ERR_TIMEOUT});
+    } else if (query_step(query)) {
+        return true;
     }
-    if (!is_late && query_step(query)) {
-        list_add(&node->queries,
-                 first); /* the others first: a long search does not hold up short ones */
-    } else {
-        node->query_count--;
-        query_give(query);
+    list_remove(&query->node_link);
+    node->query_count--;
+    query_give(query);
+    return false;
+}
+
+/* The one that came first is brought to its end before the next: taking turns, all would be
+ * late together. But one that goes on for long makes way for the others. */
+static void step_short(struct node *node)
+{
+    struct query *query = CONTAINER_OF(node->queries.next, struct query, node_link);
+
+    if (step_first(node, &node->queries) && query->slices >= NODE_QUERY_SLICES_SHORT) {
+        list_remove(&query->node_link);
+        list_add(&node->long_queries, &query->node_link);
+    }
+}
+
+/* The long ones take turns. */
+static void step_long(struct node *node)
+{
+    struct list *first = node->long_queries.next;
+
+    if (step_first(node, &node->long_queries)) {
+        list_remove(first);
+        list_add(&node->long_queries, first);
     }
 }
 
 bool node__search_turn(struct node *node)
 {
-    uint64_t until = 0;
-
-    while (!list_is_empty(&node->queries)) {
-        uint64_t now = io_now_exact_ns(node->io);
-
-        until = until == 0 ? now + NODE_QUERY_TURN_NS : until;
-        if (now >= until) {
-            return true;
-        }
-        step_first(node);
+    if (list_is_empty(&node->queries) && list_is_empty(&node->long_queries)) {
+        return false;
     }
-    return false;
+    uint64_t cpu = cpu_ns();
+    uint64_t until = io_now_exact_ns(node->io) + NODE_QUERY_TURN_NS;
+    bool is_long_served = false;
+
+    while (!list_is_empty(&node->queries) || !list_is_empty(&node->long_queries)) {
+        if (io_now_exact_ns(node->io) >= until) {
+            break;
+        }
+        /* One slice a turn for the long ones at least, so that they come to an end. */
+        if (list_is_empty(&node->queries) ||
+            (!is_long_served && !list_is_empty(&node->long_queries))) {
+            is_long_served = true;
+            step_long(node);
+        } else {
+            step_short(node);
+        }
+    }
+    node->counters.search_cpu_ns += cpu_ns() - cpu;
+    return !list_is_empty(&node->queries) || !list_is_empty(&node->long_queries);
 }
 
 static int read_cursor(const char *cursor, struct search_request *request)
@@ -370,16 +284,18 @@ void node__search(struct node *node, struct conn *conn, uint64_t id, uint64_t de
     struct query *query = query_take(node);
     query->conn = conn->name;
     query->id = id;
+    query->slices = 0;
     query->began_ns = io_now_exact_ns(node->io);
     query->deadline_ns = deadline_ns;
     int rc = begin(query, body, &error);
-    query->cpu_ns = cpu_ns() - cpu;
     if (rc == ERR_QUERY) {
         answer_query_error(node, conn, id, &error);
     } else if (rc != OK) {
         conn_reply(conn, &(struct conn_answer){.id = id, .status = rc});
     }
-    if (rc == OK && query_step(query)) {
+    bool goes_on = rc == OK && query_step(query);
+    node->counters.search_cpu_ns += cpu_ns() - cpu;
+    if (goes_on) {
         list_add(&node->queries, &query->node_link);
         node->query_count++;
         node->turn.again = true;

@@ -1,6 +1,5 @@
 #include "search/scan.h"
 
-#include <endian.h>
 #include <string.h>
 
 #include "search/fold.h"
@@ -120,6 +119,16 @@ static void classify(uint64_t bytes, uint64_t *letters, uint64_t *leads, uint64_
     *others = gathered(high);
 }
 
+/* Eight bytes as a number, the first one lowest. */
+static uint64_t eight_bytes(const uint8_t bytes[8])
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        value |= (uint64_t)bytes[i] << 8 * i;
+    }
+    return value;
+}
+
 /* Find the places of the block at scan->block. */
 static void block_find(struct scan *scan)
 {
@@ -129,10 +138,10 @@ static void block_find(struct scan *scan)
     uint64_t others = 0;
     for (size_t i = 0; i < BLOCK && scan->block + i < text.len; i += 8) {
         size_t left = text.len - scan->block - i;
-        uint64_t bytes = 0;
+        uint8_t bytes[8] = {0};
         uint64_t parts[3];
-        memcpy(&bytes, text.data + scan->block + i, left < 8 ? left : 8);
-        classify(le64toh(bytes), &parts[0], &parts[1], &parts[2]);
+        memcpy(bytes, text.data + scan->block + i, left < 8 ? left : 8);
+        classify(eight_bytes(bytes), &parts[0], &parts[1], &parts[2]);
         letters |= parts[0] << i;
         leads |= parts[1] << i;
         others |= parts[2] << i;
@@ -173,10 +182,12 @@ static size_t place_next(struct scan *scan)
 }
 
 /* Go on from @place. Two characters of a script without spaces are side by side only where
- * nothing was passed over. */
+ * nothing but one blank was passed over. */
 static void move_to(struct scan *scan, size_t place)
 {
-    scan->tokens.is_inside = scan->tokens.is_inside && scan->tokens.at == place;
+    size_t at = scan->tokens.at;
+    bool is_beside = place == at || (place == at + 1 && scan->tokens.text.data[at] == ' ');
+    scan->tokens.is_inside = scan->tokens.is_inside && is_beside;
     scan->tokens.at = place;
 }
 
@@ -193,7 +204,12 @@ static bool is_passed(struct scan *scan, size_t place)
         }
     }
     move_to(scan, place);
-    return skip_character(&scan->tokens, scan->starts);
+    if (skip_character(&scan->tokens, scan->starts)) {
+        return true;
+    }
+    enum fold_kind kind = fold_char_at(text, place).kind;
+    scan->tokens.is_inside = scan->tokens.is_inside && (kind == FOLD_GRAM || kind == FOLD_DROP);
+    return false;
 }
 
 /* Find the place where the next token that may match begins. Returns: false at the end. */
@@ -206,6 +222,7 @@ static bool place_find(struct scan *scan)
         if (at > scan->looked && at < text.len && text.data[at - 1] >= 0x80 &&
             fold_ascii[text.data[at]] != 0) {
             scan->looked = at;
+            scan->tokens.is_inside = false;
             if (may_match(scan, at)) {
                 return true;
             }
@@ -219,7 +236,8 @@ static bool place_find(struct scan *scan)
                 return true;
             }
         } else if (may_match(scan, place)) {
-            move_to(scan, place);
+            scan->tokens.at = place;
+            scan->tokens.is_inside = false;
             return true;
         }
     }
