@@ -233,6 +233,19 @@ static inline bool query_names_hold(const struct search_query *query, uint32_t r
            (query->term == NAME_NONE || names->term == query->term);
 }
 
+/* Add a word that was found. */
+static inline void sum_add(const struct search_query *query, struct row_sum *sum, uint32_t leaf,
+                           const struct match *match)
+{
+    const struct slot *slot = &query->slots[leaf];
+    sum->score += match->score + match->bonus;
+    sum->weight += slot->weight;
+    sum->words = (uint8_t)(sum->words + !slot->is_pair);
+    sum->pairs = (uint8_t)(sum->pairs + slot->is_pair);
+    sum->is_titled = sum->is_titled && (match->fields & POSTING_TITLE) != 0;
+    sum->is_code = sum->is_code || match->bonus > 0;
+}
+
 /* Whether rows come from the leaf's posting lists. */
 static inline bool leaf_is_listed(const struct leaf *leaf)
 {

@@ -3,6 +3,8 @@
 #include "search/query.h"
 #include "search/ranking.h"
 
+enum { DAYS_WORK = 10, PREDICATE_WORK = 20 };
+
 struct search_query *search_query_begin(struct search_index *index,
                                         const struct search_plan *plan,
                                         const struct search_request *request,
@@ -53,10 +55,20 @@ static void reopen(struct search_query *query)
     query->version = query->index->version;
 }
 
+/* Units of search_query_step() that a filter takes: days are fetched from the row's own bytes,
+ * and a predicate looks at sections, a timetable or rules. */
+static uint32_t filter_work(enum leaf_kind kind)
+{
+    if (kind == LEAF_PREDICATE) {
+        return PREDICATE_WORK;
+    }
+    return kind == LEAF_DAYS_ONLY || kind == LEAF_DAYS_NONE ? DAYS_WORK : 1;
+}
+
 static bool leaf_holds(struct search_query *query, uint32_t at, uint32_t row)
 {
     const struct leaf *leaf = &query->plan->leaves[at];
-    query->work++;
+    query->work += filter_work(leaf->kind);
     if (leaf_is_listed(leaf)) {
         return query->slots[at].is_passive || slot_probe(query, at, row);
     }

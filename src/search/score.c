@@ -12,7 +12,7 @@ enum {
     /* Units of search_query_step() that these take. */
     TITLE_WORK = 8,
     HIT_WORK = 4,
-    PHRASE_WORK = 10,
+    PHRASE_WORK = 20,
 };
 
 static uint32_t mask_of(uint32_t term)
@@ -282,13 +282,21 @@ void query_take_block(struct search_query *query)
     struct window *window = query->window;
     uint32_t from = window->block++ * 64;
     uint64_t rest = window->rows[from / 64];
+    uint32_t lone = query->needed[0];
     for (; rest != 0; rest &= rest - 1) {
         uint32_t at = from + (uint32_t)__builtin_ctzll(rest);
         uint32_t row = window->first + at;
         const struct row_facts *facts = index_facts(query->index, row);
         query->work++;
-        if (facts->state == ROW_LIVE && (!query->is_named || query_names_hold(query, row))) {
-            query->matches_count++;
+        if (facts->state != ROW_LIVE || (query->is_named && !query_names_hold(query, row))) {
+            continue;
+        }
+        query->matches_count++;
+        if (window->is_lone) {
+            struct row_sum sum = {.is_titled = true};
+            sum_add(query, &sum, lone, &window->matches[at]);
+            take_full(query, row, facts, &sum);
+        } else {
             take_full(query, row, facts, &window->sums[at]);
         }
     }
@@ -325,7 +333,7 @@ static bool stretch_has(struct search_query *query, const struct sequence *phras
         state = sequence_next(query, phrase, state, term);
         found = found || is_sequence_end(phrase, state);
     }
-    query->work += count / 2;
+    query->work += count;
     return found;
 }
 

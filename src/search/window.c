@@ -10,18 +10,6 @@ enum {
     POSTINGS_PER_UNIT = 3,
 };
 
-void sum_add(const struct search_query *query, struct row_sum *sum, uint32_t leaf,
-             const struct match *match)
-{
-    const struct slot *slot = &query->slots[leaf];
-    sum->score += match->score + match->bonus;
-    sum->weight += slot->weight;
-    sum->words = (uint8_t)(sum->words + !slot->is_pair);
-    sum->pairs = (uint8_t)(sum->pairs + slot->is_pair);
-    sum->is_titled = sum->is_titled && (match->fields & POSTING_TITLE) != 0;
-    sum->is_code = sum->is_code || match->bonus > 0;
-}
-
 /* What a posting of the way says. */
 static struct match match_of(const struct way *way, uint8_t byte)
 {
@@ -242,6 +230,11 @@ bool window_fill_strict(struct search_query *query)
     }
     struct window *window = query->window;
     pour_drivers(query);
+    window->is_lone = query->needed_count == 1 && query->plan->hard_count == 0 &&
+                      query->drivers == 1ULL << query->needed[0];
+    if (window->is_lone) {
+        return true;
+    }
     for (uint32_t i = 0; i < query->needed_count; i++) {
         uint32_t leaf = query->needed[i];
         uint32_t rows = rows_count(window);

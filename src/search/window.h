@@ -38,7 +38,8 @@ struct row_sum {
 struct window {
     uint32_t first; /* row of the first bit */
     uint32_t end;
-    uint32_t block;                /* blocks of rows before this one have been looked at */
+    bool is_lone;   /* one needed word drives alone: `matches` are all there is, and no sums */
+    uint32_t block; /* blocks of rows before this one have been looked at */
     uint64_t rows[WINDOW_BLOCKS];  /* still to be looked at */
     uint64_t there[WINDOW_BLOCKS]; /* where the word poured in last stands */
     struct match matches[WINDOW_ROWS];
@@ -61,9 +62,5 @@ void window_forget_gone(struct search_query *query);
 
 /* Whether the word of @leaf is in the row; query->matches tells how. */
 bool slot_probe(struct search_query *query, uint32_t leaf, uint32_t row);
-
-/* Add a word that was found. */
-void sum_add(const struct search_query *query, struct row_sum *sum, uint32_t leaf,
-             const struct match *match);
 
 #endif
