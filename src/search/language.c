@@ -4,8 +4,7 @@
 
 enum {
     CLEAR_POINTS = 2 * LANGUAGE_POINTS, /* tell a language when it leads by half */
-    LONG_POINTS =
-        5 * LANGUAGE_POINTS, /* tell it when it leads at all: sisters share many words */
+    LONG_POINTS = 5 * LANGUAGE_POINTS,  /* tell it when it leads at all: sisters share many words */
 };
 
 /* Function words that are frequent in running text. A word may stand in several lists: what

@@ -225,9 +225,16 @@ uint32_t query_share_weight(const struct search_query *query, uint32_t score);
 /* Whether the words of the LEAF_PHRASE @phrase stand side by side in the row. */
 bool query_phrase_holds(struct search_query *query, uint32_t phrase, uint32_t row);
 
-/* Whether the row is of the institution and term that the request names. */
-static inline bool query_names_hold(const struct search_query *query, uint32_t row)
+/* Whether the row may be found at all: shown, and of the institution and term that the request
+ * names. */
+static inline bool query_may_find(const struct search_query *query, uint32_t row)
 {
+    if (index_facts(query->index, row)->state != ROW_LIVE) {
+        return false;
+    }
+    if (!query->is_named) {
+        return true;
+    }
     const struct row_names *names = index_names(query->index, row);
     return (query->institution == NAME_NONE || names->institution == query->institution) &&
            (query->term == NAME_NONE || names->term == query->term);

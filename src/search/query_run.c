@@ -100,8 +100,7 @@ static bool stretch_holds(struct search_query *query, struct stretch stretch, ui
 /* Everything but the bare words: alive, institution, term, filters, phrases, brackets. */
 static bool hard_holds(struct search_query *query, uint32_t at)
 {
-    if (index_facts(query->index, at)->state != ROW_LIVE ||
-        (query->is_named && !query_names_hold(query, at))) {
+    if (!query_may_find(query, at)) {
         return false;
     }
     for (uint32_t i = 0; i < query->plan->hard_count; i++) {

@@ -288,7 +288,7 @@ void query_take_block(struct search_query *query)
         uint32_t row = window->first + at;
         const struct row_facts *facts = index_facts(query->index, row);
         query->work++;
-        if (facts->state != ROW_LIVE || (query->is_named && !query_names_hold(query, row))) {
+        if (!query_may_find(query, row)) {
             continue;
         }
         query->matches_count++;
