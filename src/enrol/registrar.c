@@ -225,6 +225,9 @@ static int permit_find(struct enrol *enrol, const Carillon__PermitRequest *reque
     struct campus_name name = enrol__name(request->section);
     int rc = by_check(request->by, text);
 
+    if (rc == OK && request->section == NULL) {
+        rc = ENROL_SAY(text, ERR_ARGUMENT, "a permit names a section");
+    }
     if (rc == OK && (request->kinds & ~all) != 0) {
         rc = ENROL_SAY(text, ERR_ARGUMENT, "unknown kinds of permit: %u", request->kinds);
     }
@@ -290,6 +293,9 @@ static int cap_find(struct enrol *enrol, const Carillon__CapRequest *request,
     struct campus_name name = enrol__name(request->section);
     int rc = by_check(request->by, text);
 
+    if (rc == OK && request->section == NULL) {
+        rc = ENROL_SAY(text, ERR_ARGUMENT, "a capacity is for a section");
+    }
     if (rc == OK && request->capacity_known && request->capacity > CAMPUS_CAPACITY_MAX) {
         rc = ENROL_SAY(text, ERR_ARGUMENT, "a capacity is at most %d", CAMPUS_CAPACITY_MAX);
     }

@@ -44,6 +44,9 @@ static unsigned seed_count(void)
     return campaign != NULL && strcmp(campaign, "nightly") == 0 ? SEEDS * NIGHTLY : SEEDS;
 }
 
+/* Found by the long campaign: 436 a permit without a section, for a student nobody knows. */
+static const uint64_t seeds_kept[] = {436};
+
 /* Everything that a trial may come across must have been come across. */
 static void counters_demand(const struct trial_counters *counters)
 {
@@ -83,6 +86,9 @@ static void enrol__random_histories__agree_with_the_model(void **state)
     }
     for (unsigned i = 0; i < count; i++) {
         seed_run(SEED_FIRST + i, &counters);
+    }
+    for (size_t i = 0; i < sizeof seeds_kept / sizeof seeds_kept[0]; i++) {
+        seed_run(seeds_kept[i], &counters);
     }
     if (count >= SEEDS_DEMANDING) {
         counters_demand(&counters);
