@@ -164,8 +164,11 @@ void client__link_close(struct client_link *link);
 /* Send what waits, as far as links have room. */
 void client__slots_dispatch(struct carillon_client *client);
 
-/* A whole reply frame's @payload came on @link. Errors: ERR_MALFORMED. */
-int client__slots_reply(struct client_link *link, struct slice payload) CHECKED;
+/* A whole reply frame's @payload came on @link. Errors: what ends the link: ERR_MALFORMED, or
+ * what the node says of the connection itself, with its words in @ret_text (else NULL), lent
+ * until the next reply. */
+int client__slots_reply(struct client_link *link, struct slice payload,
+                        const char **ret_text) CHECKED;
 
 /* @link is lost with @status: its requests are sent again, or end. */
 void client__slots_lost(struct client_link *link, int status, const char *text);

@@ -204,10 +204,12 @@ static int link_receive_frame(struct client_link *link, struct slice payload)
     if (link->state == LINK_GREETING) {
         return welcome_receive(link, payload);
     }
-    int rc = client__slots_reply(link, payload);
+    const char *text;
+    int rc = client__slots_reply(link, payload, &text);
     if (rc != OK) {
-        link->client->counters.malformed++;
-        client__link_fail(link, rc, "the node's answer could not be read");
+        link->client->counters.malformed += text == NULL;
+        client__link_fail(link, rc,
+                          text != NULL ? text : "the node's answer could not be read");
     }
     return rc;
 }

@@ -20,9 +20,10 @@ static bool slot_reads(const struct slot *slot)
     return method != NULL && method->kind != METHOD_KIND_WRITE;
 }
 
+/* Never 0: that is how the node names the connection itself. */
 static uint64_t slot_id(const struct slot *slot)
 {
-    return (uint64_t)slot->generation << INDEX_BITS | slot->index;
+    return ((uint64_t)slot->generation << INDEX_BITS | slot->index) + 1;
 }
 
 static void slot_move(struct slot *slot, struct list *to, enum slot_place place)
@@ -47,6 +48,13 @@ static void slot_end(struct carillon_client *client, struct slot *slot,
     client->outstanding--;
     client->counters.requests++;
     done(context, reply);
+}
+
+/* A request that was never sent is not unknown because its connection took too long. */
+static int unsent_status(const struct slot *slot, int connect_status)
+{
+    return connect_status == ERR_TIMEOUT && slot->attempts == 0 ? ERR_REFUSED_CONNECT
+                                                                : connect_status;
 }
 
 /* End a slot without an answer. Unknown is never turned into no: a change that may have
@@ -255,7 +263,7 @@ int carillon_submit_call(struct carillon_client *client, const struct carillon_c
 static struct slot *slot_get(struct client_link *link, uint64_t id)
 {
     struct carillon_client *client = link->client;
-    uint32_t index = (uint32_t)(id & ((1U << INDEX_BITS) - 1));
+    uint32_t index = (uint32_t)((id - 1) & ((1U << INDEX_BITS) - 1));
 
     if (index >= client->options.outstanding_max) {
         return NULL;
@@ -291,15 +299,20 @@ static void slot_answer(struct carillon_client *client, struct slot *slot,
     }
 }
 
-int client__slots_reply(struct client_link *link, struct slice payload)
+int client__slots_reply(struct client_link *link, struct slice payload, const char **ret_text)
 {
     struct carillon_client *client = link->client;
 
+    *ret_text = NULL;
     arena_reset(&client->arena);
     const Carillon__Reply *answer =
         wire_unpack(&carillon__reply__descriptor, payload, &client->arena);
     if (answer == NULL) {
         return ERR_MALFORMED;
+    }
+    if (answer->id == 0) {
+        *ret_text = answer->text;
+        return answer->status == 0 ? ERR_MALFORMED : error_from_wire(answer->status);
     }
     struct slot *slot = slot_get(link, answer->id);
     if (slot == NULL && link->abandoned == 0) {
@@ -348,7 +361,9 @@ void client__slots_refuse(struct carillon_client *client, int status, const char
                   SLOT_WAITING);
     }
     while (!list_is_empty(&refused)) {
-        slot_end_failed(client, CONTAINER_OF(refused.next, struct slot, node), status, text);
+        struct slot *slot = CONTAINER_OF(refused.next, struct slot, node);
+
+        slot_end_failed(client, slot, unsent_status(slot, status), text);
     }
 }
 
@@ -382,7 +397,8 @@ static void slot_give_up(struct carillon_client *client, struct slot *slot, uint
     if (slot->status != OK) {
         slot_end_failed(client, slot, slot->status, NULL);
     } else if (client->connect_status != OK) {
-        slot_end_failed(client, slot, client->connect_status, client->connect_text);
+        slot_end_failed(client, slot, unsent_status(slot, client->connect_status),
+                        client->connect_text);
     } else {
         slot_end_failed(client, slot, ERR_BUSY,
                         "the request found no place in time; it was not sent");

@@ -71,6 +71,30 @@ static void node_cut_then_busy(struct fake_conn *conn, const Carillon__Request *
     fake_reply(conn, request->id, ERR_BUSY, SLICE_NONE);
 }
 
+static void node_speaks_of_the_connection(struct fake_conn *conn,
+                                          const Carillon__Request *request)
+{
+    (void)request;
+    fake_reply(conn, 0, ERR_MALFORMED, SLICE_NONE);
+}
+
+/* What the node says of the whole connection is nobody's answer: a change stays unknown. */
+static void retry__reply_about_the_connection__is_no_answer(void **state)
+{
+    struct bed *bed = *state;
+
+    bed->node->request = node_speaks_of_the_connection;
+    bed_client_make(bed, (struct carillon_options){0});
+    bed_ask_with_key(bed, 5, 0);
+    bed_wait_answers(bed, 1);
+    assert_int_equal(bed->answers.status[0], ERR_TIMEOUT);
+    assert_int_equal(carillon_counters(bed->client).lost, 1);
+    assert_int_equal(carillon_counters(bed->client).malformed, 0);
+    bed_ask(bed, READ_METHOD, 6, 0);
+    bed_wait_answers(bed, 2);
+    assert_int_equal(bed->answers.status[1], ERR_MALFORMED);
+}
+
 static void retry__connection_lost_twice__same_key_until_answered(void **state)
 {
     struct bed *bed = *state;
@@ -303,6 +327,7 @@ static void silence__a_peer_that_talks__is_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(retry__reply_about_the_connection__is_no_answer),
         CASE(retry__connection_lost_twice__same_key_until_answered),
         CASE(retry__write_without_key__is_sent_once_and_unknown),
         CASE(retry__read_on_a_lost_connection__is_repeated_without_key),
