@@ -67,6 +67,7 @@ struct engine_single {
     uint64_t retry_ms; /* how long the last failure for want of room waits; 0: there was none */
     struct io_turn turn;
     struct io_timer retry; /* after a snapshot that found no room */
+    bool is_resting;       /* pace runs */
     struct io_timer pace;  /* before a step is asked again that had nothing to add */
     bool is_last_step;
     bool is_retry_started;

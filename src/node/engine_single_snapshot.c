@@ -6,7 +6,7 @@
 #include "base/sm.h"
 #include "node/engine_single_private.h"
 
-enum { CHUNK_BYTES = ENGINE_SLICE_BYTES / 4 * 3, RETRY_MS = 5000, RETRY_MS_MAX = 600000, PACE_MS = 2 };
+enum { CHUNK_BYTES = ENGINE_SLICE_BYTES / 4 * 3, RETRY_MS = 5000, RETRY_MS_MAX = 600000, PACE_MS = 2, REST_MS = 1 };
 
 /* ---- writing ---- */
 
@@ -137,6 +137,20 @@ static void give_up(struct engine_single *single)
     log_snapshot_give_up(&single->writer);
 }
 
+/* The end of the turn that this makes does the rest. */
+static void pace_fired(struct io_timer *timer)
+{
+    CONTAINER_OF(timer, struct engine_single, pace)->is_resting = false;
+}
+
+/* A snapshot is in no hurry, and the disk, the other processor and the loop are those of whoever
+ * registers meanwhile. */
+static void rest(struct engine_single *single, uint64_t ms)
+{
+    single->is_resting = true;
+    io_timer_start(single->io, &single->pace, ms, pace_fired);
+}
+
 static void writer_done(struct log_snapshot_writer *writer, int status)
 {
     struct engine_single *single = CONTAINER_OF(writer, struct engine_single, writer);
@@ -150,6 +164,7 @@ static void writer_done(struct log_snapshot_writer *writer, int status)
             log_snapshot_finish(writer);
         } else {
             single->writing = ENGINE_STEPPING;
+            rest(single, REST_MS);
         }
         break;
     case ENGINE_FINISHING:
@@ -166,12 +181,6 @@ static void writer_done(struct log_snapshot_writer *writer, int status)
     case ENGINE_STEPPING:
         UNREACHABLE();
     }
-}
-
-/* The end of the turn that this makes does the rest. */
-static void pace_fired(struct io_timer *timer)
-{
-    (void)timer;
 }
 
 static void step(struct engine_single *single)
@@ -198,7 +207,7 @@ static void step(struct engine_single *single)
     } else {
         /* It waits for something, for as long as the disk is full perhaps: the loop must not
          * spin. */
-        io_timer_start(single->io, &single->pace, PACE_MS, pace_fired);
+        rest(single, PACE_MS);
     }
 }
 
@@ -260,7 +269,8 @@ void engine_single__snapshot_turn(struct engine_single *single)
     single->turn.again = false;
     if (single->writing == ENGINE_IDLE) {
         begin_next(single);
-    } else if (single->writing == ENGINE_STEPPING) {
+    } else if (single->writing == ENGINE_STEPPING &&
+               (!single->is_resting || single->is_closing || single->is_failed)) {
         step(single);
     }
 }
