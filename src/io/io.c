@@ -79,7 +79,7 @@ int io_file_open(struct io *io, const char *path, enum io_open how, struct io_fi
 {
     ASSERT(io != NULL);
     ASSERT(path != NULL);
-    ASSERT(how == IO_OPEN_READ || how == IO_OPEN_WRITE || how == IO_OPEN_CREATE);
+    ASSERT(how >= IO_OPEN_READ && how <= IO_OPEN_PRIVATE);
     ASSERT(ret_file != NULL);
     NOTE_CALL_SITE();
     return io->ops->file_open(io, path, how, ret_file);

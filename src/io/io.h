@@ -72,6 +72,8 @@ enum io_open {
     IO_OPEN_READ = 1,   /* must exist */
     IO_OPEN_WRITE = 2,  /* must exist; read and write */
     IO_OPEN_CREATE = 3, /* must not exist; read and write */
+    IO_OPEN_PRIVATE = 4, /* as READ; ERR_PERMISSION unless it is a plain file that only its
+                            owner, this user or root, can read */
 };
 
 /* Errors: ERR_GONE, ERR_EXISTS, ERR_DISK_FULL, ERR_IO. */

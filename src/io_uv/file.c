@@ -21,6 +21,16 @@ struct io_file *io_uv__file_of(int fd)
     return file;
 }
 
+/* Whether only its owner can read it, and the owner is this user, or root. */
+static bool is_private(int fd)
+{
+    struct stat info;
+
+    return fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
+           (info.st_mode & (S_IRWXG | S_IRWXO)) == 0 &&
+           (info.st_uid == geteuid() || info.st_uid == 0);
+}
+
 int io_uv__file_open(struct io *io, const char *path, enum io_open how,
                      struct io_file **ret_file)
 {
@@ -28,6 +38,7 @@ int io_uv__file_open(struct io *io, const char *path, enum io_open how,
         [IO_OPEN_READ] = O_RDONLY,
         [IO_OPEN_WRITE] = O_RDWR,
         [IO_OPEN_CREATE] = O_RDWR | O_CREAT | O_EXCL,
+        [IO_OPEN_PRIVATE] = O_RDONLY | O_NOFOLLOW | O_NONBLOCK,
     };
     (void)io;
     int fd;
@@ -35,7 +46,11 @@ int io_uv__file_open(struct io *io, const char *path, enum io_open how,
         fd = open(path, flags[how] | O_CLOEXEC, FILE_MODE);
     } while (fd < 0 && errno == EINTR);
     if (fd < 0) {
-        return io_uv__error(errno);
+        return how == IO_OPEN_PRIVATE && errno == ELOOP ? ERR_PERMISSION : io_uv__error(errno);
+    }
+    if (how == IO_OPEN_PRIVATE && !is_private(fd)) {
+        (void)close(fd);
+        return ERR_PERMISSION;
     }
     *ret_file = io_uv__file_of(fd);
     return OK;

@@ -113,7 +113,8 @@ static const struct {
 } libraries[] = {
     {"uv.h",         "libuv"        },
     {"uv/",          "libuv"        },
-    {"openssl/",     "openssl"      },
+    {"openssl/ssl",  "libssl"       },
+    {"openssl/",     "libcrypto"    },
     {"json-c/",      "json-c"       },
     {"json.h",       "json-c"       },
     {"libstemmer.h", "stemmer"      },
@@ -281,7 +282,10 @@ static void includes__of_a_foreign_library__are_reported(void **state)
     } cases[] = {
         {"src/node/x.c",     "#include <uv.h>\n",                    1},
         {"src/io_uv/x.c",    "#include <uv.h>\n",                    0},
-        {"src/io_uv/x.c",    "#include <openssl/ssl.h>\n",           1},
+        {"src/io_uv/x.c",    "#include <openssl/ssl.h>\n",           0},
+        {"src/identity/x.c", "#include <openssl/ssl.h>\n",           1},
+        {"src/identity/x.c", "#include <openssl/evp.h>\n",           0},
+        {"src/node/x.c",     "#include <openssl/evp.h>\n",           1},
         {"src/node/x.c",     "#include <json-c/json.h>\n",           1},
         {"src/carillon/x.c", "#include <json-c/json.h>\n",           0},
         {"src/campus/x.c",   "#include <libstemmer.h>\n",            1},
