@@ -71,7 +71,9 @@ enum exit_code {
     X(ERR_NOSPACE_REPLY, 32, false, 413, EXIT_FAILED, "the answer does not fit into a frame")  \
     X(ERR_UNKNOWN_IMPORT, 33, false, 404, EXIT_FAILED, "no such import is open")               \
     X(ERR_PERMISSION, 34, false, 403, EXIT_FAILED, "not permitted")                            \
-    X(ERR_ADDRESS, 35, false, 400, EXIT_USAGE, "the address is not acceptable")
+    X(ERR_ADDRESS, 35, false, 400, EXIT_USAGE, "the address is not acceptable")                \
+    X(ERR_UNAUTHENTICATED, 36, false, 401, EXIT_FAILED, "no valid credential was shown")       \
+    X(ERR_FORBIDDEN, 37, false, 403, EXIT_FAILED, "the role may not do that")
 
 #define ERROR_ENUM(name, number, retry, http, exit_code, text) name = -(number),
 enum error { ERROR_TABLE(ERROR_ENUM) };

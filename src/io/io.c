@@ -276,6 +276,14 @@ size_t io_stream_unsent(const struct io_stream *stream)
     return io->ops->stream_unsent(stream);
 }
 
+const struct io_peer *io_stream_peer(const struct io_stream *stream)
+{
+    ASSERT(stream != NULL);
+    ASSERT(stream->world != NULL);
+    const struct io *io = *(struct io *const *)stream->world;
+    return io->ops->stream_peer(stream);
+}
+
 void io_stream_close(struct io *io, struct io_stream *stream)
 {
     ASSERT(io != NULL);
@@ -315,4 +323,27 @@ void io_listener_close(struct io *io, struct io_listener *listener)
     ASSERT(listener != NULL);
     ASSERT(listener->world != NULL);
     io->ops->listener_close(io, listener);
+}
+
+int io_tls_create(struct io *io, const struct io_tls_options *options, struct io_tls **ret_tls)
+{
+    ASSERT(io != NULL);
+    ASSERT(options != NULL);
+    ASSERT(options->verify != NULL);
+    ASSERT(ret_tls != NULL);
+    return io->ops->tls_create(io, options, ret_tls);
+}
+
+int io_tls_renew(struct io *io, struct io_tls *tls, const struct io_tls_options *options)
+{
+    ASSERT(io != NULL);
+    ASSERT(tls != NULL);
+    ASSERT(options != NULL);
+    return io->ops->tls_renew(io, tls, options);
+}
+
+void io_tls_destroy(struct io *io, struct io_tls *tls)
+{
+    ASSERT(io != NULL);
+    io->ops->tls_destroy(io, tls);
 }

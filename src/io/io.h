@@ -16,6 +16,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/slice.h"
+#include "io/peer.h"
 
 struct io {
     const struct io_ops *ops;
@@ -154,16 +155,19 @@ void io_lane_wait(struct io *io, enum io_lane lane);
 struct io_stream {
     void *world;    /* the world's own part, its struct io * first; NULL before and after use */
     struct buf out; /* bytes to send; max is the caller's bound */
+    struct io_tls *tls; /* of a stream that is to connect: how it proves and judges; NULL: plain */
     void (*connected)(struct io_stream *stream, int status); /* of io_stream_connect only */
     void (*received)(struct io_stream *stream, struct slice bytes);
     void (*drained)(struct io_stream *stream); /* may be NULL */
     void (*ended)(struct io_stream *stream,
-                  int status);                /* peer closed (ERR_EOF) or broke (ERR_IO) */
+                  int status);                /* peer closed (ERR_EOF), broke (ERR_IO), or one side
+                                                 would not have the other (ERR_UNAUTHENTICATED) */
     void (*closed)(struct io_stream *stream); /* after io_stream_close: storage is free */
 };
 
 /* Start connecting to a numeric @address and @port. Errors: ERR_ADDRESS at once; else
- * connected() follows with OK, ERR_REFUSED_CONNECT or ERR_IO. */
+ * connected() follows with OK, ERR_REFUSED_CONNECT or ERR_IO; and with tls after the handshake,
+ * or with ERR_UNAUTHENTICATED. */
 int io_stream_connect(struct io *io, struct io_stream *stream, const char *address,
                       uint16_t port) CHECKED;
 
@@ -173,15 +177,23 @@ void io_stream_flush(struct io *io, struct io_stream *stream);
 void io_stream_pause(struct io *io, struct io_stream *stream);
 void io_stream_resume(struct io *io, struct io_stream *stream);
 
-/* Bytes handed over to the world by flush and not yet taken by the kernel. */
+/* Bytes handed over to the world by flush and not yet taken by the kernel (with tls: sealed). */
 size_t io_stream_unsent(const struct io_stream *stream);
+
+/* Who is at the other end; final when something was received, or the stream has ended. Borrowed
+ * until it is closed. */
+const struct io_peer *io_stream_peer(const struct io_stream *stream);
 
 /* Close now; unsent bytes are tried once and then dropped. closed() follows; no other callback
  * does. Initialised but unconnected streams may be closed too. */
 void io_stream_close(struct io *io, struct io_stream *stream);
 
+/* With tls the first byte of a connection tells whether it is secured; the owner decides what
+ * may be said over one that is not. A handshake that fails ends the stream with
+ * ERR_UNAUTHENTICATED, and its peer has the reason. */
 struct io_listener {
     void *world;
+    struct io_tls *tls; /* NULL: connections are plain. May be set later */
     void (*incoming)(
         struct io_listener *listener); /* call io_accept until it returns ERR_GONE */
     void (*closed)(struct io_listener *listener);
@@ -239,11 +251,16 @@ struct io_ops {
     void (*stream_pause)(struct io *io, struct io_stream *stream);
     void (*stream_resume)(struct io *io, struct io_stream *stream);
     size_t (*stream_unsent)(const struct io_stream *stream); /* world in stream->world */
+    const struct io_peer *(*stream_peer)(const struct io_stream *stream); /* likewise */
     void (*stream_close)(struct io *io, struct io_stream *stream);
     int (*listen)(struct io *io, struct io_listener *listener, const char *address,
                   uint16_t port, uint16_t *ret_port);
     int (*accept)(struct io *io, struct io_listener *listener, struct io_stream *stream);
     void (*listener_close)(struct io *io, struct io_listener *listener);
+    int (*tls_create)(struct io *io, const struct io_tls_options *options,
+                      struct io_tls **ret_tls);
+    int (*tls_renew)(struct io *io, struct io_tls *tls, const struct io_tls_options *options);
+    void (*tls_destroy)(struct io *io, struct io_tls *tls);
 };
 
 #endif

@@ -94,6 +94,10 @@ bool io_sim_is_down(const struct io *io);
 void io_sim_restart_keeping(struct io *io, const uint8_t *kept, size_t kept_count);
 size_t io_sim_unsynced_units(const struct io *io);
 
+/* Who the machine's process is to those it is connected with, as a verified certificate would
+ * say; nobody at first. The streams of a simulation are not sealed: its wires are not tapped. */
+void io_sim_peer_set(struct io *io, const struct io_peer *peer);
+
 /* Move the machine's wall clock. */
 void io_sim_wall_set(struct io *io, uint64_t unix_ms);
 

@@ -122,7 +122,8 @@ struct io_sim_machine {
     struct rng random; /* for io_random */
     struct rng chance; /* for losses and random faults */
     uint64_t wall_offset_ms;
-    struct heap timers; /* struct io_timer */
+    struct io_peer peer; /* who its process is to others */
+    struct heap timers;  /* struct io_timer */
     struct list turns;  /* struct io_turn */
     struct io_sim_event turn;
     struct lane lanes[IO_LANE_NR];
@@ -269,6 +270,11 @@ int io_sim__stream_connect(struct io *io, struct io_stream *stream, const char *
 void io_sim__stream_flush(struct io *io, struct io_stream *stream);
 void io_sim__stream_pause(struct io *io, struct io_stream *stream);
 void io_sim__stream_resume(struct io *io, struct io_stream *stream);
+const struct io_peer *io_sim__stream_peer(const struct io_stream *stream);
+int io_sim__tls_create(struct io *io, const struct io_tls_options *options,
+                       struct io_tls **ret_tls);
+int io_sim__tls_renew(struct io *io, struct io_tls *tls, const struct io_tls_options *options);
+void io_sim__tls_destroy(struct io *io, struct io_tls *tls);
 size_t io_sim__stream_unsent(const struct io_stream *stream);
 void io_sim__stream_close(struct io *io, struct io_stream *stream);
 int io_sim__listen(struct io *io, struct io_listener *listener, const char *address,

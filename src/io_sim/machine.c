@@ -262,8 +262,12 @@ const struct io_ops io_sim__ops = {
     .stream_pause = io_sim__stream_pause,
     .stream_resume = io_sim__stream_resume,
     .stream_unsent = io_sim__stream_unsent,
+    .stream_peer = io_sim__stream_peer,
     .stream_close = io_sim__stream_close,
     .listen = io_sim__listen,
     .accept = io_sim__accept,
     .listener_close = io_sim__listener_close,
+    .tls_create = io_sim__tls_create,
+    .tls_renew = io_sim__tls_renew,
+    .tls_destroy = io_sim__tls_destroy,
 };

@@ -19,6 +19,7 @@ struct end {
     struct list waiting;      /* of door.waiting, until accepted */
     struct io_stream *stream; /* NULL: not accepted yet, or closed */
     struct buf inbound;
+    struct io_peer peer; /* who is at the other end */
     size_t flushed; /* bytes of stream->out that flush handed over and inbound has not taken */
     bool is_connecting;
     bool is_reading; /* resumed */

@@ -1,4 +1,6 @@
 /* io_uv/address.c -- numeric IPv4 and IPv6 addresses; names are never looked up. */
+#include <netinet/in.h>
+
 #include "io_uv/io_uv_private.h"
 
 int io_uv__address_parse(const char *text, uint16_t port, struct sockaddr_storage *ret_address,
@@ -19,4 +21,18 @@ int io_uv__address_parse(const char *text, uint16_t port, struct sockaddr_storag
         return OK;
     }
     return ERR_ADDRESS;
+}
+
+bool io_uv__address_is_loopback(const struct sockaddr_storage *address)
+{
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *ip4 = (const struct sockaddr_in *)address;
+        return ntohl(ip4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    if (address->ss_family == AF_INET6) {
+        const struct in6_addr *ip6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+        return IN6_IS_ADDR_LOOPBACK(ip6) ||
+               (IN6_IS_ADDR_V4MAPPED(ip6) && ip6->s6_addr[12] == IN_LOOPBACKNET);
+    }
+    return false;
 }

@@ -12,7 +12,11 @@
 
 #include "io_uv/io_uv.h"
 
-enum { READ_BUFFER_BYTES = 256 << 10, SIGNALS_NR = 2 };
+enum {
+    READ_BUFFER_BYTES = 256 << 10,
+    PLAIN_BUFFER_BYTES = READ_BUFFER_BYTES + (32 << 10), /* with what was begun before */
+    SIGNALS_NR = 2,
+};
 
 /* A call put off until the asking call has returned; runs before the loop waits again. */
 struct io_uv_later {
@@ -59,6 +63,8 @@ struct io_uv {
     size_t jobs_count;    /* submitted and not handed back */
     size_t open_count;    /* streams and listeners not yet closed by their owner */
     uint8_t *read_buffer; /* READ_BUFFER_BYTES, lent to received() */
+    uint8_t
+        *plain_buffer; /* PLAIN_BUFFER_BYTES, likewise, of secured streams; NULL: none yet */
 };
 
 static inline struct io_uv *io_uv__of(struct io *io)
@@ -117,6 +123,13 @@ void io_uv__lanes_on_wake(uv_async_t *wake);
 /* address.c. Errors: ERR_ADDRESS. */
 int io_uv__address_parse(const char *text, uint16_t port, struct sockaddr_storage *ret_address,
                          socklen_t *ret_len) CHECKED;
+bool io_uv__address_is_loopback(const struct sockaddr_storage *address);
+
+/* tls_context.c */
+int io_uv__tls_create(struct io *io, const struct io_tls_options *options,
+                      struct io_tls **ret_tls);
+int io_uv__tls_renew(struct io *io, struct io_tls *tls, const struct io_tls_options *options);
+void io_uv__tls_destroy(struct io *io, struct io_tls *tls);
 
 /* stream.c */
 int io_uv__stream_connect(struct io *io, struct io_stream *stream, const char *address,
@@ -126,7 +139,9 @@ void io_uv__stream_pause(struct io *io, struct io_stream *stream);
 void io_uv__stream_resume(struct io *io, struct io_stream *stream);
 size_t io_uv__stream_unsent(const struct io_stream *stream);
 void io_uv__stream_close(struct io *io, struct io_stream *stream);
-int io_uv__stream_take(struct io_uv *world, struct io_stream *stream, int fd);
+const struct io_peer *io_uv__stream_peer(const struct io_stream *stream);
+int io_uv__stream_take(struct io_uv *world, struct io_stream *stream, int fd,
+                       const struct sockaddr_storage *from, struct io_tls *offer);
 
 /* listener.c */
 int io_uv__listen(struct io *io, struct io_listener *listener, const char *address,

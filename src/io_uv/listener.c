@@ -110,14 +110,19 @@ int io_uv__listen(struct io *io, struct io_listener *listener, const char *addre
 int io_uv__accept(struct io *io, struct io_listener *listener, struct io_stream *stream)
 {
     struct door *door = listener->world;
+    struct sockaddr_storage from = {0};
+    socklen_t from_len;
     int fd;
     do {
-        fd = accept4(door->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        from_len = sizeof(from);
+        fd = accept4(door->fd, (struct sockaddr *)&from, &from_len,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
     } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
     if (fd < 0 && errno == EAGAIN) {
         return ERR_GONE;
     }
-    int rc = fd < 0 ? io_uv__error(errno) : io_uv__stream_take(io_uv__of(io), stream, fd);
+    int rc = fd < 0 ? io_uv__error(errno)
+                    : io_uv__stream_take(io_uv__of(io), stream, fd, &from, listener->tls);
     if (rc == OK) {
         return OK;
     }

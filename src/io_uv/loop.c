@@ -249,10 +249,14 @@ static const struct io_ops ops = {
     .stream_pause = io_uv__stream_pause,
     .stream_resume = io_uv__stream_resume,
     .stream_unsent = io_uv__stream_unsent,
+    .stream_peer = io_uv__stream_peer,
     .stream_close = io_uv__stream_close,
     .listen = io_uv__listen,
     .accept = io_uv__accept,
     .listener_close = io_uv__listener_close,
+    .tls_create = io_uv__tls_create,
+    .tls_renew = io_uv__tls_renew,
+    .tls_destroy = io_uv__tls_destroy,
 };
 
 /* Everything of libuv that a world has from its first moment; the loop is there. Returns: 0 or
@@ -327,5 +331,6 @@ void io_uv_destroy(struct io_uv *world)
     handles_fini(world);
     heap_fini(&world->timers);
     free(world->read_buffer);
+    free(world->plain_buffer);
     free(world);
 }

@@ -17,23 +17,8 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "io_uv/io_uv_private.h"
-
-struct link {
-    struct io *io; /* first: io_stream_unsent() finds it here */
-    struct io_stream *stream;
-    struct io_uv_later later;
-    uv_poll_t poll;
-    int fd;         /* -1: there is no socket, and poll is not initialised */
-    int events;     /* what poll watches now */
-    int status;     /* what connected() will say when it was clear at once */
-    size_t flushed; /* bytes of out that flush handed over and the kernel has not taken */
-    bool is_connecting;
-    bool is_reading; /* resumed */
-    bool has_ended;  /* ended() was called or is about to be */
-    bool is_broken;  /* nothing can be sent any more */
-    bool is_closing; /* the owner has closed it: closed() is the only callback left */
-};
+#include "io_uv/stream_private.h"
+#include "io_uv/tls_private.h"
 
 static void link_on_poll(uv_poll_t *poll, int status, int events);
 
@@ -57,10 +42,10 @@ static struct link *link_new(struct io *io, struct io_stream *stream)
 static void link_watch(struct link *link)
 {
     int events = 0;
-    if (link->is_reading && !link->has_ended && !link->is_connecting) {
+    if ((link->is_reading || link->is_greeting) && !link->has_ended && !link->is_connecting) {
         events |= UV_READABLE;
     }
-    if (link->is_connecting || link->flushed > 0) {
+    if (link->is_connecting || io_uv__link_has_unsent(link)) {
         events |= UV_WRITABLE;
     }
     if (link->is_closing || link->fd < 0 || events == link->events) {
@@ -72,10 +57,22 @@ static void link_watch(struct link *link)
     link->events = events;
 }
 
+static void link_offer_end(struct link *link)
+{
+    if (link->offer != NULL) {
+        io_uv__tls_destroy(link->io, link->offer);
+        link->offer = NULL;
+    }
+}
+
 /* Say once that the peer has gone. The owner may close the stream in the callback. */
-static void link_end(struct link *link, int status)
+void io_uv__link_end(struct link *link, int status)
 {
     if (link->has_ended) {
+        return;
+    }
+    if (link->is_greeting) {
+        io_uv__link_connected(link, status == ERR_EOF ? ERR_IO : status);
         return;
     }
     link->has_ended = true;
@@ -86,23 +83,40 @@ static void link_end(struct link *link, int status)
     link->stream->ended(link->stream, status);
 }
 
+/* The first byte of an accepted connection says whether it is to be secured. */
+static void link_receive(struct link *link, struct slice bytes)
+{
+    if (link->offer != NULL) {
+        if (bytes.data[0] == TLS_FIRST_BYTE) {
+            link->tls = tls_create(link->offer, &link->peer);
+        }
+        link_offer_end(link);
+    }
+    if (link->tls == NULL) {
+        link->stream->received(link->stream, bytes);
+    } else {
+        io_uv__secure_receive(link, bytes);
+    }
+}
+
 /* Returns: whether there may be more to read. */
 static bool link_read(struct link *link)
 {
     struct io_uv *world = io_uv__of(link->io);
     ssize_t got = recv(link->fd, world->read_buffer, READ_BUFFER_BYTES, 0);
     if (got > 0) {
-        link->stream->received(link->stream, slice_from(world->read_buffer, (size_t)got));
+        link_receive(link, slice_from(world->read_buffer, (size_t)got));
         return true;
     }
     if (got == 0) {
-        link_end(link, ERR_EOF);
+        /* A secured stream ends with a word; without it somebody may have cut it short. */
+        io_uv__link_end(link, link->tls == NULL ? ERR_EOF : ERR_IO);
         return false;
     }
     if (errno == EAGAIN || errno == EINTR) {
         return false;
     }
-    link_end(link, ERR_IO);
+    io_uv__link_end(link, ERR_IO);
     return false;
 }
 
@@ -114,10 +128,19 @@ static void link_on_broken(struct io_uv_later *later)
         ASSERT(link->fd >= 0);
     }
     if (!link->is_closing) {
-        link_end(link, ERR_IO);
+        io_uv__link_end(link, ERR_IO);
     }
     if (!link->is_closing) {
         link_watch(link);
+    }
+}
+
+void io_uv__link_break(struct link *link)
+{
+    link->is_broken = true;
+    link->flushed = 0;
+    if (!link->is_closing) {
+        io_uv__defer(io_uv__of(link->io), &link->later, link_on_broken);
     }
 }
 
@@ -125,6 +148,10 @@ static void link_on_broken(struct io_uv_later *later)
 static void link_send(struct link *link)
 {
     struct buf *out = &link->stream->out;
+    if (link->tls != NULL) {
+        io_uv__secure_send(link);
+        return;
+    }
     ASSERT(link->flushed <= out->len);
     ssize_t sent;
     do {
@@ -136,10 +163,20 @@ static void link_send(struct link *link)
         return;
     }
     if (errno != EAGAIN && errno != ENOBUFS) {
-        link->is_broken = true;
-        link->flushed = 0;
-        io_uv__defer(io_uv__of(link->io), &link->later, link_on_broken);
+        io_uv__link_break(link);
     }
+}
+
+/* Say how connecting has ended. */
+void io_uv__link_connected(struct link *link, int status)
+{
+    link->is_greeting = false;
+    if (status != OK) {
+        link->is_broken = true;
+        link->has_ended = true;
+        link->flushed = 0;
+    }
+    link->stream->connected(link->stream, status);
 }
 
 static void link_on_connected(struct link *link)
@@ -149,12 +186,11 @@ static void link_on_connected(struct link *link)
     int rc = getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &code, &len);
     link->is_connecting = false;
     int status = rc < 0 || code != 0 ? io_uv__error(rc < 0 ? errno : code) : OK;
-    if (status != OK) {
-        link->is_broken = true;
-        link->has_ended = true;
-        link->flushed = 0;
+    if (status == OK && link->stream->tls != NULL) {
+        io_uv__secure_begin(link);
+    } else {
+        io_uv__link_connected(link, status);
     }
-    link->stream->connected(link->stream, status);
 }
 
 static void link_on_poll(uv_poll_t *poll, int status, int events)
@@ -172,12 +208,15 @@ static void link_on_poll(uv_poll_t *poll, int status, int events)
         link_watch(link);
         return;
     }
-    if ((events & UV_READABLE) != 0 && link->is_reading && !link->has_ended) {
+    if ((events & UV_READABLE) != 0 && (link->is_reading || link->is_greeting) &&
+        !link->has_ended) {
         (void)link_read(link); /* once a turn: the next stream has its turn too */
     }
-    if ((events & UV_WRITABLE) != 0 && link->flushed > 0 && !link->is_closing) {
+    if ((events & UV_WRITABLE) != 0 && io_uv__link_has_unsent(link) && !link->is_closing &&
+        !link->is_broken) {
         link_send(link);
-        if (link->flushed == 0 && !link->is_broken && link->stream->drained != NULL) {
+        if (!io_uv__link_has_unsent(link) && !link->is_broken && !link->is_greeting &&
+            link->stream->drained != NULL) {
             link->stream->drained(link->stream);
         }
     }
@@ -202,7 +241,8 @@ static int link_attach(struct link *link, int fd)
     return OK;
 }
 
-int io_uv__stream_take(struct io_uv *world, struct io_stream *stream, int fd)
+int io_uv__stream_take(struct io_uv *world, struct io_stream *stream, int fd,
+                       const struct sockaddr_storage *from, struct io_tls *offer)
 {
     struct link *link = link_new(&world->io, stream);
     int rc = link_attach(link, fd);
@@ -210,7 +250,10 @@ int io_uv__stream_take(struct io_uv *world, struct io_stream *stream, int fd)
         stream->world = NULL;
         world->open_count--;
         free(link);
+        return rc;
     }
+    link->peer.is_loopback = io_uv__address_is_loopback(from);
+    link->offer = offer == NULL ? NULL : tls_context_hold(offer);
     return rc;
 }
 
@@ -256,6 +299,7 @@ int io_uv__stream_connect(struct io *io, struct io_stream *stream, const char *a
     }
     struct link *link = link_new(io, stream);
     link->is_connecting = true;
+    link->peer.is_loopback = io_uv__address_is_loopback(&to);
     link->status = link_connect(link, &to, to_len);
     if (link->status == OK) {
         link_watch(link);
@@ -276,13 +320,13 @@ void io_uv__stream_flush(struct io *io, struct io_stream *stream)
         buf_clear(&stream->out); /* ended() was said or follows; nobody will take these bytes */
         return;
     }
-    bool must_wait = link->is_connecting || link->flushed > 0;
+    bool must_wait = link->is_connecting || link->is_greeting || io_uv__link_has_unsent(link);
     link->flushed = stream->out.len;
     if (must_wait || link->flushed == 0) {
         return; /* the socket is being watched and will say when it takes more */
     }
     link_send(link);
-    if (link->flushed > 0) {
+    if (io_uv__link_has_unsent(link)) {
         link_watch(link);
     }
 }
@@ -299,6 +343,9 @@ void io_uv__stream_resume(struct io *io, struct io_stream *stream)
     struct link *link = link_of(stream);
     ASSERT(!link->is_closing);
     link->is_reading = true;
+    if (link->tls != NULL) {
+        io_uv__secure_resume(link);
+    }
     if ((link->events & UV_READABLE) == 0) {
         link_watch(link);
     }
@@ -310,12 +357,20 @@ size_t io_uv__stream_unsent(const struct io_stream *stream)
     return link->flushed;
 }
 
+const struct io_peer *io_uv__stream_peer(const struct io_stream *stream)
+{
+    const struct link *link = stream->world;
+    return &link->peer;
+}
+
 /* ---- closing ---- */
 
 static void link_finish(struct link *link)
 {
     struct io_stream *stream = link->stream;
     io_uv__of(link->io)->has_delivered = true;
+    tls_destroy(link->tls);
+    link_offer_end(link);
     free(link);
     stream->world = NULL;
     stream->closed(stream);
@@ -336,7 +391,9 @@ static void link_on_closed_later(struct io_uv_later *later)
 static void link_shut(struct link *link)
 {
     struct io_uv *world = io_uv__of(link->io);
-    if (link->flushed > 0 && !link->is_connecting) {
+    if (link->tls != NULL) {
+        io_uv__secure_shut(link);
+    } else if (link->flushed > 0 && !link->is_connecting) {
         (void)send(link->fd, link->stream->out.data, link->flushed, MSG_NOSIGNAL);
     }
     if (shutdown(link->fd, SHUT_WR) == 0) {
@@ -351,6 +408,7 @@ void io_uv__stream_close(struct io *io, struct io_stream *stream)
     ASSERT(!link->is_closing);
     link->is_closing = true;
     io_uv__cancel(&link->later);
+    io_uv__cancel(&link->more);
     io_uv__of(io)->open_count--;
     if (link->fd < 0) {
         io_uv__defer(io_uv__of(io), &link->later, link_on_closed_later);

@@ -99,6 +99,31 @@ static void file__written_and_synced__reads_back(void **state)
     assert_int_equal(mode_of(in(f, "a")), 0600);
 }
 
+static void file_open_private__what_others_can_read__is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct io_file *file = NULL;
+    char own[600];
+    char link[600];
+
+    io_file_close(f->io, create(f, "key", "secret"));
+    (void)snprintf(own, sizeof own, "%s", in(f, "key"));
+    (void)snprintf(link, sizeof link, "%s", in(f, "link"));
+    assert_int_equal(io_file_open(f->io, own, IO_OPEN_PRIVATE, &file), OK);
+    io_file_close(f->io, file);
+    for (unsigned bit = 1; bit <= 040; bit *= 2) {
+        assert_int_equal(chmod(own, 0600 | bit), 0);
+        assert_int_equal(io_file_open(f->io, own, IO_OPEN_PRIVATE, &file), ERR_PERMISSION);
+    }
+    assert_int_equal(chmod(own, 0400), 0);
+    assert_int_equal(io_file_open(f->io, own, IO_OPEN_PRIVATE, &file), OK);
+    io_file_close(f->io, file);
+    assert_int_equal(symlink(own, link), 0);
+    assert_int_equal(io_file_open(f->io, link, IO_OPEN_PRIVATE, &file), ERR_PERMISSION);
+    assert_int_equal(io_file_open(f->io, f->folder, IO_OPEN_PRIVATE, &file), ERR_PERMISSION);
+    assert_int_equal(io_file_open(f->io, in(f, "none"), IO_OPEN_PRIVATE, &file), ERR_GONE);
+}
+
 static void file_open__each_way__says_what_is_wrong(void **state)
 {
     struct fixture *f = *state;
@@ -281,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(file__written_and_synced__reads_back),
+        CASE(file_open_private__what_others_can_read__is_refused),
         CASE(file_open__each_way__says_what_is_wrong),
         CASE(file_rename__onto_another__replaces_it),
         CASE(folder_make__parents_missing__makes_them_private),

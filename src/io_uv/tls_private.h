@@ -1,0 +1,41 @@
+/* io_uv/tls_private.h -- what tls.c and tls_context.c share.
+ *
+ * Layer: io_uv
+ */
+#ifndef CARILLON_IO_UV_TLS_PRIVATE_H
+#define CARILLON_IO_UV_TLS_PRIVATE_H
+
+#include <openssl/ssl.h>
+
+#include "io_uv/io_uv_private.h"
+#include "io_uv/tls.h"
+
+/* What all ends of one kind share. Counted: it lives until the last end has gone. */
+struct io_tls {
+    SSL_CTX *context;
+    SSL_SESSION *session; /* a client's newest ticket */
+    enum io_refusal (*verify)(void *context, struct slice certificate, struct slice issuer,
+                              struct io_peer *ret_peer);
+    void *verify_context;
+    size_t holds;
+    bool is_server;
+};
+
+struct tls {
+    struct io_tls *of;
+    struct io_peer *peer;
+    SSL *ssl;
+    BIO *in;
+    BIO *out;
+    size_t handshake_bytes;
+    bool is_open;
+    bool is_broken;
+};
+
+struct io_tls *tls_context_hold(struct io_tls *of);
+void tls_context_release(struct io_tls *of);
+
+/* Ask the verifier. @issuer may be NULL. */
+enum io_refusal tls_context_judge(struct tls *tls, X509 *certificate, X509 *issuer);
+
+#endif
