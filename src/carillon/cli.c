@@ -30,12 +30,14 @@ void cli_init(struct cli *cli)
     const char *no_colour = getenv("NO_COLOR");
     const char *connect = getenv("CARILLON_CONNECT");
     const char *student = getenv("CARILLON_STUDENT");
+    const char *credential = getenv("CARILLON_CREDENTIAL");
 
     memset(cli, 0, sizeof *cli);
     cli->out = stdout;
     cli->err = stderr;
     cli->connect = connect != NULL && connect[0] != '\0' ? connect : CARILLON_ADDRESS_DEFAULT;
     cli->student = student != NULL && student[0] != '\0' ? student : NULL;
+    cli->credential = credential != NULL && credential[0] != '\0' ? credential : NULL;
     cli->by = user_name();
     cli->is_terminal = isatty(STDOUT_FILENO) != 0;
     cli->has_colour = cli->is_terminal && (no_colour == NULL || no_colour[0] == '\0');
@@ -54,6 +56,7 @@ struct carillon_client *cli_client(struct cli *cli)
     struct carillon_options options = {
         .address = cli->connect,
         .name = "carillon-cli/" CARILLON_VERSION,
+        .credential = cli->credential,
         .deadline_ms = cli->timeout_ms,
     };
 
@@ -70,7 +73,7 @@ struct carillon_client *cli_client(struct cli *cli)
     error = carillon_connect(cli->client);
     /* Nothing was asked yet: no answer here is "unavailable", not "outcome unknown". */
     cli->connect_error = error == ERR_TIMEOUT ? ERR_REFUSED_CONNECT : error;
-    if (error == ERR_VERSION) {
+    if (error == ERR_VERSION || error == ERR_UNAUTHENTICATED) {
         fprintf(cli->err, "carillon: %s: %s\n", cli->connect, carillon_text(cli->client));
     } else if (error != OK) {
         fprintf(cli->err, "carillon: no daemon answers at %s: %s; start one with `carillond`\n",

@@ -24,6 +24,7 @@ enum cli_style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_GOOD, STYLE_WARN, STY
 
 struct cli {
     const char *connect; /* "host:port" */
+    const char *credential; /* path of a credential file; NULL: it is looked for */
     const char *student; /* token, or NULL */
     const char *by;      /* who asks, for the audit trail */
     const char *key;     /* UUID of a request to repeat, or NULL */
@@ -42,8 +43,8 @@ struct cli {
     size_t reply_cap;
 };
 
-/* A zeroed cli with defaults from the environment (CARILLON_CONNECT, CARILLON_STUDENT,
- * NO_COLOR, USER). */
+/* A zeroed cli with defaults from the environment (CARILLON_CONNECT,
+ * CARILLON_CREDENTIAL, CARILLON_STUDENT, NO_COLOR, USER). */
 void cli_init(struct cli *cli);
 void cli_fini(struct cli *cli);
 

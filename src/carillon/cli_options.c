@@ -5,6 +5,7 @@
 
 enum {
     OPTION_CONNECT = 0x100,
+    OPTION_CREDENTIAL,
     OPTION_JSON,
     OPTION_STUDENT,
     OPTION_BY,
@@ -15,6 +16,8 @@ enum {
 static const struct argp_option common_options[] = {
     {"connect", OPTION_CONNECT, "HOST:PORT", 0,
      "the node to talk to (CARILLON_CONNECT; default 127.0.0.1:7440)",                                     1},
+    {"credential", OPTION_CREDENTIAL, "FILE", 0,
+     "who you are there (CARILLON_CREDENTIAL; default: found by itself)", 1},
     {"json",    OPTION_JSON,    NULL,        0, "print the reply as JSON",                                 1},
     {"student", OPTION_STUDENT, "TOKEN",     0, "the student who is meant (CARILLON_STUDENT)",             1},
     {"by",      OPTION_BY,      "NAME",      0, "who asks, for the audit trail (default: your user name)", 1},
@@ -44,6 +47,9 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
     switch (key) {
     case OPTION_CONNECT:
         cli->connect = arg;
+        return 0;
+    case OPTION_CREDENTIAL:
+        cli->credential = arg;
         return 0;
     case OPTION_JSON:
         cli->json = true;

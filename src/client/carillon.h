@@ -54,6 +54,8 @@ struct carillon_options {
                             default */
     const char
         *name; /* who we are, for the node's logs, at most 64 bytes; NULL: "libcarillon" */
+    const char *credential;   /* path of a credential file; NULL: it is looked for
+                                 (docs/spec/identity.md section 6); "": none is shown */
     uint32_t connections;     /* 0: 1 */
     uint32_t outstanding_max; /* unanswered requests, over all connections; 0:
                                  CARILLON_OUTSTANDING */
@@ -96,7 +98,15 @@ struct carillon_node {
     uint8_t cluster_id[16];
     uint8_t node_id[16];
     uint32_t outstanding_max; /* a connection */
+    uint32_t roles;           /* what we may do there: bits of enum Role */
+    bool is_encrypted;
+    char student[65]; /* whom alone we may act for; "" when it is not a student's token */
 };
+
+/* Where the credential for a node that was logged in to is kept (`carillon login`). Errors:
+ * ERR_GONE neither XDG_CONFIG_HOME nor HOME says where. */
+int carillon_credential_path(const char *host, uint16_t port, char *out,
+                             size_t size) CARILLON_CHECKED;
 
 /* ---- a client ---- */
 
@@ -119,7 +129,8 @@ void carillon_destroy_in(struct carillon_client *client, void (*destroyed)(void 
 
 /* Connect all connections and wait until each was greeted. Optional: requests connect by
  * themselves. Errors: ERR_REFUSED_CONNECT nothing listens; ERR_VERSION; ERR_TIMEOUT; what the
- * node's greeting says. See carillon_text for words. ERR_ARGUMENT in a lent world. */
+ * node's greeting says (ERR_UNAUTHENTICATED: it does not take our credential, or is not the node that
+ * the credential is for). See carillon_text for words. ERR_ARGUMENT in a lent world. */
 int carillon_connect(struct carillon_client *client) CARILLON_CHECKED;
 
 /* What is known of the node; borrowed until destroy. */

@@ -20,17 +20,23 @@ static int options_take(struct carillon_client *client, const struct carillon_op
         own->outstanding_max == 0 ? CARILLON_OUTSTANDING : own->outstanding_max;
     own->connect_ms = own->connect_ms == 0 ? CARILLON_CONNECT_MS : own->connect_ms;
     own->silence_ms = own->silence_ms == 0 ? CARILLON_SILENCE_MS : own->silence_ms;
-    if (own->connections > CARILLON_CONNECTIONS_MAX ||
+    const char *path = own->credential == NULL ? "" : own->credential;
+
+    client->has_no_credential = own->credential != NULL && path[0] == '\0';
+    if (strlen(path) > CLIENT_PATH_BYTES_MAX ||
+        own->connections > CARILLON_CONNECTIONS_MAX ||
         own->outstanding_max > CARILLON_OUTSTANDING_MAX ||
         (own->name != NULL && strlen(own->name) > CLIENT_NAME_BYTES_MAX)) {
         return ERR_ARGUMENT;
     }
+    snprintf(client->credential_path, sizeof client->credential_path, "%s", path);
     snprintf(client->name, sizeof client->name, "%s",
              own->name == NULL ? "libcarillon" : own->name);
     int rc =
         client__address_parse(own->address == NULL ? CARILLON_ADDRESS_DEFAULT : own->address,
                               client->address, &client->port);
     own->name = client->name;
+    own->credential = client->credential_path;
     own->address = client->address;
     return rc;
 }
@@ -86,6 +92,7 @@ static void client_free(struct carillon_client *client)
     for (uint32_t i = 0; client->slots != NULL && i < client->options.outstanding_max; i++) {
         free(client->slots[i].body);
     }
+    client__credential_fini(client);
     if (client->world != NULL) {
         io_uv_destroy(client->world);
     }
@@ -107,6 +114,7 @@ int carillon_create(const struct carillon_options *options, struct carillon_clie
     list_init(&client->waiting);
     list_init(&client->paused);
     client->timer_ns = UINT64_MAX;
+    credential_init(&client->credential);
     arena_init(&client->arena, REPLY_MEMORY_BYTES);
     int rc = options_take(client, options);
     if (rc == OK) {

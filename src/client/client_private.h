@@ -13,13 +13,16 @@
 #include "base/arena.h"
 #include "base/rng.h"
 #include "client/carillon.h"
+#include "identity/credential.h"
 #include "io/io.h"
 #include "io_uv/io_uv.h"
+#include "proto/envelope.pb-c.h"
 #include "wire/frame.h"
 
 enum {
     CLIENT_NAME_BYTES_MAX = 64,
     CLIENT_ADDRESS_BYTES_MAX = 64,
+    CLIENT_PATH_BYTES_MAX = 500,
     CLIENT_TEXT_BYTES_MAX = 512,
     CLIENT_OUT_BYTES_MAX = 16 << 20, /* unsent bytes a link may hold */
     CLIENT_PAUSE_MS_MIN = 10,        /* the first pause before a retry or a new connection */
@@ -77,6 +80,8 @@ struct client_link {
     bool is_paused;
     bool is_dirty;         /* bytes appended and not flushed */
     uint32_t failures;     /* in a row */
+    uint64_t hello_ms;     /* what the proof in our Hello was made of */
+    uint8_t hello_nonce[PROOF_NONCE_BYTES];
     int refused;           /* the connect call itself failed; told from the timer */
     uint32_t inflight;     /* requests the node has not answered, given up ones included */
     uint32_t inflight_max; /* ours, and the node's */
@@ -97,6 +102,12 @@ struct carillon_client {
     char name[CLIENT_NAME_BYTES_MAX + 1];
     char address[CLIENT_ADDRESS_BYTES_MAX + 1];
     uint16_t port;
+    char credential_path[CLIENT_PATH_BYTES_MAX + 1]; /* "": it is looked for */
+    bool has_no_credential;                          /* nor shall it be looked for */
+    struct credential credential;
+    uint64_t credential_hash; /* of the file it was read from; 0: none */
+    char credential_text[CLIENT_TEXT_BYTES_MAX];
+    struct io_tls *tls; /* of a credential that wants it */
 
     struct client_link *links;
     uint32_t cursor; /* the link to try first */
@@ -186,6 +197,27 @@ void client__slots_tick(struct carillon_client *client);
 
 /* All links are closed: free the client. */
 void client__destroy_finish(struct carillon_client *client);
+
+/* ---- credential.c ---- */
+
+/* The credential part of a Hello, with what it points to. */
+struct client_hello {
+    Carillon__Credential credential;
+    uint8_t proof[PROOF_BYTES];
+};
+
+/* Find and read the credential anew. Having none is fine where the node may still take us.
+ * Errors: ERR_UNAUTHENTICATED, client->credential_text says why. */
+int client__credential_load(struct carillon_client *client) CHECKED;
+/* The same once more, for a connection that was begun as a plain one. */
+int client__credential_reload(struct carillon_client *client) CHECKED;
+void client__credential_fini(struct carillon_client *client);
+
+void client__credential_show(struct client_link *link, struct client_hello *hello);
+
+/* Whether the Carillon__Welcome comes from the node that the credential is for. Errors:
+ * ERR_UNAUTHENTICATED. */
+int client__credential_check(const struct client_link *link, const void *message) CHECKED;
 
 /* ---- address.c ---- */
 

@@ -95,8 +95,12 @@ static void link_on_timer(struct io_timer *timer)
         client__links_connect(link->client);
         return;
     }
+    struct carillon_client *client = link->client;
+
     if (link->refused != OK) {
-        client__link_fail(link, link->refused, NULL);
+        client__link_fail(link, link->refused,
+                          link->refused == ERR_UNAUTHENTICATED ? client->credential_text
+                                                               : NULL);
         return;
     }
     client__link_fail(link, ERR_TIMEOUT,
@@ -110,11 +114,16 @@ static void link_on_timer(struct io_timer *timer)
 static int hello_send(struct client_link *link)
 {
     Carillon__Hello hello = CARILLON__HELLO__INIT;
+    struct client_hello own;
 
     hello.magic = HELLO_MAGIC;
     hello.version_min = PROTOCOL_VERSION;
     hello.version_max = PROTOCOL_VERSION;
     hello.client = link->client->name;
+    client__credential_show(link, &own);
+    if (own.credential.kind != CARILLON__CREDENTIAL_KIND__CREDENTIAL_NONE) {
+        hello.credential = &own.credential;
+    }
     int rc = wire_pack_frame(&hello.base, &link->stream.out);
     if (rc == OK) {
         io_stream_flush(link->client->io, &link->stream);
@@ -122,17 +131,30 @@ static int hello_send(struct client_link *link)
     return rc;
 }
 
+/* Why one side would not have the other, in words. */
+static const char *refusal_text(struct io_stream *stream, char text[CLIENT_TEXT_BYTES_MAX / 2])
+{
+    (void)snprintf(text, CLIENT_TEXT_BYTES_MAX / 2,
+                   "no secure connection: %s",
+                   identity_refusal_name(io_stream_peer(stream)->refusal));
+    return text;
+}
+
 static void link_on_connected(struct io_stream *stream, int status)
 {
     struct client_link *link = CONTAINER_OF(stream, struct client_link, stream);
+    char text[CLIENT_TEXT_BYTES_MAX / 2];
 
     if (status == OK) {
         link->state = LINK_GREETING;
         io_stream_resume(link->client->io, stream);
-        status = hello_send(link);
+        /* A node that has just begun to listen put its credential there just now. */
+        status = stream->tls == NULL ? client__credential_reload(link->client) : OK;
+        status = status == OK ? hello_send(link) : status;
     }
     if (status != OK) {
-        client__link_fail(link, status, NULL);
+        client__link_fail(link, status,
+                          status == ERR_UNAUTHENTICATED ? refusal_text(stream, text) : NULL);
     }
 }
 
@@ -161,6 +183,9 @@ static void welcome_take(struct client_link *link, const Carillon__Welcome *welc
 
     node->version = welcome->version;
     node->outstanding_max = room;
+    node->roles = welcome->roles;
+    node->is_encrypted = io_stream_peer(&link->stream)->is_encrypted;
+    snprintf(node->student, sizeof node->student, "%s", welcome->student);
     snprintf(node->node_version, sizeof node->node_version, "%s", welcome->node_version);
     copy_id(node->cluster_id, welcome->cluster_id);
     copy_id(node->node_id, welcome->node_id);
@@ -190,6 +215,12 @@ static int welcome_receive(struct client_link *link, struct slice payload)
     if (status != OK) {
         snprintf(text, sizeof text, "%s", welcome->text);
         client__link_fail(link, status, text);
+        return status;
+    }
+    status = client__credential_check(link, welcome);
+    if (status != OK) {
+        client__link_fail(link, status,
+                          "what listens there is not the node that the credential is for");
         return status;
     }
     welcome_take(link, welcome);
@@ -250,7 +281,12 @@ static void link_on_drained(struct io_stream *stream)
 static void link_on_ended(struct io_stream *stream, int status)
 {
     struct client_link *link = CONTAINER_OF(stream, struct client_link, stream);
+    char text[CLIENT_TEXT_BYTES_MAX / 2];
 
+    if (status == ERR_UNAUTHENTICATED) {
+        client__link_fail(link, status, refusal_text(stream, text));
+        return;
+    }
     client__link_fail(link, status == ERR_EOF ? ERR_CLOSED : status,
                       "the node has closed the connection");
 }
@@ -285,7 +321,11 @@ static void link_connect(struct client_link *link)
     link->stream.closed = link_on_closed;
     link->state = LINK_CONNECTING;
     io_timer_start(client->io, &link->timer, client->options.connect_ms, link_on_timer);
-    int rc = io_stream_connect(client->io, &link->stream, client->address, client->port);
+    int rc = client__credential_load(client);
+
+    link->stream.tls = client->tls;
+    rc = rc == OK ? io_stream_connect(client->io, &link->stream, client->address, client->port)
+                  : rc;
     if (rc != OK) {
         link->refused = rc; /* the caller may be inside submit, where no callback may run */
         io_timer_start(client->io, &link->timer, 0, link_on_timer);

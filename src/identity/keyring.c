@@ -181,6 +181,44 @@ static int root_settle(struct keyring *ring, struct identity_key *key, bool is_n
     return root_check(ring, key, text);
 }
 
+/* ---- the local secret ---- */
+
+static int read_secret(struct keyring *ring, struct buf *text)
+{
+    struct credential local;
+    struct buf file;
+
+    credential_init(&local);
+    buf_init(&file, CREDENTIAL_FILE_BYTES_MAX);
+    int rc = keyring__read(ring->io, ring->folder, "local", &file);
+
+    if (rc == OK && (credential_decode(buf_slice(&file), &local) != OK ||
+                     local.kind != CREDENTIAL_KIND_LOCAL)) {
+        rc = say(ring, text, "local", ERR_DAMAGED,
+                 "it is not a local credential; remove it to have another one made");
+    } else if (rc == OK) {
+        memcpy(ring->secret, local.secret, sizeof ring->secret);
+        ring->has_secret = true;
+    } else {
+        rc = rc == ERR_GONE ? OK : say_io(ring, text, "local", rc);
+    }
+    identity_buf_wipe(&file);
+    credential_fini(&local);
+    return rc;
+}
+
+static int make(struct keyring *ring, unsigned parts, struct buf *text)
+{
+    struct keyring_update update;
+
+    keyring_plan(ring, parts, &update);
+    keyring_make(ring->io, &update);
+    if (update.status != OK) {
+        (void)!buf_append_format(text, "%s/%s", ring->folder, update.text);
+    }
+    return keyring_take(ring, &update);
+}
+
 int keyring_open(struct keyring *ring, struct io *io, const char *data_folder, bool is_new,
                  uint8_t cluster[IDENTITY_ID_BYTES], struct buf *text)
 {
@@ -206,7 +244,8 @@ int keyring_open(struct keyring *ring, struct io *io, const char *data_folder, b
         ring->is_adopted = memcmp(of_key, ring->cluster, sizeof of_key) != 0;
     }
     identity_key_fini(&key);
-    return rc;
+    rc = rc == OK ? read_secret(ring, text) : rc;
+    return rc == OK && !ring->has_secret ? make(ring, KEYRING_SECRET, text) : rc;
 }
 
 /* ---- the node ---- */
@@ -259,34 +298,9 @@ static int read_card(struct keyring *ring, struct buf *text)
     return OK;
 }
 
-static int read_secret(struct keyring *ring, struct buf *text)
-{
-    struct credential local;
-    struct buf file;
-
-    credential_init(&local);
-    buf_init(&file, CREDENTIAL_FILE_BYTES_MAX);
-    int rc = keyring__read(ring->io, ring->folder, "local", &file);
-
-    if (rc == OK && (credential_decode(buf_slice(&file), &local) != OK ||
-                     local.kind != CREDENTIAL_KIND_LOCAL)) {
-        rc = say(ring, text, "local", ERR_DAMAGED,
-                 "it is not a local credential; remove it to have another one made");
-    } else if (rc == OK) {
-        memcpy(ring->secret, local.secret, sizeof ring->secret);
-        ring->has_secret = true;
-    } else {
-        rc = rc == ERR_GONE ? OK : say_io(ring, text, "local", rc);
-    }
-    identity_buf_wipe(&file);
-    credential_fini(&local);
-    return rc;
-}
-
 /* Make what is missing. What only ends soon can wait for the root key to come back. */
 static int make_missing(struct keyring *ring, struct buf *text)
 {
-    struct keyring_update update;
     uint64_t now = io_wall_ms(ring->io);
     unsigned due = keyring_due(ring, now);
     bool node_is_good = ring->node.certificate.len > 0 && ring->node.not_after_ms > now;
@@ -297,12 +311,7 @@ static int make_missing(struct keyring *ring, struct buf *text)
     if (!ring->has_root_key && node_is_good && ring->card.epoch > 0) {
         due &= ~(unsigned)(KEYRING_SIGNED | KEYRING_OPERATOR_KEY);
     }
-    keyring_plan(ring, due, &update);
-    keyring_make(ring->io, &update);
-    if (update.status != OK) {
-        (void)!buf_append_format(text, "%s/%s", ring->folder, update.text);
-    }
-    return keyring_take(ring, &update);
+    return make(ring, due, text);
 }
 
 int keyring_open_node(struct keyring *ring, const uint8_t node_id[IDENTITY_ID_BYTES],
@@ -315,7 +324,6 @@ int keyring_open_node(struct keyring *ring, const uint8_t node_id[IDENTITY_ID_BY
                               &ring->operator, text)
                   : rc;
     rc = rc == OK ? read_card(ring, text) : rc;
-    rc = rc == OK ? read_secret(ring, text) : rc;
     return rc == OK ? make_missing(ring, text) : rc;
 }
 

@@ -55,8 +55,8 @@ enum keyring_part {
 
 /* ---- opening: waits for the disk, before the node serves */
 
-/* Find or make DATA/keys and the root key. @cluster is the recorded id, or, if @is_new, is set
- * to the root key's.
+/* Find or make DATA/keys, the root key and the local secret. @cluster is the recorded id, or,
+ * if @is_new, is set to the root key's.
  *
  * Errors: ERR_PERMISSION others can read a key; ERR_DAMAGED; ERR_IO, ERR_DISK_FULL. @text says
  * which file and what to do. The ring may be given to keyring_fini in any case.
@@ -112,6 +112,10 @@ int keyring_take(struct keyring *ring, struct keyring_update *update);
 /* Append the local credential for clients of @address. Errors: ERR_FULL. */
 int keyring_local_credential(const struct keyring *ring, const char *address,
                              struct buf *out) CHECKED;
+
+/* The same of a secret that is being made. */
+int keyring_update_credential(const struct keyring_update *update, const char *address,
+                              struct buf *out) CHECKED;
 
 /* ---- keyring_file.c: within the room */
 

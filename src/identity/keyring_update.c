@@ -187,18 +187,27 @@ static int make_card(struct io *io, struct keyring_update *update,
     return rc == OK ? write_file(io, update, "card", &update->card_bytes) : rc;
 }
 
-static int make_secret(struct io *io, struct keyring_update *update)
+int keyring_update_credential(const struct keyring_update *update, const char *address,
+                              struct buf *out)
 {
     struct keyring face = *update->ring; /* read only: what the file says of the cluster */
-    struct buf file;
 
     memcpy(face.secret, update->random.secret, sizeof face.secret);
+    int rc = keyring_local_credential(&face, address, out);
+
+    identity_wipe(&face, sizeof face);
+    return rc;
+}
+
+static int make_secret(struct io *io, struct keyring_update *update)
+{
+    struct buf file;
+
     buf_init(&file, CREDENTIAL_FILE_BYTES_MAX);
-    int rc = keyring_local_credential(&face, "", &file);
+    int rc = keyring_update_credential(update, "", &file);
 
     rc = rc == OK ? write_file(io, update, "local", &file) : rc;
     identity_buf_wipe(&file);
-    identity_wipe(face.secret, sizeof face.secret);
     return rc;
 }
 

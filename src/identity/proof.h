@@ -13,7 +13,7 @@ enum {
     PROOF_NONCE_BYTES = 16,
     PROOF_BYTES = 32,
     PROOF_WINDOW_MS = 30000,
-    PROOF_NONCES_MAX = 1 << 16, /* a power of two */
+    PROOF_NONCES_MAX = 1 << 14, /* a power of two */
     TOKEN_BYTES = 32,
     TOKEN_ID_BYTES = 8,
 };

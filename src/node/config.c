@@ -26,7 +26,9 @@ struct setting {
 /* clang-format off */
 static const struct setting settings[] = {
     {"data_folder",        SETTING_TEXT,  AT(data_folder),        0,        CONFIG_PATH_BYTES,    "where the log, the snapshots and the audit files live"},
-    {"listen",             SETTING_TEXT,  AT(listen),             0,        CONFIG_ADDRESS_BYTES, "address and port for clients; loopback only, for connections are not encrypted"},
+    {"listen",             SETTING_TEXT,  AT(listen),             0,        CONFIG_ADDRESS_BYTES, "address and port for clients; from other machines they come with TLS only"},
+    {"plain",              SETTING_TEXT,  AT(plain),              0,        CONFIG_WORD_BYTES,    "who may connect without TLS: \"loopback\" (with the local credential) or \"never\""},
+    {"runtime_folder",     SETTING_TEXT,  AT(runtime_folder),     0,        CONFIG_FOLDER_BYTES,  "where clients on this machine find the local credential"},
     {"memory_bytes_max",   SETTING_BYTES, AT(memory_bytes_max),   64 * MIB, 1024 * GIB,           "memory for state and index; requests that would need more are refused"},
     {"connections_max",    SETTING_COUNT, AT(connections_max),    1,        65536,                "client connections at a time"},
     {"outstanding_max",    SETTING_COUNT, AT(outstanding_max),    1,        65536,                "unanswered requests a connection"},
@@ -42,6 +44,7 @@ void node_config_init(struct node_config *config)
 {
     *config = (struct node_config){
         .listen = "127.0.0.1:7440",
+        .plain = "loopback",
         .outstanding_max = 1024,
         .log_segment_bytes = 64 * MIB,
         .snapshot_log_bytes = 128 * MIB,
@@ -251,6 +254,25 @@ static int data_folder_default(struct node_config *config, struct buf *text)
                : refuse(text, "data_folder: ", "the path is too long; give --data FOLDER");
 }
 
+/* The first of docs/spec/identity.md section 6 that is this user's to write. */
+static int runtime_folder_default(struct node_config *config, struct buf *text)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    size_t size = sizeof config->runtime_folder;
+    int n;
+
+    if (runtime != NULL && runtime[0] == '/') {
+        n = snprintf(config->runtime_folder, size, "%s/carillon", runtime);
+    } else if (geteuid() == 0) {
+        n = snprintf(config->runtime_folder, size, "/run/carillon");
+    } else {
+        n = snprintf(config->runtime_folder, size, "/tmp/carillon-%u", (unsigned)geteuid());
+    }
+    return n > 0 && (size_t)n < size
+               ? OK
+               : refuse(text, "runtime_folder: ", "XDG_RUNTIME_DIR is too long; set another");
+}
+
 int node_config_finish(struct node_config *config, struct buf *text)
 {
     char address[CONFIG_ADDRESS_BYTES];
@@ -277,12 +299,10 @@ int node_config_finish(struct node_config *config, struct buf *text)
         return refuse(text,
                       "listen: ", "an address and a port are wanted, such as 127.0.0.1:7440");
     }
-    if (strncmp(address, "127.", 4) != 0 && strcmp(address, "::1") != 0) {
-        return refuse(text, "listen: ",
-                      "only loopback (127.0.0.1 or [::1]) is served, because connections are "
-                      "not encrypted");
+    if (strcmp(config->plain, "loopback") != 0 && strcmp(config->plain, "never") != 0) {
+        return refuse(text, "plain: ", "\"loopback\" or \"never\" is wanted");
     }
-    return OK;
+    return config->runtime_folder[0] == '\0' ? runtime_folder_default(config, text) : OK;
 }
 
 int node_config_listen_split(const struct node_config *config,

@@ -11,11 +11,19 @@
 #include "base/buf.h"
 #include "base/error.h"
 
-enum { CONFIG_PATH_BYTES = 400, CONFIG_ADDRESS_BYTES = 64 };
+enum {
+    CONFIG_PATH_BYTES = 400,
+    CONFIG_ADDRESS_BYTES = 64,
+    CONFIG_WORD_BYTES = 16,
+    CONFIG_FOLDER_BYTES = 200,
+};
 
 struct node_config {
     char data_folder[CONFIG_PATH_BYTES];
     char listen[CONFIG_ADDRESS_BYTES]; /* "ADDRESS:PORT"; port 0: any free one */
+    char plain[CONFIG_WORD_BYTES];     /* "loopback" or "never": who may speak without TLS */
+    char runtime_folder[CONFIG_FOLDER_BYTES]; /* for the local credential; "": it is not put
+                                                 there */
     uint64_t memory_bytes_max;         /* all limits below that are 0 are derived from it */
     uint64_t connections_max;
     uint64_t outstanding_max;    /* unanswered requests a connection */

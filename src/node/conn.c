@@ -25,12 +25,21 @@ static void mark_dirty(struct conn *conn)
     }
 }
 
+static void stop_arriving(struct conn *conn)
+{
+    if (list_is_linked(&conn->arriving)) {
+        list_remove(&conn->arriving);
+        conn->table->arriving_count--;
+    }
+}
+
 static void conn_close(struct conn *conn)
 {
     if (conn->is_closing) {
         return;
     }
     conn->is_closing = true;
+    stop_arriving(conn);
     list_remove(&conn->dirty);
     io_stream_close(conn->table->io, &conn->stream);
 }
@@ -59,11 +68,55 @@ void conn_refuse(struct conn *conn, int status, const char *text)
     }
 }
 
-static void greet(struct conn *conn, struct slice payload)
+void conn_turn_away(struct conn *conn, enum io_refusal refusal, int status, const char *text)
 {
     struct conn_table *table = conn->table;
-    struct arena scratch;
+
+    if (conn->is_closing) {
+        return;
+    }
+    table->hooks.refused(table->hooks.context, refusal);
+    if (text != NULL && conn->is_greeted) {
+        conn_reply(conn, &(struct conn_answer){.status = status, .text = text});
+    } else if (text != NULL) {
+        Carillon__Welcome welcome = CARILLON__WELCOME__INIT;
+
+        welcome.status = (uint32_t)-status;
+        welcome.text = wire_text(text);
+        (void)!wire_pack_frame(&welcome.base, &conn->stream.out); /* closed in any case */
+    }
+    if (!conn->is_closing) {
+        io_stream_flush(table->io, &conn->stream);
+        conn_close(conn);
+    }
+}
+
+/* The Hello is of our version: who is it? */
+static void greet_who(struct conn *conn, const Carillon__Hello *hello)
+{
+    struct conn_table *table = conn->table;
     Carillon__Welcome welcome = CARILLON__WELCOME__INIT;
+
+    welcome.version = CONN_PROTOCOL_VERSION;
+    welcome.frame_bytes_max = FRAME_BYTES_MAX;
+    welcome.outstanding_max = table->limits.outstanding_max;
+    enum io_refusal refusal = table->hooks.greet(table->hooks.context, conn, hello, &welcome);
+
+    if (refusal != IO_REFUSAL_NONE) {
+        conn_turn_away(conn, refusal, ERR_UNAUTHENTICATED, welcome.text);
+        return;
+    }
+    int rc = wire_pack_frame(&welcome.base, &conn->stream.out);
+    ASSERT(rc == OK); /* nothing else has been said yet */
+    stop_arriving(conn);
+    conn->is_greeted = true;
+    frame_reader_widen(&conn->reader, FRAME_BYTES_MAX);
+    mark_dirty(conn);
+}
+
+static void greet(struct conn *conn, struct slice payload)
+{
+    struct arena scratch;
 
     arena_init(&scratch, WELCOME_SCRATCH_BYTES);
     const Carillon__Hello *hello = wire_unpack(&carillon__hello__descriptor, payload, &scratch);
@@ -73,14 +126,7 @@ static void greet(struct conn *conn, struct slice payload)
                hello->version_max < CONN_PROTOCOL_VERSION) {
         conn_refuse(conn, ERR_VERSION, "this node speaks protocol version 1");
     } else {
-        welcome.version = CONN_PROTOCOL_VERSION;
-        welcome.frame_bytes_max = FRAME_BYTES_MAX;
-        welcome.outstanding_max = table->limits.outstanding_max;
-        table->hooks.welcome(table->hooks.context, &welcome);
-        int rc = wire_pack_frame(&welcome.base, &conn->stream.out);
-        ASSERT(rc == OK); /* nothing else has been said yet */
-        conn->is_greeted = true;
-        mark_dirty(conn);
+        greet_who(conn, hello);
     }
     arena_fini(&scratch);
 }
@@ -92,8 +138,21 @@ static void on_received(struct io_stream *stream, struct slice bytes)
     struct slice payload;
     int rc;
 
+    if (!conn->is_greeted) {
+        enum io_refusal refusal =
+            table->hooks.arrive(table->hooks.context, io_stream_peer(stream));
+
+        if (refusal != IO_REFUSAL_NONE) {
+            conn_turn_away(conn, refusal, ERR_UNAUTHENTICATED, NULL);
+            return;
+        }
+    }
     frame_reader_feed(&conn->reader, bytes);
     while (!conn->is_closing && (rc = frame_reader_next(&conn->reader, &payload)) != ERR_EOF) {
+        if (rc != OK && !conn->is_greeted) {
+            conn_turn_away(conn, IO_REFUSAL_SIZE, rc, "a Hello is at most 256 bytes long");
+            return;
+        }
         if (rc != OK) {
             conn_refuse(conn, rc, "a frame is longer than 1 MiB");
             return;
@@ -127,8 +186,14 @@ static void on_drained(struct io_stream *stream)
 
 static void on_ended(struct io_stream *stream, int status)
 {
-    (void)status; /* a client may leave whenever it likes */
-    conn_close(conn_of(stream));
+    struct conn *conn = conn_of(stream);
+    enum io_refusal refusal = io_stream_peer(stream)->refusal;
+
+    /* A client may leave whenever it likes. */
+    if (status == ERR_UNAUTHENTICATED && refusal != IO_REFUSAL_NONE) {
+        conn->table->hooks.refused(conn->table->hooks.context, refusal);
+    }
+    conn_close(conn);
 }
 
 static void table_check_closed(struct conn_table *table)
@@ -168,10 +233,36 @@ static struct conn *conn_create(struct conn_table *table)
     conn->stream.ended = on_ended;
     conn->stream.closed = on_closed;
     buf_init(&conn->stream.out, CONN_OUT_BYTES_MAX);
-    frame_reader_init(&conn->reader, FRAME_BYTES_MAX);
+    frame_reader_init(&conn->reader, CONN_HELLO_BYTES_MAX);
     table->slots[slot] = conn;
     table->used++;
     return conn;
+}
+
+/* A crowd at the door does not keep the next one out: who has been there longest makes room. */
+static void arrive(struct conn *conn)
+{
+    struct conn_table *table = conn->table;
+
+    list_add(&table->arriving, &conn->arriving);
+    table->arriving_count++;
+    if (table->arriving_count > CONN_ARRIVING_MAX) {
+        conn_turn_away(CONTAINER_OF(table->arriving.next, struct conn, arriving),
+                       IO_REFUSAL_CROWD, ERR_FULL, NULL);
+    }
+    io_stream_resume(table->io, &conn->stream);
+}
+
+/* No room is left: not for those who only stand at the door either. */
+static void make_room(struct conn_table *table)
+{
+    if (!list_is_empty(&table->arriving)) {
+        struct conn *oldest = CONTAINER_OF(table->arriving.next, struct conn, arriving);
+
+        if (now_ms(table) - oldest->since_ms > SWEEP_MS) {
+            conn_turn_away(oldest, IO_REFUSAL_CROWD, ERR_FULL, NULL);
+        }
+    }
 }
 
 /* One slot stays free for the connection that is told there is no room. */
@@ -193,11 +284,12 @@ static void on_incoming(struct io_listener *listener)
         }
         table->counters.accepted++;
         if (table->used > table->limits.connections_max) {
+            make_room(table);
             table->counters.refused_connections++;
             conn_refuse(conn, ERR_FULL,
                         "the node serves as many connections as it may; try again later");
         } else {
-            io_stream_resume(table->io, &conn->stream);
+            arrive(conn);
         }
     }
 }
@@ -231,7 +323,7 @@ static void on_sweep(struct io_timer *timer)
             continue;
         }
         if (!conn->is_greeted && now - conn->since_ms > CONN_HELLO_MS) {
-            conn_refuse(conn, ERR_TIMEOUT, "no Hello within 10 seconds");
+            conn_turn_away(conn, IO_REFUSAL_SLOW, ERR_TIMEOUT, NULL);
         } else if (frame_reader_is_inside(&conn->reader) &&
                    now - conn->since_ms > CONN_STALL_MS) {
             conn_refuse(conn, ERR_TIMEOUT, "a frame was begun and not ended within 30 seconds");
@@ -259,6 +351,7 @@ int conn_table_open(struct conn_table *table, struct io *io, struct arena *arena
     table->listener =
         (struct io_listener){.incoming = on_incoming, .closed = on_listener_closed};
     list_init(&table->dirty);
+    list_init(&table->arriving);
     table->slots = arena_alloc_zero(arena, slots * sizeof *table->slots);
     table->generations = arena_alloc_zero(arena, slots * sizeof *table->generations);
     table->free_slots = arena_alloc(arena, slots * sizeof *table->free_slots);

@@ -20,6 +20,9 @@ enum {
         1 << 20, /* more answers than this unread: stop reading from the client */
     CONN_OUT_BYTES_MAX = 4 << 20,
     CONN_HELLO_MS = 10000,
+    CONN_HELLO_BYTES_MAX = 256, /* of the first frame */
+    CONN_ARRIVING_MAX = 256,    /* connections whose Hello was not taken yet */
+    CONN_STUDENT_BYTES_MAX = 64,
     CONN_STALL_MS = 30000, /* a frame that has begun must end within this */
 };
 
@@ -30,12 +33,23 @@ struct conn_name {
     uint32_t generation;
 };
 
+/* Who speaks, once the Hello was taken. */
+struct conn_who {
+    uint32_t roles; /* what it may do: bits of method_role */
+    uint32_t token; /* its number in the state, plus 1; 0: it came without one */
+    char student[CONN_STUDENT_BYTES_MAX +
+                 1];   /* whom alone it may act for, when it is a student */
+    uint8_t proof[32]; /* for the Welcome */
+};
+
 struct conn {
     struct io_stream stream;
     struct conn_table *table;
     struct frame_reader reader;
     struct list dirty; /* in conn_table.dirty while answers wait for the end of the turn */
+    struct list arriving; /* in conn_table.arriving until it is greeted */
     struct conn_name name;
+    struct conn_who who;
     uint32_t outstanding; /* requests that will be answered later */
     uint64_t since_ms;    /* of the last whole frame, or of the accept */
     bool is_greeted;
@@ -49,8 +63,14 @@ struct conn_hooks {
     /* A whole request frame; the payload is borrowed for the call. Answer with conn_reply, now
      * or later. */
     void (*request)(void *context, struct conn *conn, struct slice payload);
-    /* Fill in Welcome for a client of our version: identity and bounds. */
-    void (*welcome)(void *context, void *welcome);
+    /* Whether anything may be heard from this peer. */
+    enum io_refusal (*arrive)(void *context, const struct io_peer *peer);
+    /* Judge the Hello of a client of our version: fill in conn->who and Welcome, or in Welcome
+     * only the text. */
+    enum io_refusal (*greet)(void *context, struct conn *conn, const void *hello,
+                             void *welcome);
+    /* Somebody was not let in. */
+    void (*refused)(void *context, enum io_refusal refusal);
 };
 
 struct conn_limits {
@@ -74,6 +94,8 @@ struct conn_table {
     struct io_turn turn;
     struct io_timer sweep;
     struct list dirty;
+    struct list arriving; /* the longest first */
+    uint32_t arriving_count;
     struct conn **slots;
     uint32_t *generations;
     uint32_t *free_slots;
@@ -114,6 +136,9 @@ struct conn_answer {
 /* Queue one reply; it leaves at the end of the turn, together with the others. A client that
  * does not read until CONN_OUT_BYTES_MAX are waiting is cut off. */
 void conn_reply(struct conn *conn, const struct conn_answer *answer);
+
+/* Do not let it in, or no longer: say why, if there is a @text, and close. */
+void conn_turn_away(struct conn *conn, enum io_refusal refusal, int status, const char *text);
 
 /* Say what was wrong with a frame, and close: the stream cannot be trusted any further. */
 void conn_refuse(struct conn *conn, int status, const char *text);

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "node/event.h"
 #include "node/node_private.h"
+#include "node/rights.h"
 #include "proto/operator.pb-c.h"
 #include "proto/registrar.pb-c.h"
 #include "wire/envelope.h"
@@ -191,6 +192,14 @@ static void read_request(struct node *node, struct conn *conn,
     conn_reply(conn, &answer);
 }
 
+static void refuse_right(struct node *node, struct conn *conn, uint64_t id, int status)
+{
+    if (status == ERR_FORBIDDEN) {
+        door_refused(&node->door, IO_REFUSAL_FORBIDDEN);
+    }
+    node__answer_error(node, conn, id, status);
+}
+
 static void route(struct node *node, struct conn *conn, const struct envelope_request *request)
 {
     const struct method *method = method_get(request->method);
@@ -199,6 +208,12 @@ static void route(struct node *node, struct conn *conn, const struct envelope_re
     if (method == NULL) {
         (void)!buf_append_format(&node->text, "this node has no method %u", request->method);
         node__answer_error(node, conn, request->id, ERR_METHOD);
+        return;
+    }
+    int rc = rights_check(&conn->who, method, body, &node->text);
+
+    if (rc != OK) {
+        refuse_right(node, conn, request->id, rc);
         return;
     }
     if (conn_is_choked(conn)) {

@@ -302,6 +302,9 @@ static int open_identity(struct engine_single *single, const struct engine_optio
         log_identity_make(io, options->shards, &single->identity);
         status = OK;
     }
+    if (status == OK && single->hooks.identify != NULL) {
+        status = single->hooks.identify(single->hooks.context, *ret_is_new, &single->identity);
+    }
     if (status == ERR_DAMAGED || status == ERR_VERSION) {
         (void)snprintf(single->text, sizeof single->text, "%s/identity: offset 0: %s",
                        options->folder, error_text(status));
@@ -388,6 +391,18 @@ static int open_data(struct engine_single *single, const struct engine_options *
     return status;
 }
 
+static int identified(struct engine_single *single)
+{
+    int status = single->hooks.identified == NULL
+                     ? OK
+                     : single->hooks.identified(single->hooks.context, &single->identity);
+
+    if (status != OK) {
+        log_abandon(&single->log);
+    }
+    return status;
+}
+
 int engine_single_open(struct engine_single *single, struct io *io,
                        const struct engine_options *options, const struct engine_hooks *hooks)
 {
@@ -400,6 +415,7 @@ int engine_single_open(struct engine_single *single, struct io *io,
     list_init(&single->waits_served);
     arena_init(&single->arena, UINT64_MAX);
     int status = open_data(single, options);
+    status = status == OK ? identified(single) : status;
     if (status != OK) {
         if (single->text[0] == '\0') {
             (void)snprintf(single->text, sizeof single->text, "%s: %s", options->folder,

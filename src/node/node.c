@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "node/event.h"
 #include "node/node_private.h"
+#include "proto/envelope.pb-c.h"
 #include "proto/registrar.pb-c.h"
 #include "wire/message.h"
 
@@ -31,6 +32,27 @@ static int open_audit(struct node *node)
                   (unsigned long long)node->audit_from, (unsigned long long)node->applied);
     }
     return rc;
+}
+
+static int open_connections(struct node *node);
+
+/* The folder is ours and the local secret is there: clients that come early wait in the
+ * backlog. */
+static int identify(void *context, bool is_new, struct log_identity *identity)
+{
+    struct node *node = context;
+    const struct door_folder folder = {node->config.data_folder, is_new};
+    int rc = door_open(&node->door, node->io, &node->arena, &folder, identity->cluster,
+                       &node->text);
+
+    return rc == OK ? open_connections(node) : rc;
+}
+
+static int identified(void *context, const struct log_identity *identity)
+{
+    struct node *node = context;
+
+    return door_open_node(&node->door, identity->node, &node->text);
 }
 
 static int restore_begin(void *context, uint32_t group, uint64_t index)
@@ -184,13 +206,20 @@ static void on_memory_idle(struct node *node)
     closed(closed_context);
 }
 
-static void on_audit_closed(void *context)
+static void on_door_closed(void *context)
 {
     struct node *node = context;
 
     if (!node__memory_await(node, on_memory_idle)) {
         on_memory_idle(node);
     }
+}
+
+static void on_audit_closed(void *context)
+{
+    struct node *node = context;
+
+    door_close(&node->door, on_door_closed, node);
 }
 
 /* Everything is applied: what connections still have to say is said, then they are closed. */
@@ -233,6 +262,7 @@ void node_forget(struct node *node)
     node__waits_forget(node);
     conn_table_forget(&node->conns);
     audit_forget(node->audit);
+    door_forget(&node->door);
     node_free(node);
 }
 
@@ -326,7 +356,15 @@ static int end_open_imports(struct node *node)
     return rc;
 }
 
-static void on_welcome(void *context, void *message)
+/* ---- who comes in */
+
+static enum io_refusal on_arrive(void *context, const struct io_peer *peer)
+{
+    return door_arrive(&((struct node *)context)->door, peer);
+}
+
+static enum io_refusal on_greet(void *context, struct conn *conn, const void *hello,
+                                void *message)
 {
     struct node *node = context;
     Carillon__Welcome *welcome = message;
@@ -335,6 +373,29 @@ static void on_welcome(void *context, void *message)
     welcome->node_version = wire_text(CARILLON_VERSION);
     welcome->cluster_id = wire_binary(slice_from(identity->cluster, sizeof identity->cluster));
     welcome->node_id = wire_binary(slice_from(identity->node, sizeof identity->node));
+    return door_greet(&node->door, io_stream_peer(&conn->stream), hello, &conn->who, message);
+}
+
+static void on_refused(void *context, enum io_refusal refusal)
+{
+    door_refused(&((struct node *)context)->door, refusal);
+}
+
+/* The holder of a token; see docs/spec/identity.md section 6. */
+static enum io_refusal find_token(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
+                                  struct conn_who *ret_who)
+{
+    (void)context;
+    (void)hash;
+    (void)ret_who;
+    return IO_REFUSAL_TOKEN;
+}
+
+static bool is_revoked(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES])
+{
+    (void)context;
+    (void)hash;
+    return false;
 }
 
 static struct node *node_create(struct io *io, const struct node_config *config)
@@ -368,6 +429,8 @@ static int open_engine(struct node *node, struct buf *text)
 {
     const struct engine_hooks hooks = {
         .context = node,
+        .identify = identify,
+        .identified = identified,
         .apply = node__apply,
         .restore_begin = restore_begin,
         .restore_chunk = restore_chunk,
@@ -404,12 +467,15 @@ static int open_engine(struct node *node, struct buf *text)
         } else if (reason[0] == '\0') {
             reason = error_text(rc);
         }
-        (void)!buf_append_format(text, "%s: %s", node->config.data_folder, reason);
+        (void)!buf_append_format(text, "%s: %s",
+                                 node->is_port_refused ? node->config.listen
+                                                       : node->config.data_folder,
+                                 reason);
     }
     return rc;
 }
 
-static int open_connections(struct node *node, struct buf *text)
+static int open_connections(struct node *node)
 {
     const struct conn_limits limits = {
         .connections_max = (uint32_t)node->config.connections_max,
@@ -418,17 +484,27 @@ static int open_connections(struct node *node, struct buf *text)
     char address[CONFIG_ADDRESS_BYTES];
     int rc = node_config_listen_split(&node->config, address, &node->port);
 
-    node->conns.hooks = (struct conn_hooks){node, node__request, on_welcome};
-    rc = rc == OK ? conn_table_open(&node->conns, node->io, &node->arena, &limits, address,
-                                    &node->port)
-                  : rc;
-    if (rc == ERR_EXISTS) {
-        (void)!buf_append_format(
-            text, "%s: another program listens there; stop it or give --listen 127.0.0.1:PORT",
-            node->config.listen);
-    } else if (rc != OK) {
-        (void)!buf_append_format(text, "%s: %s", node->config.listen, error_text(rc));
+    node->conns.hooks = (struct conn_hooks){
+        node, node__request, on_arrive, on_greet, on_refused,
+    };
+    node->door.hooks = (struct door_hooks){node, find_token, is_revoked};
+    node->door.is_plain_allowed = strcmp(node->config.plain, "loopback") == 0;
+    if (rc == OK) {
+        door_prepare(&node->door, node->config.runtime_folder, node->config.listen);
+        rc = conn_table_open(&node->conns, node->io, &node->arena, &limits, address,
+                             &node->port);
     }
+    if (rc == OK) {
+        node->is_listening = true;
+        door_publish(&node->door, node->port);
+        return OK;
+    }
+    node->is_port_refused = true;
+    (void)!buf_append_text(&node->text,
+                           rc == ERR_EXISTS
+                               ? "another program listens there; stop it or give --listen "
+                                 "127.0.0.1:PORT"
+                               : error_text(rc));
     return rc;
 }
 
@@ -446,7 +522,11 @@ static void abandon(struct node *node)
         audit_forget(node->audit); /* the next start's replay appends the same records again */
         node->audit = NULL;
     }
-    conn_table_close(&node->conns, on_connections_closed);
+    if (node->is_listening) {
+        conn_table_close(&node->conns, on_connections_closed);
+    } else {
+        on_connections_closed(&node->conns);
+    }
 }
 
 static void log_opened(struct node *node)
@@ -469,17 +549,14 @@ int node_open(struct io *io, const struct node_config *config, struct node **ret
     struct node *node = node_create(io, config);
 
     node->opened_ns = io_now_exact_ns(io);
-    int rc = open_connections(node, text); /* clients that come early wait in the backlog */
-    if (rc != OK) {
-        node_free(node);
-        return rc;
-    }
     io_turn_add(io, &node->writes_turn, on_writes_turn);
-    rc = open_engine(node, text);
+    int rc = open_engine(node, text);
     if (rc != OK) {
         abandon(node);
         return rc;
     }
+    node->conns.listener.tls = node->door.tls;
+    door_serve(&node->door);
     node->tick_ms = node__wall_ms(node);
     io_turn_add(io, &node->turn, on_turn);
     conn_table_serve(&node->conns);

@@ -9,6 +9,7 @@
 #include "enrol/enrol.h"
 #include "node/audit.h"
 #include "node/conn.h"
+#include "node/door.h"
 #include "node/engine_single.h"
 #include "node/histogram.h"
 #include "node/node.h"
@@ -115,6 +116,7 @@ struct node {
     struct io_job indexing; /* the restored state's documents, while is_indexing */
     bool is_indexing;
     struct audit *audit;
+    struct door door;
     struct conn_table conns;
     struct enrol_result result;
     struct buf entry;
@@ -156,6 +158,8 @@ struct node {
     uint64_t audit_from;     /* entries up to here are in the audit trail */
     uint64_t snapshot_index; /* the frozen one's, while a snapshot is written */
     uint16_t port;
+    bool is_listening;
+    bool is_port_refused; /* why the start failed */
     bool is_serving;
     bool is_writable;
     bool is_failed;

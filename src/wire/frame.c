@@ -17,6 +17,13 @@ void frame_reader_init(struct frame_reader *reader, size_t frame_bytes_max)
     buf_init(&reader->partial, frame_bytes_max + FRAME_HEADER_BYTES);
 }
 
+void frame_reader_widen(struct frame_reader *reader, size_t frame_bytes_max)
+{
+    ASSERT(frame_bytes_max >= reader->frame_bytes_max && frame_bytes_max <= FRAME_BYTES_MAX);
+    reader->frame_bytes_max = frame_bytes_max;
+    reader->partial.max = frame_bytes_max + FRAME_HEADER_BYTES;
+}
+
 void frame_reader_fini(struct frame_reader *reader)
 {
     buf_fini(&reader->partial);

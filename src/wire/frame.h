@@ -25,6 +25,8 @@ struct frame_reader {
 
 /* A reader that accepts payloads of at most @frame_bytes_max (<= FRAME_BYTES_MAX) bytes. */
 void frame_reader_init(struct frame_reader *reader, size_t frame_bytes_max);
+/* From now on accept payloads of at most @frame_bytes_max bytes, which is more than before. */
+void frame_reader_widen(struct frame_reader *reader, size_t frame_bytes_max);
 void frame_reader_fini(struct frame_reader *reader);
 
 /* Give the next piece of the stream, borrowed until frame_reader_next has returned ERR_EOF. */

@@ -21,19 +21,21 @@ enum method_kind {
     METHOD_KIND_NODE,  /* about the node itself: status, snapshot, audit, verify */
 };
 
+/* The numbers are those of enum Role in proto/identity.proto; everybody who was let in has the
+ * first. */
 enum method_role {
     METHOD_ROLE_ANYONE = 1,
     METHOD_ROLE_STUDENT = 2,
     METHOD_ROLE_REGISTRAR = 4,
     METHOD_ROLE_OPERATOR = 8,
+    METHOD_ROLE_NODE = 16,
 };
 
 struct method {
     Carillon__Method number;
     const char *name; /* "registration.submit": what `carillon call` and the logs say */
     enum method_kind kind;
-    unsigned roles; /* bits of method_role: who may call it (checked once connections carry
-                       identities) */
+    unsigned roles; /* bits of method_role: who may call it */
     unsigned deadline_ms;
     const ProtobufCMessageDescriptor *request;
     const ProtobufCMessageDescriptor *reply;

@@ -30,6 +30,7 @@ void bed_client_make(struct bed *bed, struct carillon_options options)
     snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)bed->node->port);
     options.address = address;
     options.io = bed->io;
+    options.credential = options.credential == NULL ? "" : options.credential;
     assert_int_equal(carillon_create(&options, &bed->client), OK);
 }
 

@@ -14,9 +14,41 @@
 
 enum { FLAGS_MAX = 16, START_MS = 60000, STEP_MS = 2 };
 
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *walk)
+{
+    (void)stat;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+static char runtime_folder[DAEMON_PATH_BYTES];
+
+static void runtime_remove(void)
+{
+    (void)nftw(runtime_folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* The local credential goes where the clients of this process, and those it starts, look for
+ * it, and where nobody else's is. */
+static void runtime_make(void)
+{
+    if (runtime_folder[0] != '\0') {
+        return;
+    }
+    (void)snprintf(runtime_folder, sizeof runtime_folder, "/tmp/carillon-run-XXXXXX");
+    if (mkdtemp(runtime_folder) == NULL || setenv("XDG_RUNTIME_DIR", runtime_folder, 1) != 0 ||
+        setenv("XDG_CONFIG_HOME", runtime_folder, 1) != 0 || atexit(runtime_remove) != 0) {
+        perror(runtime_folder);
+        exit(1);
+    }
+}
+
 void daemon_init(struct daemon *daemon)
 {
     const char *parent = getenv("TMPDIR");
+
+    runtime_make();
 
     *daemon = (struct daemon){0};
     (void)snprintf(daemon->folder, sizeof daemon->folder, "%s/carillon-test-XXXXXX",
@@ -130,14 +162,6 @@ char *daemon_log(const struct daemon *daemon)
         (void)fclose(file);
     }
     return text;
-}
-
-static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *walk)
-{
-    (void)stat;
-    (void)type;
-    (void)walk;
-    return remove(path);
 }
 
 void daemon_fini(struct daemon *daemon)

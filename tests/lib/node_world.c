@@ -55,12 +55,17 @@ void node_world_violate(struct node_world *world, const char *format, ...)
 void node_world_init(struct node_world *world, uint64_t seed,
                      const struct io_sim_options *options, uint64_t *sometimes)
 {
+    const struct io_peer operator= {
+        .role = IDENTITY_ROLE_OPERATOR, .is_encrypted = true, .name = "tests"};
+
     memset(world, 0, sizeof *world);
     event_set_level(EVENT_NONE);
     world->sim = io_sim_create(seed, options);
     world->io = io_sim_machine_create(world->sim, "10.0.0.1");
     world->client_io[0] = io_sim_machine_create(world->sim, "10.0.0.2");
     world->client_io[1] = io_sim_machine_create(world->sim, "10.0.0.3");
+    io_sim_peer_set(world->client_io[0], &operator);
+    io_sim_peer_set(world->client_io[1], &operator);
     rng_init(&world->rng, seed ^ 0x6e6f6465);
     buf_init(&world->text, TEXT_BYTES);
     arena_init(&world->scratch, SCRATCH_BYTES);
@@ -72,6 +77,7 @@ void node_world_init(struct node_world *world, uint64_t seed,
     world->config = (struct node_config){
         .data_folder = "data",
         .listen = "10.0.0.1:7440",
+        .plain = "never",
         .memory_bytes_max = 512 << 20,
         .connections_max = 16,
         .outstanding_max = 64,

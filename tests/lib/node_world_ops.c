@@ -39,6 +39,7 @@ struct carillon_client *node_world_client(struct node_world *world)
         struct carillon_options options = {
             .address = "10.0.0.1:7440",
             .name = "node-world",
+            .credential = "", /* who its machine is says it all */
             .connections = CLIENT_CONNECTIONS,
             .outstanding_max = CLIENT_OUTSTANDING,
             .connect_ms = 1000,

@@ -22,6 +22,7 @@
 #include "proto/envelope.pb-c.h"
 #include "proto/operator.pb-c.h"
 #include "tests/lib/daemon.h"
+#include "tests/lib/greeting.h"
 #include "wire/frame.h"
 #include "wire/message.h"
 
@@ -70,13 +71,12 @@ static void raw_send_message(const struct raw *raw, const ProtobufCMessage *mess
 
 static void raw_send_hello(const struct raw *raw)
 {
-    Carillon__Hello hello = CARILLON__HELLO__INIT;
+    struct buf out;
 
-    hello.magic = MAGIC;
-    hello.version_min = 1;
-    hello.version_max = 1;
-    hello.client = wire_text("test");
-    raw_send_message(raw, &hello.base);
+    buf_init(&out, FRAME_BYTES_MAX);
+    greeting_local(the_daemon.address, &out);
+    raw_send(raw, buf_slice(&out));
+    buf_fini(&out);
 }
 
 /* Read whole frames until @frames are there or the peer closes. Returns: whether the peer has

@@ -155,6 +155,7 @@ static uint64_t scene_run(struct scene *scene, uint64_t seed, const struct weath
     scene->node.request = node_take;
     scene->node.context = scene;
     struct carillon_options options = {.address = "10.0.0.1:7440",
+                                       .credential = "",
                                        .connections = 3,
                                        .outstanding_max = OUTSTANDING,
                                        .io = user};

@@ -21,9 +21,9 @@ enum {
     DESCRIPTION_BYTES = 64 << 10,
     ASKED_MAX = 16,
     CALM_MS = 300,
-    CUTS = 230,
+    CUTS = 270,
     CUT_STRIDE = 2,
-    RECOVERY_CALLS = 60,
+    RECOVERY_CALLS = 90,
     RECOVERY_STRIDE = 5,
 };
 
@@ -277,6 +277,21 @@ static void put_empty_file(struct io *io, const char *path)
     io_file_close(io, file);
 }
 
+/* What a snapshot left behind that was never finished does not go. */
+static void node__leftover_that_stays__keeps_what_it_told(void **state)
+{
+    struct node_world world;
+
+    (void)state;
+    begin(&world);
+    import(&world);
+    node_world_close(&world);
+    put_empty_file(world.io, "data/snapshots/snapshot-0001-0000000000000001.tmp");
+    io_sim_fail(world.io, IO_SIM_REMOVE, 1, ERR_IO, false);
+    assert_int_equal(node_world_open(&world), ERR_IO);
+    end(&world, true);
+}
+
 /* The trail is ahead of the snapshot and written once more; a file in which nothing is goes. */
 static void node__audit_trail_cannot_be_taken_up__keeps_what_it_told(void **state)
 {
@@ -349,6 +364,7 @@ int main(void)
         cmocka_unit_test(node__any_sync_finds_no_room__keeps_what_it_told),
         cmocka_unit_test(node__any_call_fails_in_recovery__keeps_what_it_told),
         cmocka_unit_test(node__file_without_room_that_stays__keeps_what_it_told),
+        cmocka_unit_test(node__leftover_that_stays__keeps_what_it_told),
         cmocka_unit_test(node__audit_trail_cannot_be_taken_up__keeps_what_it_told),
         cmocka_unit_test(node__every_place_that_calls_files__has_met_a_failure),
     };

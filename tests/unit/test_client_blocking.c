@@ -70,7 +70,8 @@ static void bed_stop(struct bed *bed)
 
 static struct carillon_client *client_make(const char *address, uint32_t connections)
 {
-    struct carillon_options options = {.address = address, .connections = connections};
+    struct carillon_options options = {
+        .address = address, .credential = "", .connections = connections};
     struct carillon_client *client = NULL;
 
     assert_int_equal(carillon_create(&options, &client), OK);
@@ -200,7 +201,7 @@ static void call__in_a_lent_world__is_refused(void **state)
 {
     (void)state;
     struct io_uv *world = io_uv_create();
-    struct carillon_options options = {.io = io_uv_world(world)};
+    struct carillon_options options = {.io = io_uv_world(world), .credential = ""};
     struct carillon_client *client;
     struct carillon_call call = {.method = CARILLON__METHOD__METHOD_STATUS};
     struct carillon_reply reply;

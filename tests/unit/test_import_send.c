@@ -221,7 +221,7 @@ static int import(struct import_summary *summary)
     char address[NAME_BYTES];
 
     snprintf(address, sizeof address, "127.0.0.1:%u", script->port);
-    struct carillon_options with = {.address = address};
+    struct carillon_options with = {.address = address, .credential = ""};
 
     assert_int_equal(carillon_create(&with, &client), OK);
     import_report_init(report, NULL);

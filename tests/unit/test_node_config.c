@@ -130,10 +130,11 @@ static void config_set__out_of_bounds_or_of_the_wrong_type__is_refused(void **st
     assert_true(world->config.connections_max == 0);
 }
 
-static void config_finish__with_an_address_that_is_not_loopback__is_refused(void **state)
+static void config_finish__without_an_address_and_a_port__is_refused(void **state)
 {
-    static const char *const refused[] = {"0.0.0.0:7440", "192.0.2.1:7440", "[::]:7440", "7440",
-                                          "127.0.0.1:70000"};
+    static const char *const refused[] = {"7440", "127.0.0.1:70000", ":7440", "127.0.0.1:"};
+    static const char *const taken[] = {"0.0.0.0:7440", "192.0.2.1:7440", "[::]:7440",
+                                        "[::1]:0"};
     struct world *world = *state;
 
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
@@ -141,7 +142,19 @@ static void config_finish__with_an_address_that_is_not_loopback__is_refused(void
                          OK);
         assert_int_equal(node_config_finish(&world->config, &world->text), ERR_CONFIG);
     }
-    assert_int_equal(node_config_set(&world->config, "listen", "[::1]:0", &world->text), OK);
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+        assert_int_equal(node_config_set(&world->config, "listen", taken[i], &world->text), OK);
+        assert_int_equal(node_config_finish(&world->config, &world->text), OK);
+    }
+}
+
+static void config_finish__with_another_word_for_plain__is_refused(void **state)
+{
+    struct world *world = *state;
+
+    assert_int_equal(node_config_set(&world->config, "plain", "always", &world->text), OK);
+    assert_int_equal(node_config_finish(&world->config, &world->text), ERR_CONFIG);
+    assert_int_equal(node_config_set(&world->config, "plain", "never", &world->text), OK);
     assert_int_equal(node_config_finish(&world->config, &world->text), OK);
 }
 
@@ -198,7 +211,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             config_set__out_of_bounds_or_of_the_wrong_type__is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(
-            config_finish__with_an_address_that_is_not_loopback__is_refused, setup, teardown),
+            config_finish__without_an_address_and_a_port__is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            config_finish__with_another_word_for_plain__is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(config_describe__read_back__is_the_same, setup,
                                         teardown),
         cmocka_unit_test(histogram__quantiles__are_at_most_an_eighth_off),

@@ -1,0 +1,111 @@
+/* node/door.h -- who may come in: the node's keys, its side of TLS, and what a Hello has to
+ * show.
+ *
+ * Layer: node (base, io, wire, identity)     Spec: docs/spec/identity.md
+ *
+ * Everything that is refused is counted by its reason, and said in at most one line a second
+ * and reason. What somebody may do once inside is rights.h's.
+ */
+#ifndef CARILLON_NODE_DOOR_H
+#define CARILLON_NODE_DOOR_H
+
+#include "identity/keyring.h"
+#include "node/conn.h"
+
+enum { DOOR_FOLDER_BYTES = 256, DOOR_PATH_BYTES = DOOR_FOLDER_BYTES + 32 };
+
+/* Somebody waits for keys to be rotated. */
+struct door_rotation {
+    struct list node;
+    void (*done)(struct door_rotation *rotation, int status, const char *text);
+};
+
+/* What the door asks of the state. */
+struct door_hooks {
+    void *context;
+    /* The holder of the token with this hash, into @ret_who: IO_REFUSAL_NONE or
+     * IO_REFUSAL_TOKEN. */
+    enum io_refusal (*token)(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
+                             struct conn_who *ret_who);
+    bool (*is_revoked)(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES]);
+};
+
+struct door {
+    struct io *io;
+    struct door_hooks hooks;
+    struct keyring ring;
+    struct io_tls *tls;
+    struct proof_memory memory;
+    bool is_plain_allowed; /* to peers on this machine */
+    bool is_open;          /* the keys are there */
+
+    uint64_t refused[IO_REFUSAL_NR];
+    uint64_t unsaid[IO_REFUSAL_NR]; /* of these, not in a line yet */
+    uint64_t said_ns[IO_REFUSAL_NR];
+    uint64_t handshakes; /* that let somebody in */
+    uint64_t resumed;    /* of them, the short ones */
+
+    char local_path[DOOR_PATH_BYTES]; /* the local credential for clients; "": none */
+    char local_folder[DOOR_FOLDER_BYTES];
+    char local_address[CREDENTIAL_ADDRESS_BYTES_MAX + 1];
+    struct io_timer timer; /* looks whether a certificate ends */
+    struct io_job job;
+    struct keyring_update update; /* the job's */
+    struct list rotations;        /* struct door_rotation */
+    uint64_t warned_ms;
+    bool is_busy; /* the job is on its way */
+    bool is_closing;
+    void (*closed)(void *context);
+    void *closed_context;
+};
+
+/* The data folder. */
+struct door_folder {
+    const char *path;
+    bool is_new;
+};
+
+/* Find or make the cluster's root and the local secret (engine_hooks.identify). Memory comes
+ * from @arena. Errors: as keyring_open. */
+int door_open(struct door *door, struct io *io, struct arena *arena,
+              const struct door_folder *folder, uint8_t cluster[IDENTITY_ID_BYTES],
+              struct buf *text) CHECKED;
+
+/* Find or make all the rest, and be ready to let people in (engine_hooks.identified). Errors:
+ * as keyring_open_node. */
+int door_open_node(struct door *door, const uint8_t node_id[IDENTITY_ID_BYTES],
+                   struct buf *text) CHECKED;
+
+/* Get the local credential ready in @folder, for clients of @address; then, as soon as there
+ * may be any, put it where they look for it. Not being able to is said in a line and no reason
+ * not to serve. */
+void door_prepare(struct door *door, const char *folder, const char *address);
+void door_publish(struct door *door, uint16_t port);
+
+/* Begin to look after the certificates. */
+void door_serve(struct door *door);
+
+/* Stop looking, take the local credential back; closed() follows, at once or when what is on
+ * its way to the disk is there. Takes a door that was never opened. */
+void door_close(struct door *door, void (*closed)(void *context), void *context);
+
+/* Free the memory of a process that has died. */
+void door_forget(struct door *door);
+
+/* Make new keys, certificate, card and local secret; done() follows. */
+void door_rotate(struct door *door, struct door_rotation *rotation);
+
+/* ---- conn_hooks ---- */
+
+/* Whether anything may be heard from @peer. */
+enum io_refusal door_arrive(const struct door *door, const struct io_peer *peer);
+
+/* Judge a Hello (struct Carillon__Hello). Fills in @ret_who and the welcome's part of it; on a
+ * refusal the welcome's text. */
+enum io_refusal door_greet(struct door *door, const struct io_peer *peer, const void *hello,
+                           struct conn_who *ret_who, void *welcome);
+
+/* Count it, and say it now and then. */
+void door_refused(struct door *door, enum io_refusal refusal);
+
+#endif
