@@ -34,6 +34,7 @@ struct enrol *enrol_create(const struct enrol_config *config)
     campus_init(&enrol->campus, config->memory_bytes_max);
     arena_init(&enrol->scratch, SCRATCH_BYTES_MAX);
     answers_init(&enrol->answers, &enrol->campus.arena);
+    enrol__tokens_init(enrol);
     buf_init(&enrol->stream, INT32_MAX);
     buf_init(&enrol->line, LINE_BYTES_MAX);
     return enrol;
@@ -124,6 +125,10 @@ static const struct enrol_method rows[] = {
     ROW(PERMIT,        permit, false, small),
     ROW(CAP,           cap,    false, small),
     ROW(LIMITS,        limits, false, small),
+    ROW(TOKEN_ISSUE,   token_issue,  false, small),
+    ROW(TOKEN_REVOKE,  token_revoke, false, small),
+    ROW(GRANT,         grant,  false, small),
+    ROW(REVOKE,        revoke, false, small),
 };
 /* clang-format on */
 
@@ -244,6 +249,7 @@ void enrol__margin_update(struct enrol *enrol)
         bytes += map_bytes(&enrol->campus.student_maps[i]);
     }
 
+    bytes += map_bytes(&enrol->token_map) + map_bytes(&enrol->token_students);
     for (uint32_t i = 0; i < ANSWER_MAPS; i++) {
         bytes += map_bytes(&enrol->answers.maps[i]);
     }

@@ -184,6 +184,24 @@ bool enrol_document_fits(const struct enrol *enrol, uint32_t document, uint32_t 
 /* The student satisfies the course's rule and has neither taken it nor registered for it. */
 bool enrol_document_eligible(const struct enrol *enrol, uint32_t document, uint32_t student);
 
+/* ---- tokens: who shows one, by its hash */
+
+enum { ENROL_TOKEN_HASH_BYTES = 32, ENROL_TOKEN_ID_BYTES = 8 };
+
+struct enrol_token_view {
+    uint32_t number; /* for enrol_token_is_live */
+    uint32_t role;   /* enum Role */
+    struct slice student; /* whom alone it stands for; empty: nobody in particular */
+};
+
+/* Whether there is a token with this hash that is neither revoked nor at its end. */
+bool enrol_token_find(const struct enrol *enrol, const uint8_t hash[ENROL_TOKEN_HASH_BYTES],
+                      uint64_t wall_ms, struct enrol_token_view *ret_view);
+bool enrol_token_is_live(const struct enrol *enrol, uint32_t number, uint64_t wall_ms);
+
+bool enrol_certificate_is_revoked(const struct enrol *enrol,
+                                  const uint8_t hash[ENROL_TOKEN_HASH_BYTES]);
+
 /* ---- verify: walks the invariants, a slice at a time; entries may be applied in between. */
 
 struct enrol_verify;

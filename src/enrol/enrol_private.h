@@ -11,6 +11,7 @@
 #include "campus/student.h"
 #include "enrol/answer.h"
 #include "enrol/enrol.h"
+#include "proto/identity.pb-c.h"
 #include "proto/operator.pb-c.h"
 #include "proto/registrar.pb-c.h"
 #include "proto/registration.pb-c.h"
@@ -28,12 +29,29 @@ enum {
 
 struct enrol_restore;
 
+/* A token, or a certificate that was revoked, by the hash of what is shown. */
+struct enrol_token {
+    uint8_t hash[ENROL_TOKEN_HASH_BYTES];
+    uint64_t issued_index; /* of a certificate: of the entry that revoked it */
+    uint64_t revoked_index; /* 0: it is not */
+    uint64_t issued_ms;
+    uint64_t expires_ms; /* 0: it has no end */
+    uint32_t student;    /* whom alone it stands for, or CAMPUS_NONE */
+    uint32_t older;      /* the same student's one before, or CAMPUS_NONE; derived */
+    uint8_t role;        /* enum Role; 0: of a certificate */
+    struct slice name;
+    struct slice by;
+};
+
 struct enrol {
     struct arena own; /* this struct itself */
     struct campus campus;
     struct arena scratch; /* of the request being worked on */
     struct buf line;      /* for making a text */
     struct enrol_answers answers;
+    struct table tokens;       /* struct enrol_token */
+    struct map token_map;      /* by id */
+    struct map token_students; /* by student: the newest */
     struct enrol_config config;
     uint64_t index; /* of the entry applied last */
     uint64_t term;
@@ -45,12 +63,16 @@ struct enrol {
     uint32_t queue_cap;          /* a power of two, or 0 */
     uint32_t saved_answers_from; /* what a running snapshot still has to write */
     uint32_t saved_answers_to;
+    uint32_t saved_tokens_from;
+    uint32_t saved_tokens_to;
+    uint64_t snapshot_index; /* what the running snapshot is of */
     int snapshot_phase;
     struct buf stream; /* of a running snapshot: written, not yet handed out; of a restore: not
                           yet read */
     size_t stream_at;
     int restore_phase;
     uint64_t restore_answers; /* how many the head announced */
+    uint64_t restore_tokens;
     uint64_t map_margin;      /* bytes that the tables may take at their next growth */
 };
 
@@ -194,6 +216,27 @@ int enrol__commit_check(struct enrol *enrol, const void *request, struct buf *te
 int enrol__commit_apply(struct enrol_work *work, const void *request) CHECKED;
 int enrol__abort_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
 int enrol__abort_apply(struct enrol_work *work, const void *request) CHECKED;
+
+int enrol__token_issue_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
+int enrol__token_issue_apply(struct enrol_work *work, const void *request) CHECKED;
+int enrol__token_revoke_check(struct enrol *enrol, const void *request,
+                              struct buf *text) CHECKED;
+int enrol__token_revoke_apply(struct enrol_work *work, const void *request) CHECKED;
+int enrol__grant_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
+int enrol__grant_apply(struct enrol_work *work, const void *request) CHECKED;
+int enrol__revoke_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
+int enrol__revoke_apply(struct enrol_work *work, const void *request) CHECKED;
+
+/* ---- tokens */
+
+void enrol__tokens_init(struct enrol *enrol);
+
+/* One token's bytes, as it was after the entry @index; and back. Errors: ERR_DAMAGED. */
+void enrol__token_image(const struct enrol *enrol, uint32_t number, uint64_t index,
+                        struct buf *out);
+uint64_t enrol__token_hash(const struct enrol *enrol, uint32_t number); /* for the state's */
+struct unpack;
+int enrol__token_load(struct enrol *enrol, struct unpack *in) CHECKED;
 
 /* ---- answers to reads: a row each in read.c */
 

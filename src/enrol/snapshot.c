@@ -10,8 +10,9 @@
 
 enum {
     SNAPSHOT_MAGIC = 0x43524e53, /* "CRNS" */
-    SNAPSHOT_VERSION = 1,
+    SNAPSHOT_VERSION = 2,       /* with tokens; 1 is read */
     ANSWERS_PER_RECORD = 64,
+    TOKENS_PER_RECORD = 64,
     RECORD_BYTES_MAX = 1 << 30,
 };
 
@@ -19,6 +20,7 @@ enum enrol_record {
     ENROL_RECORD_HEAD = CAMPUS_RECORD_NR,
     ENROL_RECORD_ANSWERS,
     ENROL_RECORD_TAIL,
+    ENROL_RECORD_TOKENS,
 };
 
 enum snapshot_phase {
@@ -100,6 +102,18 @@ static void save_answers(struct enrol *enrol, uint32_t count)
     buf_fini(&image);
 }
 
+static void save_tokens(struct enrol *enrol, uint32_t count)
+{
+    struct buf image;
+
+    buf_init(&image, RECORD_BYTES_MAX);
+    for (; count > 0 && enrol->saved_tokens_from < enrol->saved_tokens_to; count--) {
+        enrol__token_image(enrol, enrol->saved_tokens_from++, enrol->snapshot_index, &image);
+    }
+    campus_record_append(&enrol->stream, ENROL_RECORD_TOKENS, buf_slice(&image));
+    buf_fini(&image);
+}
+
 void enrol__save_oldest_answer(struct enrol *enrol)
 {
     if (enrol->snapshot_phase != SNAPSHOT_NONE &&
@@ -127,6 +141,9 @@ int enrol_snapshot_begin(struct enrol *enrol)
     enrol->stream_at = 0;
     enrol->saved_answers_from = enrol->answers.first;
     enrol->saved_answers_to = enrol->answers.next;
+    enrol->saved_tokens_from = 0;
+    enrol->saved_tokens_to = enrol->tokens.count;
+    enrol->snapshot_index = enrol->index;
     enrol->snapshot_phase = SNAPSHOT_CAMPUS;
     buf_init(&head, ENROL_SNAPSHOT_STEP_BYTES);
     image_u64(&head, SNAPSHOT_MAGIC);
@@ -137,6 +154,7 @@ int enrol_snapshot_begin(struct enrol *enrol)
     image_u64(&head, enrol->term);
     image_u64(&head, enrol->wall_ms);
     image_u64(&head, answers_count(&enrol->answers));
+    image_u64(&head, enrol->tokens.count);
     campus_record_append(&enrol->stream, ENROL_RECORD_HEAD, buf_slice(&head));
     buf_fini(&head);
     /* The numbers of things come before anything that refers to them. */
@@ -159,6 +177,8 @@ static void fill(struct enrol *enrol)
             }
         } else if (enrol->saved_answers_from != enrol->saved_answers_to) {
             save_answers(enrol, ANSWERS_PER_RECORD);
+        } else if (enrol->saved_tokens_from < enrol->saved_tokens_to) {
+            save_tokens(enrol, TOKENS_PER_RECORD);
         } else {
             campus_record_append(&enrol->stream, ENROL_RECORD_TAIL, SLICE_NONE);
             enrol->snapshot_phase = SNAPSHOT_LAST;
@@ -215,7 +235,9 @@ static int load_head(struct enrol *enrol, struct slice bytes)
     if (unpack_u64(&in) != SNAPSHOT_MAGIC) {
         return ERR_DAMAGED;
     }
-    if (unpack_u64(&in) != SNAPSHOT_VERSION) {
+    uint64_t version = unpack_u64(&in);
+
+    if (version < 1 || version > SNAPSHOT_VERSION) {
         return ERR_VERSION;
     }
     struct slice cluster = unpack_bytes(&in);
@@ -225,6 +247,7 @@ static int load_head(struct enrol *enrol, struct slice bytes)
     enrol->term = unpack_u64(&in);
     enrol->wall_ms = unpack_u64(&in);
     enrol->restore_answers = unpack_u64(&in);
+    enrol->restore_tokens = version < 2 ? 0 : unpack_u64(&in);
     if (!unpack_is_done(&in) || group != enrol->config.group ||
         !slice_is_equal(cluster, slice_from(enrol->config.cluster_id.bytes, UUID_BYTES))) {
         return ERR_DAMAGED;
@@ -244,6 +267,17 @@ static int load_answers(struct enrol *enrol, struct slice bytes)
     return rc;
 }
 
+static int load_tokens(struct enrol *enrol, struct slice bytes)
+{
+    struct unpack in = unpack_from(bytes);
+    int rc = OK;
+
+    while (rc == OK && in.rest.len > 0) {
+        rc = enrol__token_load(enrol, &in);
+    }
+    return rc;
+}
+
 static int load_record(struct enrol *enrol, uint64_t kind, struct slice bytes)
 {
     if (enrol->restore_phase == RESTORE_EMPTY) {
@@ -254,6 +288,9 @@ static int load_record(struct enrol *enrol, uint64_t kind, struct slice bytes)
     }
     if (kind == ENROL_RECORD_ANSWERS) {
         return load_answers(enrol, bytes);
+    }
+    if (kind == ENROL_RECORD_TOKENS) {
+        return load_tokens(enrol, bytes);
     }
     if (kind == ENROL_RECORD_TAIL) {
         enrol->restore_phase = RESTORE_TAIL;
@@ -309,7 +346,8 @@ int enrol_restore_end(struct enrol *enrol)
     enrol->restore_phase = RESTORE_EMPTY;
     int rc = is_whole ? campus_restore_end(&enrol->campus) : ERR_DAMAGED;
 
-    if (rc == OK && answers_count(&enrol->answers) != enrol->restore_answers) {
+    if (rc == OK && (answers_count(&enrol->answers) != enrol->restore_answers ||
+                     enrol->tokens.count != enrol->restore_tokens)) {
         rc = ERR_DAMAGED;
     }
     if (rc == OK) {
@@ -333,6 +371,18 @@ uint64_t enrol__answer_hash(const struct enrol *enrol, uint32_t number)
     return hash;
 }
 
+uint64_t enrol__token_hash(const struct enrol *enrol, uint32_t number)
+{
+    struct buf image;
+
+    buf_init(&image, RECORD_BYTES_MAX);
+    enrol__token_image(enrol, number, UINT64_MAX, &image);
+    uint64_t hash = hash_bytes_seeded(ENROL_RECORD_TOKENS, image.data, image.len);
+
+    buf_fini(&image);
+    return hash;
+}
+
 uint64_t enrol_hash(struct enrol *enrol)
 {
     uint64_t hash = hash_u64(enrol->index);
@@ -342,6 +392,9 @@ uint64_t enrol_hash(struct enrol *enrol)
     }
     for (uint32_t i = 0; i < answers_count(&enrol->answers); i++) {
         hash += enrol__answer_hash(enrol, enrol->answers.first + i);
+    }
+    for (uint32_t i = 0; i < enrol->tokens.count; i++) {
+        hash += enrol__token_hash(enrol, i);
     }
     return hash;
 }

@@ -240,6 +240,9 @@ static bool hash_next(struct enrol_verify *verify)
     } else if (verify->answer != enrol->answers.next) {
         verify->hash += enrol__answer_hash(enrol, verify->answer++);
         verify->work++;
+    } else if (verify->token < enrol->tokens.count) {
+        verify->hash += enrol__token_hash(enrol, verify->token++);
+        verify->work++;
     } else {
         return false;
     }
@@ -280,7 +283,8 @@ int enrol_verify_end(struct enrol_verify *verify, struct buf *reply)
     if (reply != NULL) {
         const struct enrol *enrol = verify->enrol;
         Carillon__VerifyReply message = CARILLON__VERIFY_REPLY__INIT;
-        bool is_whole = verify->is_campus_hashed && verify->answer == enrol->answers.next;
+        bool is_whole = verify->is_campus_hashed && verify->answer == enrol->answers.next &&
+                        verify->token == enrol->tokens.count;
 
         message.ok = verify->finding_count == 0;
         message.index = enrol->index;

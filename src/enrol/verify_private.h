@@ -48,6 +48,7 @@ struct enrol_verify {
     uint32_t student;
     uint64_t hash_cursor;
     uint32_t answer;
+    uint32_t token;
     uint64_t hash;
     uint64_t sections;
     uint64_t students;

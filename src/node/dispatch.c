@@ -246,6 +246,12 @@ void node__request(void *context, struct conn *conn, struct slice payload)
     struct envelope_request request;
 
     node->counters.requests++;
+    if (conn->who.token != 0 &&
+        !enrol_token_is_live(node->enrol, conn->who.token - 1, node__wall_ms(node))) {
+        conn_turn_away(conn, IO_REFUSAL_TOKEN, ERR_UNAUTHENTICATED,
+                       "the token was revoked, or has ended");
+        return;
+    }
     arena_reset(&node->scratch);
     buf_clear(&node->text);
     if (envelope_request_decode(payload, &request) != OK) {

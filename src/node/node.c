@@ -381,21 +381,28 @@ static void on_refused(void *context, enum io_refusal refusal)
     door_refused(&((struct node *)context)->door, refusal);
 }
 
-/* The holder of a token; see docs/spec/identity.md section 6. */
-static enum io_refusal find_token(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
+/* The holder of a token. An invite opens no connection of clients. */
+static enum io_refusal find_token(void *context,
+                                  const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
                                   struct conn_who *ret_who)
 {
-    (void)context;
-    (void)hash;
-    (void)ret_who;
-    return IO_REFUSAL_TOKEN;
+    struct node *node = context;
+    struct enrol_token_view token;
+
+    if (!enrol_token_find(node->enrol, hash, node__wall_ms(node), &token) ||
+        token.role == METHOD_ROLE_NODE || token.student.len > CONN_STUDENT_BYTES_MAX) {
+        return IO_REFUSAL_TOKEN;
+    }
+    ret_who->roles = token.role;
+    ret_who->token = token.number + 1;
+    memcpy(ret_who->student, token.student.data, token.student.len);
+    ret_who->student[token.student.len] = '\0';
+    return IO_REFUSAL_NONE;
 }
 
 static bool is_revoked(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES])
 {
-    (void)context;
-    (void)hash;
-    return false;
+    return enrol_certificate_is_revoked(((struct node *)context)->enrol, hash);
 }
 
 static struct node *node_create(struct io *io, const struct node_config *config)

@@ -13,6 +13,7 @@
 #include "node/engine_single.h"
 #include "node/histogram.h"
 #include "node/node.h"
+#include "proto/operator.pb-c.h"
 #include "search/search.h"
 #include "wire/envelope.h"
 #include "wire/method.h"
@@ -274,6 +275,19 @@ int node__search_pack(const struct query *query, struct buf *out) CHECKED;
 
 void node__operate(struct node *node, struct conn *conn, uint64_t id,
                    const struct method *method, struct slice body);
+
+/* operate_keys.c: those about who is who */
+void node__keys(struct node *node, struct conn *conn, uint64_t id);
+void node__rotate(struct node *node, struct conn *conn, uint64_t id);
+
+struct node_refusals {
+    Carillon__RefusalCount rows[IO_REFUSAL_NR];
+    Carillon__RefusalCount *list[IO_REFUSAL_NR];
+};
+
+/* Fill in who was not let in, and how; @out is what the reply then points to. */
+void node__status_refusals(const struct node *node, struct node_refusals *out,
+                           Carillon__StatusReply *reply);
 
 /* A slice of a running verify. Returns: whether more is to do. */
 bool node__verify_turn(struct node *node);

@@ -84,6 +84,7 @@ static void reply_message(struct node *node, struct conn_name conn, uint64_t id,
 static void status(struct node *node, struct conn *conn, uint64_t id)
 {
     Carillon__StatusReply reply = CARILLON__STATUS_REPLY__INIT;
+    struct node_refusals refusals;
     const struct log_identity *identity = node__identity(node);
 
     reply.version = wire_text(CARILLON_VERSION);
@@ -97,6 +98,7 @@ static void status(struct node *node, struct conn *conn, uint64_t id)
     status_state(node, &reply);
     status_log(node, &reply);
     status_activity(node, &reply);
+    node__status_refusals(node, &refusals, &reply);
     reply_message(node, conn->name, id, &reply.base);
 }
 
@@ -251,6 +253,10 @@ void node__operate(struct node *node, struct conn *conn, uint64_t id,
         snapshot(node, conn, id);
     } else if (method->number == CARILLON__METHOD__METHOD_VERIFY) {
         verify(node, conn, id);
+    } else if (method->number == CARILLON__METHOD__METHOD_KEYS) {
+        node__keys(node, conn, id);
+    } else if (method->number == CARILLON__METHOD__METHOD_ROTATE) {
+        node__rotate(node, conn, id);
     } else {
         ASSERT(method->number == CARILLON__METHOD__METHOD_AUDIT);
         audit(node, conn, id, body);

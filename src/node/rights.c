@@ -56,5 +56,5 @@ int rights_check(const struct conn_who *who, const struct method *method, struct
         (void)!buf_append_format(text, "%s is for %s", method->name, roles_text(method->roles));
         return ERR_FORBIDDEN;
     }
-    return who->student[0] != '\0' ? check_student(who, method, body, text) : OK;
+    return (who->roles & METHOD_ROLE_STUDENT) != 0 ? check_student(who, method, body, text) : OK;
 }

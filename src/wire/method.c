@@ -1,5 +1,6 @@
 #include "wire/method.h"
 
+#include "proto/identity.pb-c.h"
 #include "proto/operator.pb-c.h"
 #include "proto/registrar.pb-c.h"
 #include "proto/registration.pb-c.h"
@@ -9,6 +10,7 @@
 #define STUDENT   (METHOD_ROLE_STUDENT | METHOD_ROLE_REGISTRAR)
 #define REGISTRAR METHOD_ROLE_REGISTRAR
 #define OPERATOR  METHOD_ROLE_OPERATOR
+#define PEER      (METHOD_ROLE_OPERATOR | METHOD_ROLE_NODE)
 
 #define ROW(NUMBER, name, kind, roles, deadline, request, reply, errors)                       \
     [CARILLON__METHOD__METHOD_##NUMBER] = {CARILLON__METHOD__METHOD_##NUMBER,                  \
@@ -46,6 +48,12 @@ static const struct method methods[] = {
     ROW(AUDIT,          "node.audit",           NODE,  REGISTRAR, 60000, audit_request,          audit_reply,          ""),
     ROW(EXPORT,         "registrar.export",     READ,  REGISTRAR, 10000, export_request,         export_reply,         ""),
     ROW(CATALOGUES,     "catalogue.list",       READ,  ANYONE,    5000,  catalogues_request,     catalogues_reply,     ""),
+    ROW(TOKEN_ISSUE,    "registrar.token_issue",WRITE, REGISTRAR, 10000, token_issue_request,    token_issue_reply,    "ERR_UNKNOWN_STUDENT ERR_EXISTS"),
+    ROW(TOKEN_REVOKE,   "registrar.token_revoke",WRITE,REGISTRAR, 10000, token_revoke_request,   token_revoke_reply,   "ERR_UNKNOWN_STUDENT ERR_GONE"),
+    ROW(GRANT,          "operator.grant",       WRITE, OPERATOR,  10000, grant_request,          grant_reply,          "ERR_ARGUMENT ERR_EXISTS"),
+    ROW(REVOKE,         "operator.revoke",      WRITE, OPERATOR,  10000, revoke_request,         revoke_reply,         "ERR_ARGUMENT ERR_GONE"),
+    ROW(KEYS,           "node.keys",            NODE,  PEER,      5000,  keys_request,           keys_reply,           ""),
+    ROW(ROTATE,         "node.rotate",          NODE,  OPERATOR,  60000, rotate_request,         rotate_reply,         "ERR_GONE ERR_BUSY"),
 };
 /* clang-format on */
 
