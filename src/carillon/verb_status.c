@@ -84,6 +84,19 @@ static void print_work(struct cli *cli, const Carillon__StatusReply *reply)
                cli_format(cli,
                           "%" PRIu64 ", %" PRIu64 " refused for load, %" PRIu64 " bad frames",
                           reply->requests, reply->refused_load, reply->bad_frames));
+    for (size_t i = 0; i < reply->n_refused; i++) {
+        if (reply->refused[i]->count > 0) {
+            print_fact(cli, "refused",
+                       cli_format(cli, "%" PRIu64 " %s", reply->refused[i]->count,
+                                  reply->refused[i]->reason));
+        }
+    }
+    print_fact(cli, "tls",
+               cli_format(cli,
+                          "%" PRIu64 " handshakes, %" PRIu64
+                          " of them resumed; certificate until %s",
+                          reply->tls_handshakes, reply->tls_resumed,
+                          words_moment(cli, reply->certificate_ends_ms, "")));
     print_fact(cli, "searches",
                cli_format(cli, "%" PRIu64 ", p50 %.3f ms, p99 %.3f ms", reply->search_count,
                           (double)reply->search_p50_ns / 1e6,

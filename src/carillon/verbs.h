@@ -33,6 +33,7 @@ const struct verb *verb_at(size_t index);
     X(swap,       "Students",   "drop one section and register for another in one step")                   \
     X(waitlist,   "Students",   "register, or wait for a seat in a full section")                          \
     X(schedule,   "Students",   "show a student's courses, waitlists, blocks and permits")                 \
+    X(login,      "Students",   "keep a token for a node on another machine")                              \
     X(roster,     "Registrars", "show who is in a section, and who waits")                                 \
     X(import,     "Registrars", "replace a catalogue, or the students, by what a file says")               \
     X(export,     "Registrars", "write registrations, courses, students or waitlists as JSON Lines or CSV") \
@@ -43,10 +44,13 @@ const struct verb *verb_at(size_t index);
     X(cap,        "Registrars", "change a section's capacity; nobody is dropped")                          \
     X(limits,     "Registrars", "set how many courses and credits a student may take in a term")           \
     X(catalogues, "Registrars", "list catalogues with their windows and limits")                           \
+    X(token,      "Registrars", "issue a token for a student, a registrar or an operator, or revoke it")    \
     X(audit,      "Registrars", "list what was asked and answered, refusals included")                     \
     X(status,     "Operators",  "show the node: state, memory, log, connections")                          \
     X(snapshot,   "Operators",  "write a snapshot now")                                                    \
     X(verify,     "Operators",  "check every invariant of the state")                                      \
+    X(keys,       "Operators",  "show the cluster's and the node's keys, or make new ones")                \
+    X(node,       "Operators",  "invite another node to join")                                             \
     X(call,       "Operators",  "call any method by name with a JSON body")                                \
     X(bench,      "Operators",  "measure registrations, searches, the start, or importing")
 /* clang-format on */

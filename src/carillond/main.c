@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "identity/key.h"
 #include "io_uv/io_uv.h"
 #include "node/config.h"
 #include "node/event.h"
@@ -234,6 +236,9 @@ int main(int argc, char **argv)
         return EXIT_DONE;
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    /* Keys are in our memory: no core files, and no other process of this user may look. */
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    identity_secure_memory();
     raise_descriptor_limit();
     arena_advise(advise_huge);
     daemon.world = io_uv_create();

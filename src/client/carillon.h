@@ -103,10 +103,10 @@ struct carillon_node {
     char student[65]; /* whom alone we may act for; "" when it is not a student's token */
 };
 
-/* Where the credential for a node that was logged in to is kept (`carillon login`). Errors:
- * ERR_GONE neither XDG_CONFIG_HOME nor HOME says where. */
-int carillon_credential_path(const char *host, uint16_t port, char *out,
-                             size_t size) CARILLON_CHECKED;
+/* Where the credential for this client's node is kept when one logs in (`carillon login`).
+ * Errors: ERR_GONE neither XDG_CONFIG_HOME nor HOME says where. */
+int carillon_login_path(const struct carillon_client *client, char *out,
+                        size_t size) CARILLON_CHECKED;
 
 /* ---- a client ---- */
 
@@ -166,6 +166,14 @@ void carillon_flush(struct carillon_client *client);
  * is -1 in a lent world. */
 int carillon_descriptor(const struct carillon_client *client);
 int carillon_timeout_ms(struct carillon_client *client);
+
+/* Random bytes of the system, as for tokens. */
+void carillon_random(struct carillon_client *client, void *data, size_t len);
+
+/* The credential in use, with what was learned of the cluster when connecting; borrowed. For
+ * tools that include identity/credential.h. */
+struct credential;
+const struct credential *carillon_credential(const struct carillon_client *client);
 
 /* Numbers since the client was made. */
 struct carillon_counters {

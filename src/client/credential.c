@@ -45,16 +45,18 @@ static int read_file(struct carillon_client *client, const char *path, struct bu
     return rc;
 }
 
-int carillon_credential_path(const char *host, uint16_t port, char *out, size_t size)
+int carillon_login_path(const struct carillon_client *client, char *out, size_t size)
 {
     const char *config = getenv("XDG_CONFIG_HOME");
     const char *home = getenv("HOME");
     int n = -1;
 
     if (config != NULL && config[0] == '/') {
-        n = snprintf(out, size, "%s/carillon/credentials/%s_%u", config, host, port);
+        n = snprintf(out, size, "%s/carillon/credentials/%s_%u", config, client->address,
+                     client->port);
     } else if (home != NULL && home[0] == '/') {
-        n = snprintf(out, size, "%s/.config/carillon/credentials/%s_%u", home, host, port);
+        n = snprintf(out, size, "%s/.config/carillon/credentials/%s_%u", home, client->address,
+                     client->port);
     }
     if (n < 0 || (size_t)n >= size) {
         return ERR_GONE;
@@ -92,7 +94,7 @@ static int find_file(struct carillon_client *client, char path[PATH_BYTES], stru
         (void)snprintf(path, PATH_BYTES, "%s", client->credential_path);
         return read_file(client, path, out);
     }
-    if (carillon_credential_path(client->address, client->port, path, PATH_BYTES) == OK) {
+    if (carillon_login_path(client, path, PATH_BYTES) == OK) {
         rc = read_file(client, path, out);
     }
     for (int i = 0; rc == ERR_GONE && is_loopback(client->address) && i < RUNTIME_FOLDERS;
@@ -103,6 +105,19 @@ static int find_file(struct carillon_client *client, char path[PATH_BYTES], stru
 }
 
 /* ---- TLS ---- */
+
+/* Somebody who logs in knows the root's fingerprint, and by it learns the cluster's id. */
+static void learn_cluster(struct credential *own, struct slice certificate,
+                          const struct identity_key *root)
+{
+    static const uint8_t unknown[IDENTITY_ID_BYTES];
+    struct identity_certificate read;
+
+    if (memcmp(own->cluster, unknown, sizeof unknown) == 0 &&
+        identity_certificate_read(certificate, root, &read) == IO_REFUSAL_NONE) {
+        memcpy(own->cluster, read.cluster, sizeof own->cluster);
+    }
+}
 
 /* The node's certificate must be a node's of the pinned cluster. The root's own comes from the
  * credential, or, known by its fingerprint, from the node. */
@@ -123,14 +138,19 @@ static enum io_refusal verify(void *context, struct slice certificate, struct sl
         return IO_REFUSAL_OTHER_CA;
     }
     identity_fingerprint(&root, fingerprint);
-    memcpy(trust.cluster, own->cluster, sizeof trust.cluster);
-    enum io_refusal refusal = memcmp(fingerprint, own->root, sizeof fingerprint) == 0
-                                  ? identity_certificate_judge(&trust, certificate, &read)
-                                  : IO_REFUSAL_OTHER_CA;
+    enum io_refusal refusal = IO_REFUSAL_OTHER_CA;
 
+    if (memcmp(fingerprint, own->root, sizeof fingerprint) == 0) {
+        learn_cluster(own, certificate, &root);
+        memcpy(trust.cluster, own->cluster, sizeof trust.cluster);
+        refusal = identity_certificate_judge(&trust, certificate, &read);
+    }
     if (refusal == IO_REFUSAL_NONE) {
         ret_peer->role = read.role;
         memcpy(ret_peer->name, read.name, sizeof ret_peer->name);
+        if (own->root_certificate.len == 0) {
+            (void)!buf_append_slice(&own->root_certificate, issuer); /* for saving */
+        }
     }
     identity_key_fini(&root);
     return refusal;
@@ -281,4 +301,16 @@ int client__credential_check(const struct client_link *link, const void *message
                    proof_is_equal(proof, welcome->proof.data, sizeof proof)
                ? OK
                : ERR_UNAUTHENTICATED;
+}
+
+/* ---- for tools ---- */
+
+void carillon_random(struct carillon_client *client, void *data, size_t len)
+{
+    io_random(client->io, data, len);
+}
+
+const struct credential *carillon_credential(const struct carillon_client *client)
+{
+    return &client->credential;
 }
