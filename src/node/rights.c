@@ -1,7 +1,7 @@
 #include "node/rights.h"
 
 #include "identity/certificate.h"
-#include "wire/fields.h"
+#include "wire/field.h"
 
 /* "registrar or operator" */
 static const char *roles_text(unsigned roles)
@@ -20,13 +20,16 @@ static int check_student(const struct conn_who *who, const struct method *method
     const ProtobufCFieldDescriptor *field =
         protobuf_c_message_descriptor_get_field_by_name(method->request, "student");
     bool is_named = false;
-    struct fields fields = fields_from(body);
+    struct field_reader fields = field_reader_from(body);
     struct field at;
 
     if (field == NULL) {
         return OK;
     }
-    while (fields_next(&fields, &at)) {
+    while (!field_reader_is_done(&fields)) {
+        if (!field_read(&fields, &at)) {
+            return ERR_MALFORMED;
+        }
         if (at.number != field->id) {
             continue;
         }
@@ -37,9 +40,6 @@ static int check_student(const struct conn_who *who, const struct method *method
             return ERR_FORBIDDEN;
         }
         is_named = true;
-    }
-    if (fields.failed) {
-        return ERR_MALFORMED;
     }
     if (!is_named && (method->roles & METHOD_ROLE_ANYONE) == 0) {
         (void)!buf_append_format(
