@@ -41,6 +41,7 @@ struct bench_options {
     uint32_t registrations; /* start: how many the folder holds */
     uint32_t distinct; /* searches: also so many queries drawn from the catalogues; 0: none */
     uint64_t seed;
+    bool is_tls;
 };
 
 /* ---- bench_session.c: a node to work with ---- */
@@ -53,7 +54,14 @@ struct bench_session {
     struct bench_daemon daemon;
     struct carillon_client *client;
     char address[BENCH_ADDRESS_BYTES];
+    char credential[BENCH_PATH_BYTES + 16]; /* of a token, to come by TLS; "": none yet */
 };
+
+/* ---- bench_tls.c: coming by TLS ---- */
+
+/* Have the node, to which session->client is connected, take a token of an operator, and keep it
+ * as session->credential. Errors: ERR_IO, those of the call. */
+int bench_tls_credential(struct bench_session *session) CHECKED;
 
 /* Make the folder, start the daemon and connect; each failure is said on cli->err.
  * @connections, @outstanding: the client's. Errors: those of the parts. */
@@ -129,5 +137,6 @@ int bench_search(struct cli *cli, const struct bench_options *options);
 int bench_start(struct cli *cli, const struct bench_options *options);
 int bench_snapshot(struct cli *cli, const struct bench_options *options);
 int bench_import(struct cli *cli, const struct bench_options *options);
+int bench_handshake(struct cli *cli, const struct bench_options *options);
 
 #endif

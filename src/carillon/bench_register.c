@@ -222,6 +222,7 @@ static void report_settings(struct bench_report *report, const struct bench_opti
     bench_report_number(report, "outstanding", "requests outstanding", options->outstanding, 0,
                         "");
     bench_report_number(report, "connections", "connections", options->connections, 0, "");
+    bench_report_text(report, "transport", "transport", options->is_tls ? "TLS 1.3" : "TCP");
     bench_report_number(report, "seconds", "measured", options->window_ms / 1000.0, 1, "s");
     bench_report_number(report, "warmup", "after a warm-up of", options->warmup_ms / 1000.0, 1,
                         "s");

@@ -27,18 +27,40 @@ int bench_session_fail(struct bench_session *session, const char *what, int stat
 
 /* ---- connecting ---- */
 
-static int client_open(struct bench_session *session, uint32_t connections,
-                       uint32_t outstanding)
+static int client_open_as(struct bench_session *session, uint32_t connections,
+                          uint32_t outstanding, const char *credential)
 {
     struct carillon_options options = {
         .address = session->address,
         .name = "carillon-bench/" CARILLON_VERSION,
+        .credential = credential,
         .connections = connections,
         .outstanding_max = outstanding > WINDOW_MIN ? outstanding : WINDOW_MIN,
     };
     int rc = carillon_create(&options, &session->client);
 
     return rc == OK ? carillon_connect(session->client) : rc;
+}
+
+/* With --tls the first connection fetches what the others come with. */
+static int client_open(struct bench_session *session, uint32_t connections,
+                       uint32_t outstanding)
+{
+    int rc = OK;
+
+    if (!session->options->is_tls) {
+        return client_open_as(session, connections, outstanding, session->cli->credential);
+    }
+    if (session->credential[0] == '\0') {
+        rc = client_open_as(session, 1, 1, session->cli->credential);
+        rc = rc == OK ? bench_tls_credential(session) : rc;
+        if (rc == OK) {
+            carillon_destroy(session->client);
+            session->client = NULL;
+        }
+    }
+    return rc == OK ? client_open_as(session, connections, outstanding, session->credential)
+                    : rc;
 }
 
 static void client_close(struct bench_session *session)

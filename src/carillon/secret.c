@@ -9,9 +9,9 @@
 
 #include "identity/encoding.h"
 
-void secret_draw(struct cli *cli, struct secret *ret_secret)
+void secret_draw(struct carillon_client *client, struct secret *ret_secret)
 {
-    carillon_random(cli->client, ret_secret->token, sizeof ret_secret->token);
+    carillon_random(client, ret_secret->token, sizeof ret_secret->token);
     identity_hash(slice_from(ret_secret->token, sizeof ret_secret->token), ret_secret->hash);
 }
 

@@ -14,7 +14,7 @@ struct secret {
     uint8_t hash[IDENTITY_FINGERPRINT_BYTES]; /* all that a node is told */
 };
 
-void secret_draw(struct cli *cli, struct secret *ret_secret);
+void secret_draw(struct carillon_client *client, struct secret *ret_secret);
 
 /* Lower case digits of @bytes, in the cli's arena. */
 const char *secret_hex(struct cli *cli, struct slice bytes);

@@ -18,6 +18,7 @@ enum {
     OPTION_DATA,
     OPTION_DISTINCT,
     OPTION_REGISTRATIONS,
+    OPTION_TLS,
 };
 
 /* clang-format off */
@@ -36,6 +37,7 @@ static const struct argp_option options[] = {
     {"data",          OPTION_DATA,          "FOLDER",  0, "the catalogues, *.jsonl (default CARILLON_DATA)", 0},
     {"distinct",      OPTION_DISTINCT,      "N",       0, "search: then so many queries drawn from titles, people and codes (default 10000)", 0},
     {"registrations", OPTION_REGISTRATIONS, "N",       0, "start, snapshot: how many the folder holds (default 1000000)", 0},
+    {"tls",           OPTION_TLS,           NULL,      0, "connect by TLS, with a token of its own", 0},
     {NULL,            0,                    NULL,      0, NULL, 0},
 };
 /* clang-format on */
@@ -118,6 +120,9 @@ static error_t parse(int key, char *arg, struct argp_state *state, void *input)
     case OPTION_DATA:
         bench->data = arg;
         return 0;
+    case OPTION_TLS:
+        bench->is_tls = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (bench->kind != NULL) {
             argp_error(state, "one kind of benchmark at a time: %s or %s", bench->kind, arg);
@@ -140,6 +145,7 @@ static const struct {
     {"start",    bench_start,    256, 4,  400000,         30000},
     {"snapshot", bench_snapshot, 32,  4,  400000,         60000},
     {"import",   bench_import,   16,  4,  BENCH_STUDENTS, BENCH_SECTIONS},
+    {"handshake", bench_handshake, 16, 16, BENCH_STUDENTS, BENCH_SECTIONS},
 };
 /* clang-format on */
 
@@ -172,9 +178,9 @@ int verb_bench(struct cli *cli, int argc, char **argv)
     static const struct cli_syntax syntax = {
         .options = options,
         .parse = parse,
-        .arguments = "register|search|start|snapshot|import",
+        .arguments = "register|search|start|snapshot|import|handshake",
         .about = "Measure registrations, searches, the start on a full folder, registering while "
-                 "it is written out, or importing.\v"
+                 "it is written out, importing, or connecting by TLS.\v"
                  "A daemon is started on a new temporary folder and removed afterwards, unless "
                  "--connect names a node. "
                  "What was acknowledged is read back and checked; figures that fail the check "
@@ -197,7 +203,7 @@ int verb_bench(struct cli *cli, int argc, char **argv)
             return bench_is_interrupted() ? EXIT_FAILED : code;
         }
     }
-    fprintf(cli->err, "carillon bench: say which: register, search, start, snapshot or import "
-                      "(see carillon bench --help)\n");
+    fprintf(cli->err, "carillon bench: say which: register, search, start, snapshot, "
+                      "import or handshake (see carillon bench --help)\n");
     return EXIT_USAGE;
 }

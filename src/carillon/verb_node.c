@@ -73,7 +73,7 @@ static int invite(struct cli *cli, const struct arguments *arguments,
     if (secret_expiry(cli, arguments->expires, &request.expires_ms) != OK) {
         return EXIT_USAGE;
     }
-    secret_draw(cli, &secret);
+    secret_draw(cli->client, &secret);
     request.hash = wire_binary(slice_from(secret.hash, sizeof secret.hash));
     request.role = CARILLON__ROLE__ROLE_NODE;
     request.name = wire_text("invite");

@@ -139,7 +139,7 @@ static int issue(struct cli *cli, const struct arguments *arguments)
     if (cli_client(cli) == NULL) {
         return error_exit_code(cli->connect_error);
     }
-    secret_draw(cli, &secret);
+    secret_draw(cli->client, &secret);
     int code = role == IDENTITY_ROLE_STUDENT
                    ? issue_to_student(cli, arguments, &secret, expires_ms)
                    : grant(cli, arguments, &secret, expires_ms);

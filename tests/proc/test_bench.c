@@ -117,6 +117,32 @@ static double figure(const char *key)
     return 0;
 }
 
+static void bench_register__by_tls__is_checked_all_the_same(void **state)
+{
+    static const char *const arguments[] = {
+        "register",      "--tls", "--seconds",     "0.5", "--warmup",   "0.2",
+        "--runs",        "2",     "--students",    "500", "--sections", "60",
+        "--outstanding", "32",    "--connections", "4",   NULL};
+
+    (void)state;
+    assert_int_equal(bench_run(arguments), 0);
+    assert_non_null(strstr(output, "transport=TLS 1.3\n"));
+    assert_non_null(strstr(output, "verdict=passed\n"));
+    assert_true(figure("accepted_per_s") > 0);
+}
+
+static void bench_handshake__both_kinds__are_what_they_say(void **state)
+{
+    static const char *const arguments[] = {"handshake", "--seconds", "0.5", NULL};
+
+    (void)state;
+    assert_int_equal(bench_run(arguments), 0);
+    assert_true(figure("full_per_s") > 0);
+    assert_true(figure("full_short") == 0);
+    assert_true(figure("resumed_per_s") > 0);
+    assert_true(figure("resumed_short") > 0);
+}
+
 static void bench_register__small__is_checked_and_leaves_nothing(void **state)
 {
     static const char *const arguments[] = {"register", "--seconds",     "0.5", "--warmup",
@@ -183,11 +209,22 @@ static void bench_start__small__keeps_every_registration(void **state)
 
 static void bench_snapshot__small__keeps_every_registration(void **state)
 {
-    static const char *const arguments[] = {
-        "snapshot",        "--data", SOURCE_FOLDER "/samples", "--students", "500",
-        "--sections",      "60",     "--registrations",        "300",        "--seconds",
-        "0.5",             "--warmup", "0.2",                  "--runs",     "2",
-        NULL};
+    static const char *const arguments[] = {"snapshot",
+                                            "--data",
+                                            SOURCE_FOLDER "/samples",
+                                            "--students",
+                                            "500",
+                                            "--sections",
+                                            "60",
+                                            "--registrations",
+                                            "300",
+                                            "--seconds",
+                                            "0.5",
+                                            "--warmup",
+                                            "0.2",
+                                            "--runs",
+                                            "2",
+                                            NULL};
 
     (void)state;
     assert_int_equal(bench_run(arguments), 0);
@@ -255,6 +292,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bench_register__small__is_checked_and_leaves_nothing),
+        cmocka_unit_test(bench_register__by_tls__is_checked_all_the_same),
+        cmocka_unit_test(bench_handshake__both_kinds__are_what_they_say),
         cmocka_unit_test(bench_search__samples__finds_and_measures),
         cmocka_unit_test(bench_start__small__keeps_every_registration),
         cmocka_unit_test(bench_snapshot__small__keeps_every_registration),

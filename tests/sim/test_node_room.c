@@ -119,6 +119,7 @@ static void import__more_than_the_index_may_hold__is_refused_as_full(void **stat
     world.config.memory_bytes_max = 64 << 20;
     assert_int_equal(node_world_open(&world), OK);
     const struct carillon_options options = {.address = "10.0.0.1:7440",
+                                             .credential = "",
                                              .connections = 1,
                                              .retry_never = true,
                                              .io = world.client_io[0]};

@@ -51,6 +51,7 @@ static void on_done(void *context, const struct carillon_reply *reply)
 static struct carillon_client *client_of(struct node_world *world)
 {
     const struct carillon_options options = {
+        .credential = "",
         .address = "10.0.0.1:7440",
         .connections = 1,
         .outstanding_max = BURST,
