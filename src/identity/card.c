@@ -68,7 +68,9 @@ static int take_bytes(ProtobufCBinaryData from, uint8_t *to, size_t len)
     if (from.len != len) {
         return ERR_MALFORMED;
     }
-    memcpy(to, from.data, len);
+    if (len > 0) {
+        memcpy(to, from.data, len);
+    }
     return OK;
 }
 

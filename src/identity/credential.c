@@ -116,7 +116,9 @@ static int take_address(struct credential *credential, struct slice value)
     if (value.len > CREDENTIAL_ADDRESS_BYTES_MAX) {
         return ERR_MALFORMED;
     }
-    memcpy(credential->address, value.data, value.len);
+    if (value.len > 0) {
+        memcpy(credential->address, value.data, value.len);
+    }
     credential->address[value.len] = '\0';
     return OK;
 }

@@ -26,9 +26,11 @@ struct tls *tls_create(struct io_tls *of, struct io_peer *peer)
         return tls;
     }
     SSL_set_connect_state(tls->ssl);
-    if (of->session != NULL) {
-        int ok = SSL_set_session(tls->ssl, of->session);
+    if (of->session_count > 0) {
+        SSL_SESSION *session = of->sessions[--of->session_count];
+        int ok = SSL_set_session(tls->ssl, session);
         ASSERT(ok == 1);
+        SSL_SESSION_free(session); /* ours; the end holds its own */
     }
     return tls;
 }

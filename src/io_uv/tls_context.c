@@ -25,7 +25,9 @@ void tls_context_release(struct io_tls *of)
     if (--of->holds > 0) {
         return;
     }
-    SSL_SESSION_free(of->session);
+    while (of->session_count > 0) {
+        SSL_SESSION_free(of->sessions[--of->session_count]);
+    }
     SSL_CTX_free(of->context);
     free(of);
 }
@@ -74,8 +76,8 @@ static int on_verify(X509_STORE_CTX *store, void *argument)
         return 1;
     }
     tls->peer->refusal = refusal;
-    X509_STORE_CTX_set_error(store, errors[refusal] != 0 ? errors[refusal]
-                                                           : X509_V_ERR_CERT_REJECTED);
+    X509_STORE_CTX_set_error(store,
+                             errors[refusal] != 0 ? errors[refusal] : X509_V_ERR_CERT_REJECTED);
     return 0;
 }
 
@@ -122,8 +124,14 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 {
     const struct tls *tls = SSL_get_app_data(ssl);
 
-    SSL_SESSION_free(tls->of->session);
-    tls->of->session = session;
+    struct io_tls *of = tls->of;
+
+    if (of->session_count == TLS_SESSIONS_MAX) { /* the oldest ends first */
+        SSL_SESSION_free(of->sessions[0]);
+        memmove(of->sessions, of->sessions + 1, sizeof of->sessions - sizeof of->sessions[0]);
+        of->session_count--;
+    }
+    of->sessions[of->session_count++] = session;
     return 1; /* kept */
 }
 

@@ -10,10 +10,14 @@
 #include "io_uv/io_uv_private.h"
 #include "io_uv/tls.h"
 
+enum { TLS_SESSIONS_MAX = 32 };
+
 /* What all ends of one kind share. Counted: it lives until the last end has gone. */
 struct io_tls {
     SSL_CTX *context;
-    SSL_SESSION *session; /* a client's newest ticket */
+    SSL_SESSION
+        *sessions[TLS_SESSIONS_MAX]; /* a client's tickets, each good once; newest last */
+    size_t session_count;
     enum io_refusal (*verify)(void *context, struct slice certificate, struct slice issuer,
                               struct io_peer *ret_peer);
     void *verify_context;

@@ -395,7 +395,9 @@ static enum io_refusal find_token(void *context,
     }
     ret_who->roles = token.role;
     ret_who->token = token.number + 1;
-    memcpy(ret_who->student, token.student.data, token.student.len);
+    if (token.student.len > 0) {
+        memcpy(ret_who->student, token.student.data, token.student.len);
+    }
     ret_who->student[token.student.len] = '\0';
     return IO_REFUSAL_NONE;
 }

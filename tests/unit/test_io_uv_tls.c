@@ -366,6 +366,7 @@ static void session__a_second_time__is_resumed_and_judged_again(void **state)
     run_until(f, &f->server.ended);
     assert_int_equal(f->server.end_status, ERR_UNAUTHENTICATED);
     assert_int_equal(f->server.seen.refusal, IO_REFUSAL_EXPIRED);
+    assert_true(f->server.seen.is_resumed);
     assert_int_equal(f->server.in.len, 0);
 }
 
