@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from google.protobuf.message import DecodeError
 
+from ._credential import LocalCredential, find_local
 from ._frame import FrameError, FrameReader, encode
 from ._request import Request
 from ._transport import system_status
@@ -18,6 +19,7 @@ PROTOCOL_VERSION = 1
 
 ERR_CLOSED = number_of("ERR_CLOSED")
 ERR_MALFORMED = number_of("ERR_MALFORMED")
+ERR_UNAUTHENTICATED = number_of("ERR_UNAUTHENTICATED")
 ERR_VERSION = number_of("ERR_VERSION")
 
 
@@ -35,6 +37,7 @@ class Link(asyncio.Protocol):
         self._reader = FrameReader()
         self._loop = asyncio.get_running_loop()
         self._transport: Optional[asyncio.Transport] = None
+        self._credential: Optional[LocalCredential] = None
         self._out: List[bytes] = []
         self._is_writable = True
         self._is_lost = False
@@ -116,6 +119,13 @@ class Link(asyncio.Protocol):
             return
         hello = envelope_pb2.Hello(magic=HELLO_MAGIC, version_min=PROTOCOL_VERSION, version_max=PROTOCOL_VERSION,
                                    client=self._name)
+        peer = transport.get_extra_info("peername")
+        self._credential = find_local(str(peer[0]), int(peer[1])) if peer else None
+        if self._credential is not None:
+            hello.credential.kind = envelope_pb2.CREDENTIAL_LOCAL
+            hello.credential.wall_ms = self._credential.wall_ms
+            hello.credential.nonce = self._credential.nonce
+            hello.credential.proof = self._credential.proof
         self._append(encode(hello.SerializeToString()))
 
     def data_received(self, data: bytes) -> None:
@@ -168,6 +178,8 @@ class Link(asyncio.Protocol):
             return welcome.status, welcome.text
         if welcome.version != PROTOCOL_VERSION:
             return ERR_VERSION, welcome.text
+        if self._credential is not None and not self._credential.is_shared_by(welcome.proof):
+            return ERR_UNAUTHENTICATED, "what listens there is not the node that the credential is for"
         self.welcome = welcome
         return 0, ""
 

@@ -165,6 +165,8 @@ _KINDS: Dict[str, Type[CarillonError]] = {
     "ERR_KEY_REUSED": KeyReused,
     "ERR_KEY_EXPIRED": KeyExpired,
     "ERR_PERMISSION": NotPermitted,
+    "ERR_UNAUTHENTICATED": NotPermitted,
+    "ERR_FORBIDDEN": NotPermitted,
     "ERR_MALFORMED": ProtocolError,
     "ERR_TOO_LARGE": ProtocolError,
     "ERR_NOSPACE_REPLY": ProtocolError,
