@@ -15,8 +15,8 @@
 from .aio import AsyncClient
 from .blocking import Client
 from .errors import (Ambiguous, CarillonError, DeadlineExceeded, InvalidArgument, KeyExpired, KeyReused, NotFound,
-                     NotPermitted, OutcomeUnknown, ProtocolError, QueryError, Refused, Unavailable, UnknownCourse,
-                     UnknownSection, UnknownStudent)
+                     NotPermitted, OutcomeUnknown, ProtocolError, QueryError, Refused, Unauthenticated, Unavailable,
+                     UnknownCourse, UnknownSection, UnknownStudent)
 from .keys import new_key
 from .model import (Block, Change, ChangeKind, Checked, Course, Hit, Meeting, Op, OpKind, Outcome, Permit, Receipt,
                     Refusal, RefusalKind, Roster, RosterStudent, Rule, RuleKind, Schedule, ScheduleItem, SearchResult,
@@ -30,6 +30,6 @@ __all__ = [
     "DeadlineExceeded", "Hit", "InvalidArgument", "KeyExpired", "KeyReused", "Meeting", "NotFound", "NotPermitted",
     "Op", "OpKind", "Outcome", "OutcomeUnknown", "Permit", "ProtocolError", "QueryError", "Receipt", "Refusal",
     "RefusalKind", "Refused", "Roster", "RosterStudent", "Rule", "RuleKind", "Schedule", "ScheduleItem",
-    "SearchResult", "Section", "SectionName", "Submitted", "Unavailable", "UnknownCourse", "UnknownSection",
+    "SearchResult", "Section", "SectionName", "Submitted", "Unauthenticated", "Unavailable", "UnknownCourse", "UnknownSection",
     "UnknownStudent", "WaitlistItem", "new_key",
 ]

@@ -19,8 +19,8 @@ from typing import Any, Dict, Optional
 from ._frame import FRAME_BYTES_MAX
 from ._link import Link
 from ._request import Answer, Place, Request
-from ._transport import Transport
-from .errors import TABLE, make_error, number_of
+from ._transport import Handshake, Transport, explain
+from .errors import TABLE, CarillonError, make_error, number_of
 
 ERR_BUSY = number_of("ERR_BUSY")
 ERR_CANCELLED = number_of("ERR_CANCELLED")
@@ -28,14 +28,17 @@ ERR_CLOSED = number_of("ERR_CLOSED")
 ERR_EOF = number_of("ERR_EOF")
 ERR_INTERNAL = number_of("ERR_INTERNAL")
 ERR_IO = number_of("ERR_IO")
-ERR_PERMISSION = number_of("ERR_PERMISSION")
 ERR_REFUSED_CONNECT = number_of("ERR_REFUSED_CONNECT")
 ERR_TIMEOUT = number_of("ERR_TIMEOUT")
 ERR_TOO_LARGE = number_of("ERR_TOO_LARGE")
 
+# Refused before the key was looked at.
+NOT_OF_THE_KEY = {number_of("ERR_PERMISSION"), number_of("ERR_UNAUTHENTICATED"), number_of("ERR_FORBIDDEN")}
+
 WAITING_MAX = 65535
 DEADLINE_MAX = 24 * 3600.0  # a key lives no longer
 ENVELOPE_BYTES_MAX = 64  # what a Request adds to its body, and some
+CLOSE_TIMEOUT = 1.0  # for the other side to close as well
 PAUSE_MIN = 0.010
 PAUSE_MAX = 1.0
 BUDGET_ANSWER = 1  # tenths of a retry that an answer earns
@@ -235,8 +238,8 @@ class Channel:
                 self._end_failed(request, status, reply.text)
             return
         self._budget = min(self._budget + BUDGET_ANSWER, self._budget_max)
-        if status == ERR_PERMISSION and request.unknown:
-            # Refused before the key was looked at: it says nothing of what an earlier attempt has done.
+        if status in NOT_OF_THE_KEY and request.unknown:
+            # It says nothing of what an earlier attempt has done.
             self._end_failed(request, status, reply.text)
             return
         self._end(request, Answer(status, reply.text, reply.body, request.attempts))
@@ -319,8 +322,8 @@ class Channel:
             # Nothing was asked yet: no answer here means that nobody is there, not that an outcome is unknown.
             self._attempt_failed(ERR_REFUSED_CONNECT, "nothing answers at that address in time" if not self._is_greeting
                                  else "the connection was taken, but nothing greets there")
-        except (OSError, ValueError) as error:
-            self._attempt_failed(*self._transport.explain(error))
+        except (OSError, ValueError, CarillonError) as error:
+            self._attempt_failed(*explain(error))
         finally:
             self._connecting = None
         self._ensure_link()
@@ -328,9 +331,9 @@ class Channel:
     async def _greet(self) -> None:
         link: Optional[Link] = None
 
-        def make_link() -> Link:
+        def make_link(handshake: Handshake) -> Link:
             nonlocal link
-            link = self._greeting = Link(self, self._name)
+            link = self._greeting = Link(self, self._name, handshake)
             return link
 
         await self._transport.connect(make_link)
@@ -369,5 +372,5 @@ class Channel:
         for each in (link, greeting):
             if each is not None:
                 each.close()
-                await asyncio.wait({each.closed}, timeout=self._connect_timeout)
+                await each.wait_closed(CLOSE_TIMEOUT)
         self._link = self._greeting = None

@@ -1,65 +1,133 @@
-"""The local credential: who we are to a node on this machine (docs/spec/identity.md sections 6 and 7)."""
+"""Credential files: who we are for a node, and how we know it (docs/spec/identity.md, section 6)."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+import base64
+import binascii
+import dataclasses
 import os
 import stat
-import struct
-import time
-from typing import Dict, Optional
+from typing import Dict, Iterator, NoReturn, Optional
 
-_FIRST_LINE = "carillon-credential 1"
-_BYTES_MAX = 16 << 10
+from .errors import make_error, number_of
+
+FILE_BYTES_MAX = 16 << 10
+FIRST_LINE = "carillon-credential 1"
+
+_NEEDED = {"local": ("secret",), "token": ("token",), "certificate": ("certificate", "key")}
+_HEX_BYTES = {"cluster": 16, "root": 32, "secret": 32, "token": 32}
+_BASE64 = ("root-certificate", "certificate", "key")
 
 
-def _read(path: str) -> Optional[Dict[str, str]]:
-    """The names and values of a credential file that nobody else can read; None without one."""
+@dataclasses.dataclass(frozen=True, repr=False)
+class Credential:
+    """What a file says. `root` is the fingerprint of the cluster's root key, the pin."""
+
+    kind: str
+    cluster: bytes
+    root: bytes
+    root_certificate: bytes = b""
+    secret: bytes = b""
+    token: bytes = b""
+    certificate: bytes = b""
+    key: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Credential({self.kind} of cluster {self.cluster.hex()})"  # never a secret
+
+
+def _malformed(what: str) -> NoReturn:
+    raise make_error(number_of("ERR_MALFORMED"), f"the credential: {what}")
+
+
+def _value(name: str, text: str) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        info = os.fstat(file.fileno())
-        if not stat.S_ISREG(info.st_mode) or info.st_mode & 0o077 or info.st_uid not in (0, os.geteuid()):
-            return None
-        lines = file.read(_BYTES_MAX).decode("utf-8", "replace").split("\n")
-    if lines[0] != _FIRST_LINE:
-        return None
-    return dict(line.split(" ", 1) for line in lines[1:] if " " in line)
+        if name in _BASE64:
+            return base64.b64decode(text, validate=True)
+        value = bytes.fromhex(text)
+        if len(text) == 2 * _HEX_BYTES[name] and len(value) == _HEX_BYTES[name]:
+            return value
+    except (binascii.Error, ValueError):
+        pass
+    _malformed(f"its {name} cannot be read")
 
 
-class LocalCredential:
-    """One connection's proof of the secret, and the check that the node holds it too."""
+def parse(text: str) -> Credential:
+    """Read the text of a file. Raises ProtocolError (ERR_MALFORMED, ERR_VERSION)."""
+    first, *lines = text.split("\n")
+    if first != FIRST_LINE:
+        if first.startswith("carillon-credential "):
+            raise make_error(number_of("ERR_VERSION"), "the credential is of a version that this client does not know")
+        _malformed("it does not begin as one")
+    if not lines or lines.pop() != "":
+        _malformed("its end is missing")
+    words: Dict[str, str] = {}
+    for line in lines:
+        name, space, value = line.partition(" ")
+        if not space or name in words:
+            _malformed("a line cannot be read, or stands twice")
+        words[name] = value
+    kind = words.get("kind", "")
+    if kind not in _NEEDED:
+        _malformed("it is of a kind that this client does not know")
+    own = {name for names in _NEEDED.values() for name in names}
+    if not {"cluster", "root", *_NEEDED[kind]} <= set(words) or (own - set(_NEEDED[kind])) & set(words):
+        _malformed(f"it is not a whole one of kind {kind}")
+    values = {name.replace("-", "_"): _value(name, words[name])
+              for name in (*_HEX_BYTES, *_BASE64) if name in words}
+    return Credential(kind, **values)
 
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
-        self.wall_ms = int(time.time() * 1000)
-        self.nonce = os.urandom(16)
 
-    def _prove(self, words: bytes) -> bytes:
-        message = words + struct.pack("<Q", self.wall_ms) + self.nonce
-        return hmac.new(self._secret, message, hashlib.sha256).digest()
+def read(path: str) -> Credential:
+    """Read a file that only its owner (the reader, or root) can read. Raises NotPermitted, ProtocolError, OSError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise make_error(number_of("ERR_PERMISSION"), f"{path}: {error.strerror}") from None
+    try:
+        status = os.fstat(descriptor)
+        if (not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077 != 0
+                or status.st_uid not in (0, os.geteuid())):
+            raise make_error(number_of("ERR_PERMISSION"),
+                             f"{path}: a credential has to be a file of its reader's own, of mode 0600")
+        data = os.read(descriptor, FILE_BYTES_MAX + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > FILE_BYTES_MAX:
+        _malformed("it is too large")
+    try:
+        return parse(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        _malformed("it is not UTF-8")
 
-    @property
-    def proof(self) -> bytes:
-        return self._prove(b"carillon local hello 1")
 
-    def is_shared_by(self, welcome_proof: bytes) -> bool:
-        return hmac.compare_digest(welcome_proof, self._prove(b"carillon local welcome 1"))
-
-
-def find_local(host: str, port: int) -> Optional[LocalCredential]:
-    """The credential for the node at a loopback address, as it lies there now."""
-    if not (host.startswith("127.") or host in ("::1", "localhost")):
-        return None
-    folders = ["/run/carillon", f"/tmp/carillon-{os.geteuid()}"]
+def _places(host: str, port: int, is_loopback: bool) -> Iterator[str]:
+    config, home = os.environ.get("XDG_CONFIG_HOME", ""), os.environ.get("HOME", "")
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime.startswith("/"):
-        folders.insert(0, f"{runtime}/carillon")
-    for folder in folders:
-        values = _read(f"{folder}/{port}")
-        if values is not None and values.get("kind") == "local" and len(values.get("secret", "")) == 64:
-            return LocalCredential(bytes.fromhex(values["secret"]))
+    if config.startswith("/") or home.startswith("/"):
+        folder = config if config.startswith("/") else os.path.join(home, ".config")
+        yield os.path.join(folder, "carillon/credentials", f"{host.replace(':', '.')}_{port}")
+    if is_loopback:
+        if runtime.startswith("/"):
+            yield os.path.join(runtime, "carillon", str(port))
+        yield f"/run/carillon/{port}"
+        yield f"/tmp/carillon-{os.geteuid()}/{port}"
+
+
+def find(host: str, port: int, is_loopback: bool, given: Optional[str] = None) -> Optional[Credential]:
+    """The credential for an address: the one that is given (or that CARILLON_CREDENTIAL names), else the first that
+    exists. Raises as read() does; NotFound when what is given does not exist."""
+    path = given if given is not None else os.environ.get("CARILLON_CREDENTIAL") or None
+    if path is not None:
+        try:
+            return read(path)
+        except FileNotFoundError:
+            raise make_error(number_of("ERR_GONE"), f"{path}: there is no such credential") from None
+    for place in _places(host, port, is_loopback):
+        try:
+            return read(place)
+        except FileNotFoundError:
+            continue
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from google.protobuf.message import DecodeError
@@ -10,8 +11,8 @@ from google.protobuf.message import DecodeError
 from ._credential import LocalCredential, find_local
 from ._frame import FrameError, FrameReader, encode
 from ._request import Request
-from ._transport import system_status
-from .errors import number_of
+from ._transport import Handshake, explain
+from .errors import CarillonError, number_of
 from .messages import envelope_pb2
 
 HELLO_MAGIC = 0x43524C4E
@@ -26,7 +27,7 @@ ERR_VERSION = number_of("ERR_VERSION")
 class Link(asyncio.Protocol):
     """Belongs to a channel, which it tells `link_ready`, `link_answered`, `link_drained` and (once) `link_lost`."""
 
-    def __init__(self, channel: Any, name: str) -> None:
+    def __init__(self, channel: Any, name: str, handshake: Handshake) -> None:
         self.channel = channel
         self.sent: Dict[int, Request] = {}
         self.abandoned: Set[int] = set()  # given up, and counted until the node answers, for the node counts so
@@ -34,6 +35,7 @@ class Link(asyncio.Protocol):
         self.room_max = 0
         self.heard = 0.0  # when it last said something, or had nothing to say
         self._name = name
+        self._handshake = handshake
         self._reader = FrameReader()
         self._loop = asyncio.get_running_loop()
         self._transport: Optional[asyncio.Transport] = None
@@ -92,6 +94,12 @@ class Link(asyncio.Protocol):
             self._settle(self.closed)
         self._settle(self.greeted)
 
+    async def wait_closed(self, timeout: float) -> None:
+        """After close(): until the other side has closed as well, or for `timeout` seconds at most."""
+        await asyncio.wait({self.closed}, timeout=timeout)
+        if not self.closed.done() and self._transport is not None:
+            self._transport.abort()
+
     @staticmethod
     def _settle(future: asyncio.Future[None]) -> None:
         if not future.done():
@@ -119,13 +127,12 @@ class Link(asyncio.Protocol):
             return
         hello = envelope_pb2.Hello(magic=HELLO_MAGIC, version_min=PROTOCOL_VERSION, version_max=PROTOCOL_VERSION,
                                    client=self._name)
-        peer = transport.get_extra_info("peername")
-        self._credential = find_local(str(peer[0]), int(peer[1])) if peer else None
-        if self._credential is not None:
-            hello.credential.kind = envelope_pb2.CREDENTIAL_LOCAL
-            hello.credential.wall_ms = self._credential.wall_ms
-            hello.credential.nonce = self._credential.nonce
-            hello.credential.proof = self._credential.proof
+        try:
+            self._handshake.check_peer(transport)
+        except CarillonError as error:
+            self.fail(error.number, error.text)
+            return
+        self._handshake.introduce(hello)
         self._append(encode(hello.SerializeToString()))
 
     def data_received(self, data: bytes) -> None:
@@ -178,8 +185,10 @@ class Link(asyncio.Protocol):
             return welcome.status, welcome.text
         if welcome.version != PROTOCOL_VERSION:
             return ERR_VERSION, welcome.text
-        if self._credential is not None and not self._credential.is_shared_by(welcome.proof):
-            return ERR_UNAUTHENTICATED, "what listens there is not the node that the credential is for"
+        try:
+            self._handshake.check_welcome(welcome)
+        except CarillonError as error:
+            return error.number, error.text
         self.welcome = welcome
         return 0, ""
 
@@ -194,7 +203,10 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
         self._settle(self.closed)
-        if isinstance(exc, OSError):
-            self.fail(system_status(exc), "")
-        else:
+        # A refusal comes as an alert in place of the Welcome; later an error of TLS is a connection that broke.
+        if self.welcome is None and (exc is None or isinstance(exc, ConnectionError)):
+            self.fail(ERR_CLOSED, "the node has closed the connection in place of a greeting")
+        elif exc is None or isinstance(exc, ssl.SSLError) and self.welcome is not None:
             self.fail(ERR_CLOSED, "the node has closed the connection")
+        else:
+            self.fail(*explain(exc))

@@ -58,16 +58,18 @@ class AsyncClient:
             await client.register("lm-0007", "COMP 240#1")
     """
 
-    def __init__(self, address: str = _address.DEFAULT, *, name: str = "carillon-python", outstanding_max: int = 256,
-                 deadline: Optional[float] = None, connect_timeout: float = 5.0, silence: float = 5.0,
-                 retry: bool = True) -> None:
-        """Nothing is sent yet. `name`: who we are, for the node's log. `silence`: a connection this long without a
-        word, when a request on it is given up, is replaced. `retry`: repeat by itself where that is safe."""
+    def __init__(self, address: str = _address.DEFAULT, *, credential: Optional[str] = None,
+                 name: str = "carillon-python", outstanding_max: int = 256, deadline: Optional[float] = None,
+                 connect_timeout: float = 5.0, silence: float = 5.0, retry: bool = True) -> None:
+        """Nothing is sent yet. `credential`: the path of a credential file; without it the one that CARILLON_CREDENTIAL
+        names, or that `carillon login` or a node of this machine has put in its place. `name`: who we are, for the
+        node's log. `silence`: a connection this long without a word, when a request on it is given up, is replaced.
+        `retry`: repeat by itself where that is safe."""
         if not 0 < outstanding_max <= OUTSTANDING_MAX:
             raise make_error(number_of("ERR_ARGUMENT"), f"outstanding_max: 1 to {OUTSTANDING_MAX}")
         if len(name.encode()) > NAME_BYTES_MAX:
             raise make_error(number_of("ERR_ARGUMENT"), f"name: at most {NAME_BYTES_MAX} bytes")
-        self._transport = Transport(address)
+        self._transport = Transport(address, credential)
         self._options = (name, outstanding_max, connect_timeout, silence, retry)
         self._deadline = deadline
         self._channel: Optional[Channel] = None

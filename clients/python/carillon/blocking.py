@@ -26,11 +26,11 @@ class Client:
             client.register("lm-0007", "COMP 240#1")
     """
 
-    def __init__(self, address: str = _address.DEFAULT, *, name: str = "carillon-python", outstanding_max: int = 256,
-                 deadline: Optional[float] = None, connect_timeout: float = 5.0, silence: float = 5.0,
-                 retry: bool = True) -> None:
-        self._async = AsyncClient(address, name=name, outstanding_max=outstanding_max, deadline=deadline,
-                                  connect_timeout=connect_timeout, silence=silence, retry=retry)
+    def __init__(self, address: str = _address.DEFAULT, *, credential: Optional[str] = None,
+                 name: str = "carillon-python", outstanding_max: int = 256, deadline: Optional[float] = None,
+                 connect_timeout: float = 5.0, silence: float = 5.0, retry: bool = True) -> None:
+        self._async = AsyncClient(address, credential=credential, name=name, outstanding_max=outstanding_max,
+                                  deadline=deadline, connect_timeout=connect_timeout, silence=silence, retry=retry)
         self._lock = threading.Lock()
         self._process = os.getpid()
         self._is_closed = False

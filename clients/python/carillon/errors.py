@@ -143,7 +143,11 @@ class KeyExpired(CarillonError):
 
 
 class NotPermitted(CarillonError):
-    """Not permitted, or the peer is not who it has to be."""
+    """Not permitted to whoever we are."""
+
+
+class Unauthenticated(NotPermitted):
+    """The node does not know who we are, or is not who it has to be."""
 
 
 class ProtocolError(CarillonError):
@@ -165,8 +169,8 @@ _KINDS: Dict[str, Type[CarillonError]] = {
     "ERR_KEY_REUSED": KeyReused,
     "ERR_KEY_EXPIRED": KeyExpired,
     "ERR_PERMISSION": NotPermitted,
-    "ERR_UNAUTHENTICATED": NotPermitted,
     "ERR_FORBIDDEN": NotPermitted,
+    "ERR_UNAUTHENTICATED": Unauthenticated,
     "ERR_MALFORMED": ProtocolError,
     "ERR_TOO_LARGE": ProtocolError,
     "ERR_NOSPACE_REPLY": ProtocolError,

@@ -22,7 +22,8 @@ class Connection:
         self.writer.write(encode(reply.SerializeToString()))
 
     def cut(self):
-        self.writer.transport.abort()
+        if not self.writer.transport.is_closing():
+            self.writer.transport.abort()
 
     async def run(self):
         frames = FrameReader()
@@ -68,7 +69,7 @@ class FakeNode:
         self.connections.append(connection)
         try:
             await connection.run()
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()

@@ -365,12 +365,6 @@ class Connections(Case):
         with self.assertRaises(carillon.Unavailable):
             await self.client().connect()
 
-    async def test_host__that_is_no_name__is_refused_at_once(self):
-        async with carillon.AsyncClient("two..dots:1") as client:
-            with self.assertRaises(carillon.InvalidArgument) as caught:
-                await client.schedule("s", deadline=60)
-        self.assertEqual(caught.exception.name, "ERR_ADDRESS")
-
     async def test_a_node_that_goes_and_comes_back__is_waited_for(self):
         client = self.client()
         await client.schedule("s")
