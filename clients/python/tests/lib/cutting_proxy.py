@@ -8,7 +8,9 @@ from carillon.messages import envelope_pb2, registration_pb2
 
 class CuttingProxy:
     """Passes everything on until it is armed. Then the next request, or the next answer, calls `kill`; what comes
-    after that, and an answer that was armed for, never reaches the client."""
+    after that, and an answer that was armed for, never reaches the client. Connections are closed at once until
+    `daemon_port` says where the daemon listens again: a Hello that waited for that would be older than its listening,
+    and refused."""
 
     def __init__(self):
         self.port = 0
@@ -47,6 +49,8 @@ class CuttingProxy:
         keys = {}
         upstream = None
         try:
+            if self.daemon_port == 0:
+                raise ConnectionError
             down, upstream = await asyncio.open_connection("127.0.0.1", self.daemon_port)
             self._writers.add(upstream)
             await asyncio.gather(self._pass_requests(reader, upstream, keys), self._pass_answers(down, writer, keys))
@@ -60,6 +64,7 @@ class CuttingProxy:
 
     async def _fire(self):
         kill, self._armed, self._kill = self._kill, None, None
+        self.daemon_port = 0
         await kill()
         self.cut()
 

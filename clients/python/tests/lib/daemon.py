@@ -1,5 +1,6 @@
 """A carillond process of a test's own, on a folder and port of its own."""
 
+import atexit
 import os
 import pathlib
 import shutil
@@ -11,6 +12,12 @@ import time
 BINARIES = pathlib.Path(os.environ.get("CARILLON_BINARIES", "build/dev"))
 SOURCE = pathlib.Path(__file__).resolve().parents[4]
 START_SECONDS = 60
+
+# Local credentials go where the clients of this process, and those it starts, look for them, and where nobody else's are.
+_credentials = tempfile.mkdtemp(prefix="carillon-python-run-")
+atexit.register(shutil.rmtree, _credentials)
+os.environ["XDG_RUNTIME_DIR"] = os.environ["XDG_CONFIG_HOME"] = _credentials
+os.environ.pop("CARILLON_CREDENTIAL", None)
 
 
 class Daemon:
@@ -24,6 +31,11 @@ class Daemon:
     @property
     def address(self):
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def credential(self):
+        """The path of its local credential, for who reaches it by another address."""
+        return os.path.join(_credentials, "carillon", str(self.port))
 
     @property
     def log(self):
