@@ -272,6 +272,13 @@ static struct slot *slot_get(struct client_link *link, uint64_t id)
     return slot->place == SLOT_SENT && slot->link == link && slot_id(slot) == id ? slot : NULL;
 }
 
+/* Whether @status is said before the key is looked at: it tells nothing of what an earlier
+ * attempt has done. */
+static bool is_before_the_key(int status)
+{
+    return status == ERR_PERMISSION || status == ERR_UNAUTHENTICATED || status == ERR_FORBIDDEN;
+}
+
 static void slot_answer(struct carillon_client *client, struct slot *slot,
                         const Carillon__Reply *answer)
 {
@@ -280,6 +287,10 @@ static void slot_answer(struct carillon_client *client, struct slot *slot,
     slot->status = status;
     if (status == ERR_TIMEOUT && !slot_reads(slot)) {
         slot->is_unknown = true;
+    }
+    if (slot->is_unknown && is_before_the_key(status)) {
+        slot_end_failed(client, slot, status, NULL);
+        return;
     }
     if (!error_is_retryable(status)) {
         struct carillon_reply reply = {

@@ -71,6 +71,18 @@ static void node_cut_then_busy(struct fake_conn *conn, const Carillon__Request *
     fake_reply(conn, request->id, ERR_BUSY, SLICE_NONE);
 }
 
+/* Cuts the request whose number is the script, and permits none. */
+static void node_cut_then_refuse(struct fake_conn *conn, const Carillon__Request *request)
+{
+    const struct bed *bed = conn->node->context;
+
+    if (conn->node->requests == bed->script) {
+        fake_conn_cut(conn);
+        return;
+    }
+    fake_reply(conn, request->id, ERR_FORBIDDEN, SLICE_NONE);
+}
+
 static void node_speaks_of_the_connection(struct fake_conn *conn,
                                           const Carillon__Request *request)
 {
@@ -187,6 +199,32 @@ static void retry__lost_once_then_busy__stays_unknown(void **state)
     bed_wait_answers(bed, 1);
     assert_int_equal(bed->answers.status[0], ERR_TIMEOUT);
     assert_true(bed->answers.attempts[0] > 1);
+}
+
+static void retry__lost_once_then_forbidden__stays_unknown(void **state)
+{
+    struct bed *bed = *state;
+
+    bed->node->request = node_cut_then_refuse;
+    bed->script = 1;
+    bed_client_make(bed, (struct carillon_options){0});
+    bed_ask_with_key(bed, 5, 0);
+    bed_wait_answers(bed, 1);
+    assert_int_equal(bed->answers.status[0], ERR_TIMEOUT);
+    assert_int_equal(bed->answers.attempts[0], 2);
+}
+
+static void retry__forbidden_at_once__is_a_definite_no(void **state)
+{
+    struct bed *bed = *state;
+
+    bed->node->request = node_cut_then_refuse;
+    bed->script = 0;
+    bed_client_make(bed, (struct carillon_options){0});
+    bed_ask_with_key(bed, 5, 0);
+    bed_wait_answers(bed, 1);
+    assert_int_equal(bed->answers.status[0], ERR_FORBIDDEN);
+    assert_int_equal(bed->answers.attempts[0], 1);
 }
 
 static void retry__budget_is_spent__failures_pass_through_at_once(void **state)
@@ -335,6 +373,8 @@ int main(void)
         CASE(retry__node_is_busy__is_sent_again_after_a_pause),
         CASE(retry__node_is_busy_till_the_deadline__is_a_definite_no),
         CASE(retry__lost_once_then_busy__stays_unknown),
+        CASE(retry__lost_once_then_forbidden__stays_unknown),
+        CASE(retry__forbidden_at_once__is_a_definite_no),
         CASE(retry__budget_is_spent__failures_pass_through_at_once),
         CASE(retry__ten_successes__earn_one_more),
         CASE(deadline__no_answer__write_is_unknown_and_a_late_reply_is_nobodys),

@@ -8,7 +8,6 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from google.protobuf.message import DecodeError
 
-from ._credential import LocalCredential, find_local
 from ._frame import FrameError, FrameReader, encode
 from ._request import Request
 from ._transport import Handshake, explain
@@ -20,7 +19,6 @@ PROTOCOL_VERSION = 1
 
 ERR_CLOSED = number_of("ERR_CLOSED")
 ERR_MALFORMED = number_of("ERR_MALFORMED")
-ERR_UNAUTHENTICATED = number_of("ERR_UNAUTHENTICATED")
 ERR_VERSION = number_of("ERR_VERSION")
 
 
@@ -39,7 +37,6 @@ class Link(asyncio.Protocol):
         self._reader = FrameReader()
         self._loop = asyncio.get_running_loop()
         self._transport: Optional[asyncio.Transport] = None
-        self._credential: Optional[LocalCredential] = None
         self._out: List[bytes] = []
         self._is_writable = True
         self._is_lost = False
