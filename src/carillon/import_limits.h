@@ -30,7 +30,8 @@ enum {
     IMPORT_CAPACITY_MAX = 1000000,
     IMPORT_CAPACITY_SUSPECT = 9999,     /* what systems write that cannot say "no limit" */
     IMPORT_RECORD_BYTES_MAX = 60 << 10, /* packed; a chunk must hold at least one */
-    IMPORT_CHUNK_BYTES_MAX = 64 << 10,
+    IMPORT_CHUNK_BYTES_MAX = 64 << 10,  /* of one record; others are filled to */
+    IMPORT_CHUNK_BYTES = 16 << 10,      /* this: registrations wait while the node applies one */
     IMPORT_RECORDS_MAX = 1000000, /* of one file */
     IMPORT_MINUTES_A_DAY = 1440,
 };

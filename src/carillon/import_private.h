@@ -9,7 +9,9 @@
 #include "carillon/import_index.h"
 #include "proto/registrar.pb-c.h"
 
-enum { IMPORT_SLOTS = 16 }; /* chunks sent and not yet acknowledged */
+/* Chunks sent and not yet acknowledged: one on its way to the disk while the other is applied.
+ * More would be applied in a row, and whoever registers meanwhile would wait for all of them. */
+enum { IMPORT_SLOTS = 2 };
 
 struct import_run {
     struct carillon_client *client;

@@ -156,7 +156,7 @@ static int flush_chunk(struct sender *sender)
 static int make_room(struct sender *sender, size_t bytes)
 {
     if (sender->chunk_bytes > 0 &&
-        sender->chunk_bytes + bytes > IMPORT_CHUNK_BYTES_MAX - CHUNK_ROOM) {
+        sender->chunk_bytes + bytes > IMPORT_CHUNK_BYTES - CHUNK_ROOM) {
         return flush_chunk(sender);
     }
     return OK;

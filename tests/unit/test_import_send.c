@@ -244,8 +244,8 @@ static void import_send__to_a_node_that_takes_all__arrives_once_in_bounded_chunk
     assert_int_equal(script->courses, RECORDS);
     assert_int_equal(script->staged, summary.chunks);
     assert_true(summary.chunks > 10);
-    assert_true(script->body_bytes_max <= IMPORT_CHUNK_BYTES_MAX);
-    assert_true(script->body_bytes_max > IMPORT_CHUNK_BYTES_MAX / 2);
+    assert_true(script->body_bytes_max <= IMPORT_CHUNK_BYTES);
+    assert_true(script->body_bytes_max > IMPORT_CHUNK_BYTES / 2);
     assert_int_equal(script->begins, 1);
     assert_int_equal(script->commits, 1);
     assert_int_equal(script->aborts, 0);
