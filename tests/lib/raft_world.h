@@ -26,11 +26,12 @@ enum {
 /* Things that happened: faults, and moments that the search must reach. */
 #define WORLD_MARKS(X)                                                                         \
     X(LOST)                                                                                    \
-    X(DUPLICATED) X(DELAYED) X(CUT_NODE) X(CUT_ONE_WAY) X(CUT_HALVES) X(CRASH_IDLE)            \
-        X(CRASH_BEFORE_PERSIST) X(CRASH_BETWEEN_PERSISTS) X(CRASH_BEFORE_SEND) X(              \
-            CRASH_BETWEEN_SENDS) X(CRASH_BEFORE_APPLY) X(CRASH_SNAPSHOT_DURABLE) X(CRASH_ALL)  \
-            X(SUFFIX_LOST) X(SUFFIX_TORN) X(SLOW_DISK) X(DISK_FAILED) X(LEADER_DISK_FAILED)    \
-                X(FROZEN) X(CLOCK_DRIFT) X(CLOCK_JUMP) X(RESTARTED) X(LEADER_ELECTED)          \
+    X(DUPLICATED)                                                                              \
+    X(DELAYED) X(CUT_NODE) X(CUT_ONE_WAY) X(CUT_HALVES) X(CRASH_IDLE) X(CRASH_BEFORE_PERSIST)  \
+        X(CRASH_BETWEEN_PERSISTS) X(CRASH_BEFORE_SEND) X(CRASH_BETWEEN_SENDS)                  \
+            X(CRASH_BEFORE_APPLY) X(CRASH_SNAPSHOT_DURABLE) X(CRASH_ALL) X(SUFFIX_LOST)        \
+                X(SUFFIX_TORN) X(SLOW_DISK) X(DISK_FAILED) X(LEADER_DISK_FAILED) X(FROZEN) X(  \
+                    CLOCK_DRIFT) X(CLOCK_JUMP) X(RESTARTED) X(LEADER_ELECTED)                  \
                     X(LEADER_STEPPED_DOWN) X(LEADER_STALLED) X(LEADER_REMOVED) X(VOTE_REFUSED) \
                         X(PRE_VOTE_REFUSED) X(TRUNCATED) X(REJECTED) X(OLD_TERM_NOT_COUNTED)   \
                             X(COMMITTED_WITHOUT_LEADERS_DISK) X(ACKED) X(PROPOSAL_REFUSED)     \
