@@ -2,6 +2,8 @@
 
 #include "base/assert.h"
 
+enum { TAIL_FIRST = 16, RUNS_FIRST = 8 }; /* places to begin with: most groups are idle */
+
 void raft_log_init(struct raft_log *log, struct arena *arena, uint32_t tail_max,
                    uint64_t tail_bytes_max, uint32_t runs_max)
 {
@@ -12,8 +14,10 @@ void raft_log_init(struct raft_log *log, struct arena *arena, uint32_t tail_max,
         .tail_max = tail_max,
         .tail_bytes_max = tail_bytes_max,
         .runs_max = runs_max,
-        .tail = arena_alloc(arena, 2 * (size_t)tail_max * sizeof(struct raft_entry)),
-        .runs = arena_alloc(arena, runs_max * sizeof(struct raft_run)),
+        .tail_cap = TAIL_FIRST,
+        .tail = arena_alloc(arena, TAIL_FIRST * sizeof(struct raft_entry)),
+        .run_cap = RUNS_FIRST,
+        .runs = arena_alloc(arena, RUNS_FIRST * sizeof(struct raft_run)),
     };
 }
 
@@ -28,8 +32,8 @@ void raft_log_fini(struct raft_log *log)
     for (uint32_t i = 0; i < log->tail_count; i++) {
         drop_payload(log, &log->tail[log->tail_start + i]);
     }
-    arena_free(log->arena, log->tail, 2 * (size_t)log->tail_max * sizeof(struct raft_entry));
-    arena_free(log->arena, log->runs, log->runs_max * sizeof(struct raft_run));
+    arena_free(log->arena, log->tail, log->tail_cap * sizeof(struct raft_entry));
+    arena_free(log->arena, log->runs, log->run_cap * sizeof(struct raft_run));
 }
 
 void raft_log_reset(struct raft_log *log, raft_index base, raft_term base_term)
@@ -99,13 +103,27 @@ bool raft_log_has_room(const struct raft_log *log, raft_term term, size_t bytes)
            log->tail_count < log->tail_max;
 }
 
+/* Moves the arrays: pointers into the tail are taken after a step's appends, never before. */
+static void grow(struct raft_log *log)
+{
+    if (log->tail_start + log->tail_count == log->tail_cap) {
+        log->tail = arena_grow(log->arena, log->tail, sizeof log->tail[0], log->tail_cap,
+                               2 * (size_t)log->tail_cap);
+        log->tail_cap *= 2;
+    }
+    if (log->run_count == log->run_cap) {
+        log->runs = arena_grow(log->arena, log->runs, sizeof log->runs[0], log->run_cap,
+                               2 * (size_t)log->run_cap);
+        log->run_cap *= 2;
+    }
+}
+
 void raft_log_append(struct raft_log *log, const struct raft_entry *entry)
 {
-    struct raft_entry *to = &log->tail[log->tail_start + log->tail_count];
-
     ASSERT(raft_log_has_room(log, entry->term, entry->payload.len));
     ASSERT(entry->term >= raft_log_last_term(log));
-    ASSERT(log->tail_start + log->tail_count < 2 * log->tail_max);
+    grow(log);
+    struct raft_entry *to = &log->tail[log->tail_start + log->tail_count];
     *to = *entry;
     to->payload = arena_copy(log->arena, entry->payload);
     log->tail_count++;
@@ -174,7 +192,7 @@ void raft_log_trim(struct raft_log *log)
         log->tail_start = 0;
         log->tail_first = log->last + 1;
     }
-    if (log->tail_start > log->tail_max) {
+    if (log->tail_start > log->tail_cap / 2) {
         memmove(log->tail, log->tail + log->tail_start,
                 log->tail_count * sizeof(struct raft_entry));
         log->tail_start = 0;

@@ -26,10 +26,12 @@ struct raft_log {
 
     struct raft_run *runs; /* ascending; the first begins at base + 1 */
     uint32_t run_count;
+    uint32_t run_cap;
     uint32_t runs_max;
 
-    struct raft_entry *tail; /* 2 * tail_max places, used from tail_start on */
-    raft_index tail_first;   /* last + 1 when the tail is empty */
+    struct raft_entry *tail; /* tail_cap places, used from tail_start on */
+    uint32_t tail_cap;
+    raft_index tail_first; /* last + 1 when the tail is empty */
     uint32_t tail_start;
     uint32_t tail_count;
     uint32_t tail_max; /* entries */

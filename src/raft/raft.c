@@ -21,12 +21,14 @@ void raft_options_default(struct raft_options *ret_options)
 }
 
 /* What the arena may hold: the tail's payloads, each rounded up by a quarter or to 16 bytes,
- * and the arrays. */
+ * and the arrays, which at most double what they need and are copied when they grow. */
 static uint64_t memory_budget(const struct raft_options *options)
 {
-    return options->tail_bytes_max + options->tail_bytes_max / 4 +
-           (uint64_t)options->tail_entries_max * (2 * sizeof(struct raft_entry) + 48) +
-           (uint64_t)options->runs_max * 2 * sizeof(struct raft_run) + 4096;
+    uint64_t entries = 64 + (uint64_t)options->tail_entries_max;
+    uint64_t runs = 64 + (uint64_t)options->runs_max;
+
+    return options->tail_bytes_max + options->tail_bytes_max / 4 + entries * 48 +
+           entries * 8 * sizeof(struct raft_entry) + runs * 4 * sizeof(struct raft_run);
 }
 
 void raft_init(struct raft *raft, const struct raft_options *options,

@@ -293,7 +293,6 @@ struct raft {
     struct raft_progress progress[RAFT_MEMBERS_MAX];
     bool is_vote_asked;
     bool is_transfer_election;
-    bool is_waiting_snapshot;
     uint64_t heartbeat_ms; /* when the next is due */
     uint64_t round_confirmed;
     raft_id transfer_to;

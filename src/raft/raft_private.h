@@ -28,6 +28,7 @@ void raft__repair(struct raft *raft);
 
 /* snapshot.c */
 void raft__put_mark(struct raft *raft);
+void raft__want_snapshot(struct raft *raft);
 
 /* role.c */
 void raft__become_follower(struct raft *raft, raft_term term, raft_id leader);

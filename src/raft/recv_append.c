@@ -105,7 +105,10 @@ static raft_index take_entries(struct raft *raft, const struct raft_append *appe
     if (raft->role != RAFT_STOPPED && index >= first) {
         raft__persist_entries(raft, first);
     }
-    raft->is_full = i < append->count && log->durable < log->last;
+    raft->is_full = i < append->count;
+    if (raft->is_full && log->durable == log->last) {
+        raft__want_snapshot(raft); /* the disk is not what it waits for */
+    }
     return index;
 }
 

@@ -59,7 +59,6 @@ static void forget(struct raft *raft)
     }
     raft->is_vote_asked = false;
     raft->is_transfer_election = false;
-    raft->is_waiting_snapshot = false;
     raft->vote_reply_to = 0;
     raft->is_ack_due = false;
     raft->is_reject_due = false;

@@ -15,6 +15,14 @@ void raft__put_mark(struct raft *raft)
     raft->is_release_due = true;
 }
 
+/* Each change of term since the snapshot takes memory; the room for them is nearly gone. */
+void raft__want_snapshot(struct raft *raft)
+{
+    if (raft->applied > raft->snapshot.index) {
+        raft__request(raft, (struct raft_request){.kind = RAFT_WANT_SNAPSHOT});
+    }
+}
+
 static void compact(struct raft *raft, raft_index base)
 {
     struct raft_log *log = &raft->log;

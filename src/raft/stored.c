@@ -21,10 +21,16 @@ void raft__on_stored(struct raft *raft, const struct raft_event *event)
                                 .index = raft->log.base,
                             });
     }
-    if (has_moved && raft->role == RAFT_FOLLOWER && raft->leader != 0) {
-        raft->is_ack_due = true;
-        if (raft->is_full) {
-            raft__announce_room(raft);
-        }
+    if (raft->log.run_count > raft->log.runs_max / 4 * 3) {
+        raft__want_snapshot(raft);
+    }
+    if (raft->role != RAFT_FOLLOWER || raft->leader == 0) {
+        return;
+    }
+    raft->is_ack_due = raft->is_ack_due || has_moved;
+    if (raft->is_full) {
+        /* at every write, for a snapshot may have moved what counts as durable before this one
+         */
+        raft__announce_room(raft);
     }
 }

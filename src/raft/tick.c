@@ -36,7 +36,6 @@ static void tick_leader(struct raft *raft)
         return;
     }
     raft->is_transfer_sent = false;
-    raft->is_waiting_snapshot = false;
     for (uint32_t i = 0; i < raft->configuration.count; i++) {
         raft->progress[i].is_due = true;
     }

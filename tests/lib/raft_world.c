@@ -13,7 +13,7 @@
 const char *const world_mark_names[WORLD_MARK_NR] = {WORLD_MARKS(MARK_NAME)};
 #undef MARK_NAME
 
-enum { EPOCH_MS = 1000000, HEAL_MS_MAX = 30000, STEPS_MAX = 300000 };
+enum { EPOCH_MS = 1000000, HEAL_MS_MAX = 30000, STEPS_MAX = 100000 };
 
 struct world *world_create(void)
 {
@@ -350,9 +350,10 @@ static void options_of_the_world(struct world *world)
     world->options.append_entries_max = 1 + (uint32_t)rng_below(&world->rng, WORLD_APPEND_MAX);
     world->options.append_bytes_max = 64;
     world->options.uncommitted_max = 40;
-    world->options.tail_entries_max = 16 + (uint32_t)rng_below(&world->rng, 240);
+    world->options.tail_entries_max =
+        16 + (uint32_t)rng_below(&world->rng, rng_below(&world->rng, 2) ? 16 : 240);
     world->options.tail_bytes_max = 4096;
-    world->options.runs_max = 256;
+    world->options.runs_max = 24 + (uint32_t)rng_below(&world->rng, 100);
     world->options.trailing_max = (uint32_t)rng_below(&world->rng, 20);
     world->options.read_entries_max = 1 + (uint32_t)rng_below(&world->rng, WORLD_APPEND_MAX);
 }

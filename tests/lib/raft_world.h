@@ -24,28 +24,23 @@ enum {
 };
 
 /* Things that happened: faults, and moments that the search must reach. */
+/* clang-format off */
 #define WORLD_MARKS(X)                                                                         \
-    X(LOST)                                                                                    \
-    X(DUPLICATED)                                                                              \
-    X(DELAYED) X(CUT_NODE) X(CUT_ONE_WAY) X(CUT_HALVES) X(CRASH_IDLE) X(CRASH_BEFORE_PERSIST)  \
-        X(CRASH_BETWEEN_PERSISTS) X(CRASH_BEFORE_SEND) X(CRASH_BETWEEN_SENDS)                  \
-            X(CRASH_BEFORE_APPLY) X(CRASH_SNAPSHOT_DURABLE) X(CRASH_ALL) X(SUFFIX_LOST)        \
-                X(SUFFIX_TORN) X(SLOW_DISK) X(DISK_FAILED) X(LEADER_DISK_FAILED) X(FROZEN) X(  \
-                    CLOCK_DRIFT) X(CLOCK_JUMP) X(RESTARTED) X(LEADER_ELECTED)                  \
-                    X(LEADER_STEPPED_DOWN) X(LEADER_STALLED) X(LEADER_REMOVED) X(VOTE_REFUSED) \
-                        X(PRE_VOTE_REFUSED) X(TRUNCATED) X(REJECTED) X(OLD_TERM_NOT_COUNTED)   \
-                            X(COMMITTED_WITHOUT_LEADERS_DISK) X(ACKED) X(PROPOSAL_REFUSED)     \
-                                X(PROPOSAL_BUSY) X(LEARNER_ADDED) X(PROMOTED) X(DEMOTED)       \
-                                    X(REMOVED) X(CONFIGURATION_ROLLED_BACK) X(TRANSFER_ASKED)  \
-                                        X(TRANSFERRED) X(TRANSFER_TIMED_OUT) X(READ_DONE)      \
-                                            X(READ_REFUSED) X(READ_BEFORE_OWN_COMMIT)          \
-                                                X(SNAPSHOT_TAKEN) X(SNAPSHOT_SENT)             \
-                                                    X(SNAPSHOT_INSTALLED) X(SNAPSHOT_RESUMED)  \
-                                                        X(SNAPSHOT_ABANDONED)                  \
-                                                            X(INSTALLED_ACROSS_TERMS) X(       \
-                                                                LOG_REPAIRED) X(LOG_RECYCLED)  \
-                                                                X(READ_FROM_LOG)               \
-                                                                    X(READ_FROM_LOG_TO_APPLY)
+    X(LOST) X(DUPLICATED) X(DELAYED) X(CUT_NODE) X(CUT_ONE_WAY) X(CUT_HALVES)                  \
+    X(CRASH_IDLE) X(CRASH_BEFORE_PERSIST) X(CRASH_BETWEEN_PERSISTS) X(CRASH_BEFORE_SEND)       \
+    X(CRASH_BETWEEN_SENDS) X(CRASH_BEFORE_APPLY) X(CRASH_SNAPSHOT_DURABLE) X(CRASH_ALL)        \
+    X(SUFFIX_LOST) X(SUFFIX_TORN) X(SLOW_DISK) X(DISK_FAILED) X(LEADER_DISK_FAILED)            \
+    X(FROZEN) X(CLOCK_DRIFT) X(CLOCK_JUMP) X(RESTARTED)                                        \
+    X(LEADER_ELECTED) X(LEADER_STEPPED_DOWN) X(LEADER_STALLED) X(LEADER_REMOVED)               \
+    X(VOTE_REFUSED) X(PRE_VOTE_REFUSED) X(TRUNCATED) X(REJECTED) X(OLD_TERM_NOT_COUNTED)       \
+    X(COMMITTED_WITHOUT_LEADERS_DISK) X(ACKED) X(PROPOSAL_REFUSED) X(PROPOSAL_BUSY)            \
+    X(LEARNER_ADDED) X(PROMOTED) X(DEMOTED) X(REMOVED) X(CONFIGURATION_ROLLED_BACK)            \
+    X(TRANSFER_ASKED) X(TRANSFERRED) X(TRANSFER_TIMED_OUT)                                     \
+    X(READ_DONE) X(READ_REFUSED) X(READ_BEFORE_OWN_COMMIT)                                     \
+    X(SNAPSHOT_TAKEN) X(SNAPSHOT_SENT) X(SNAPSHOT_INSTALLED) X(SNAPSHOT_RESUMED)               \
+    X(SNAPSHOT_ABANDONED) X(INSTALLED_ACROSS_TERMS) X(LOG_REPAIRED) X(LOG_RECYCLED)            \
+    X(FOLLOWER_FULL) X(READ_FROM_LOG) X(READ_FROM_LOG_TO_APPLY)
+/* clang-format on */
 
 #define WORLD_MARK_ENUM(name) WORLD_##name,
 enum world_mark { WORLD_MARKS(WORLD_MARK_ENUM) WORLD_MARK_NR };

@@ -120,6 +120,21 @@ static void check_ack(struct world *world, uint32_t at, const struct raft_messag
     }
 }
 
+/* The term a restart would find: that of the hard state, or of what is younger than it. */
+static raft_term durable_term(const struct world_node *node)
+{
+    raft_term term = node->hard_term;
+
+    if (node->snapshot.at.term > term) {
+        term = node->snapshot.at.term;
+    }
+    if (node->durable_last > node->snapshot.at.index &&
+        node->durable[node->durable_last]->entry.term > term) {
+        term = node->durable[node->durable_last]->entry.term;
+    }
+    return term;
+}
+
 void world_check_send(struct world *world, uint32_t at, const struct raft_message *message)
 {
     const struct world_node *node = &world->node[at];
@@ -145,7 +160,7 @@ void world_check_send(struct world *world, uint32_t at, const struct raft_messag
         needs_term = true;
     }
     if ((vote != 0 && (node->hard_term != message->term || node->hard_vote != vote)) ||
-        (needs_term && node->hard_term != message->term)) {
+        (needs_term && durable_term(node) != message->term)) {
         world_fail(world,
                    "n%u speaks in term %" PRIu64 " (message %d), on disk is term %" PRIu64
                    " and a vote for n%u",
@@ -369,6 +384,7 @@ void world_check_node(struct world *world, uint32_t at)
                               ? WORLD_LEADER_REMOVED
                               : WORLD_LEADER_STEPPED_DOWN);
     }
+    world->marks[WORLD_FOLLOWER_FULL] += raft->is_full;
     node->role = raft->role;
     node->term = raft->term;
     node->commit_before = node->commit;

@@ -74,22 +74,6 @@ static void settle(struct world *world, uint32_t at, const struct world_record *
     }
 }
 
-void world_disk_kick(struct world *world, uint32_t at)
-{
-    struct world_node *node = &world->node[at];
-
-    if (world->is_scripted || node->batch_end != 0 ||
-        node->durable_count == node->record_count) {
-        return;
-    }
-    uint64_t delay = rng_below(&world->rng, world->faults.disk_ms + 1);
-    if (node->disk_slow_ms > 0) {
-        delay += rng_below(&world->rng, node->disk_slow_ms);
-    }
-    node->batch_end = node->record_count;
-    world_post(world, delay, WORLD_DISK, at, node->life, NULL);
-}
-
 /* Records in front that say nothing any more, as recycling a segment drops them. The newest
  * hard state is kept: the log copies it. */
 static void recycle(struct world *world, uint32_t at)
@@ -113,6 +97,22 @@ static void recycle(struct world *world, uint32_t at)
     memmove(node->records, node->records + gone, node->record_count * sizeof node->records[0]);
 }
 
+void world_disk_kick(struct world *world, uint32_t at)
+{
+    struct world_node *node = &world->node[at];
+
+    if (world->is_scripted || node->batch_end != 0 ||
+        node->durable_count == node->record_count) {
+        return;
+    }
+    uint64_t delay = rng_below(&world->rng, world->faults.disk_ms + 1);
+    if (node->disk_slow_ms > 0) {
+        delay += rng_below(&world->rng, node->disk_slow_ms);
+    }
+    node->batch_end = node->record_count;
+    world_post(world, delay, WORLD_DISK, at, node->life, NULL);
+}
+
 static void disk_fails(struct world *world, uint32_t at)
 {
     struct world_node *node = &world->node[at];
@@ -121,6 +121,9 @@ static void disk_fails(struct world *world, uint32_t at)
     world_mark(world, WORLD_DISK_FAILED);
     world->marks[WORLD_LEADER_DISK_FAILED] += node->raft.role == RAFT_LEADER;
     world_step(world, at, &event);
+    if (node->raft.role != RAFT_STOPPED) {
+        world_fail(world, "n%u goes on after its disk failed", at + 1);
+    }
     if (node->is_up) {
         /* The node ends; whether the batch reached the disk nobody knows. */
         world_crash(world, at);
@@ -215,6 +218,9 @@ void world_disk_request(struct world *world, uint32_t at, const struct raft_requ
     case RAFT_RELEASE:
         if (request->index > node->released) {
             node->released = request->index;
+        }
+        if (rng_below(&world->rng, 4) == 0 && node->batch_end == 0) {
+            recycle(world, at);
         }
         return;
     }

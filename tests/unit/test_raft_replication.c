@@ -246,6 +246,27 @@ static void follower__far_behind__is_fed_from_the_log(void **state)
     expect_all_well();
 }
 
+/* Each change of term is remembered until a snapshot covers it; when there are many, one is
+ * asked for. */
+static void terms__many_since_the_snapshot__ask_for_another(void **state)
+{
+    (void)state;
+    struct raft_options options = story_options();
+    options.runs_max = 8;
+    world_begin_scripted(world, &options, 3);
+    story_elect(world, 1);
+    for (uint32_t i = 0; i < 30; i++) {
+        uint32_t leader = 1 + i % 2;
+        (void)story_transfer(world, leader, 3 - leader);
+        story_settle(world);
+        assert_int_equal(story_raft(world, 3 - leader)->role, RAFT_LEADER);
+        assert_true(story_raft(world, 3 - leader)->log.run_count <= 8);
+    }
+    assert_true(story_raft(world, 1)->snapshot.index > 20);
+    assert_true(story_raft(world, 3)->snapshot.index > 20);
+    expect_all_well();
+}
+
 static void propose__too_much__is_refused_and_nothing_is_written(void **state)
 {
     static uint8_t bytes[4096];
@@ -333,6 +354,7 @@ int main(void)
         cmocka_unit_test(
             apply__disk_holds_entries_that_were_cut_off__reads_only_what_left_memory),
         cmocka_unit_test(follower__far_behind__is_fed_from_the_log),
+        cmocka_unit_test(terms__many_since_the_snapshot__ask_for_another),
         cmocka_unit_test(propose__too_much__is_refused_and_nothing_is_written),
         cmocka_unit_test(messages__that_make_no_sense__change_nothing),
     };

@@ -101,6 +101,8 @@ static void install__under_way__is_not_acknowledged(void **state)
     const struct raft_message *reply = story_waiting(world, 3, 1, RAFT_APPEND_REPLY);
     assert_non_null(reply);
     assert_true(reply->append_reply.match < story_raft(world, 1)->snapshot.index);
+    (void)story_deliver(world, 3, 1);
+    assert_true(story_raft(world, 1)->progress[2].match < story_raft(world, 1)->snapshot.index);
     (void)story_jobs(world, 3);
     (void)story_jobs(world, 3);
     reply = story_waiting(world, 3, 1, RAFT_APPEND_REPLY);
