@@ -1,6 +1,6 @@
 /* raft/message.h -- what the members of a group say to one another, and what a log holds.
  *
- * Layer: raft (base)     Spec: docs/spec/raft.md section 3
+ * Layer: raft (base, wire)     Spec: docs/spec/raft.md section 3, proto/raft.proto
  *
  * Messages may be lost, repeated, delayed and reordered; each says all that it relies on. What
  * a message points to is borrowed until the next step of the one who made it.
@@ -8,6 +8,7 @@
 #ifndef CARILLON_RAFT_MESSAGE_H
 #define CARILLON_RAFT_MESSAGE_H
 
+#include "base/buf.h"
 #include "raft/configuration.h"
 
 enum raft_entry_kind {
@@ -105,5 +106,23 @@ struct raft_message {
         struct raft_snapshot_reply snapshot_reply;
     };
 };
+
+/* Append the bytes of @message to @out. Errors: ERR_FULL, nothing appended. */
+int raft_message_encode(const struct raft_message *message, struct buf *out) CHECKED;
+
+/* Where a decoded message keeps what it points to. */
+struct raft_message_space {
+    struct raft_entry *entries;
+    uint32_t entries_max;
+    struct raft_snapshot snapshot;
+};
+
+/* Read a message; payloads and data are borrowed from @bytes, the rest is in @space. Whether it
+ * makes sense is judged where it is received.
+ *
+ * Errors: ERR_MALFORMED; ERR_TOO_LARGE more entries than there is space for.
+ */
+int raft_message_decode(struct slice bytes, struct raft_message_space *space,
+                        struct raft_message *ret_message) CHECKED;
 
 #endif

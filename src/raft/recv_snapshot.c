@@ -109,6 +109,13 @@ void raft__on_chunk_written(struct raft *raft, const struct raft_event *event)
     }
     receipt->is_writing = false;
     receipt->offset = receipt->offset_next;
+    if (is_known(raft, &receipt->snapshot)) {
+        /* Late appends brought the log there meanwhile. */
+        receipt->is_active = false;
+        raft__request(raft, (struct raft_request){.kind = RAFT_ABANDON});
+        take_as_known(raft, &receipt->snapshot);
+        return;
+    }
     if (receipt->is_last) {
         receipt->is_installing = true;
         raft__request(raft, (struct raft_request){

@@ -67,12 +67,6 @@ static void forget(struct raft *raft)
      * way to the disk is not acknowledged across a change of leaders. */
     raft->verified = 0;
     raft->round = 0;
-}
-
-static void enter_term(struct raft *raft, raft_term term)
-{
-    forget(raft);
-    raft__set_hard(raft, term, 0);
     if (raft->receipt.is_active && !raft->receipt.is_installing) {
         raft__request(raft, (struct raft_request){.kind = RAFT_ABANDON});
         raft->receipt.is_active = false;
@@ -83,7 +77,8 @@ void raft__become_follower(struct raft *raft, raft_term term, raft_id leader)
 {
     ASSERT(term >= raft->term);
     if (term > raft->term) {
-        enter_term(raft, term);
+        forget(raft);
+        raft__set_hard(raft, term, 0);
         raft__reset_election(raft);
     } else if (raft->role != RAFT_FOLLOWER) {
         forget(raft);

@@ -6,6 +6,8 @@
 
 /* The network loses, repeats, delays, reorders and cuts, in one direction or both. */
 
+enum { WIRE_EVERY = 16, WIRE_BYTES_MAX = 1 << 16 }; /* seeds that check it; bytes */
+
 static const char *const type_names[RAFT_MESSAGE_NR] = {
     [RAFT_VOTE] = "vote",
     [RAFT_VOTE_REPLY] = "vote-reply",
@@ -97,8 +99,32 @@ static void post(struct world *world, const struct raft_message *message)
     world_post(world, delay, WORLD_PACKET, (uint32_t)message->to - 1, 0, packet);
 }
 
+/* Every message survives the wire: what is read back is written as the same bytes. */
+static void check_wire(struct world *world, const struct raft_message *message)
+{
+    struct raft_entry entries[WORLD_APPEND_MAX];
+    struct raft_message_space space = {.entries = entries, .entries_max = WORLD_APPEND_MAX};
+    struct raft_message read;
+    struct buf first;
+    struct buf second;
+
+    buf_init(&first, WIRE_BYTES_MAX);
+    buf_init(&second, WIRE_BYTES_MAX);
+    if (raft_message_encode(message, &first) != OK ||
+        raft_message_decode(buf_slice(&first), &space, &read) != OK ||
+        raft_message_encode(&read, &second) != OK ||
+        !slice_is_equal(buf_slice(&first), buf_slice(&second))) {
+        world_fail(world, "a message of type %d does not survive the wire", (int)message->type);
+    }
+    buf_fini(&first);
+    buf_fini(&second);
+}
+
 void world_send(struct world *world, const struct raft_message *message)
 {
+    if (world->seed % WIRE_EVERY == 0) {
+        check_wire(world, message);
+    }
     world_mix(world, message->type, message->from << 8 | message->to, message->term);
     if (world->cut[message->from - 1][message->to - 1]) {
         trace(world, "cut", message);

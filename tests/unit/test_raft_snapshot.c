@@ -196,6 +196,72 @@ static void receipt__of_an_old_term__is_abandoned(void **state)
     expect_all_well();
 }
 
+/* A member that campaigns does not install what a leader of before was sending. */
+static void receipt__when_it_campaigns__is_abandoned(void **state)
+{
+    (void)state;
+    begin_with_a_lagging_member();
+    for (int i = 0; i < 100 && !story_raft(world, 3)->receipt.is_last; i++) {
+        (void)story_deliver(world, 1, 3);
+        story_sync(world, 3);
+        if (!story_raft(world, 3)->receipt.is_last) {
+            (void)story_jobs(world, 3);
+        }
+        (void)story_deliver(world, 3, 1);
+        (void)story_jobs(world, 1);
+    }
+    assert_true(story_raft(world, 3)->receipt.is_writing); /* the last chunk */
+    story_timeout(world, 3);
+    assert_int_equal(story_raft(world, 3)->role, RAFT_PRE_CANDIDATE);
+    (void)story_jobs(world, 3);
+    assert_false(story_raft(world, 3)->receipt.is_installing);
+    story_settle(world);
+    story_timeout(world, 1);
+    story_settle(world);
+    assert_int_equal(story_raft(world, 3)->snapshot.index,
+                     story_raft(world, 1)->snapshot.index);
+    expect_all_well();
+}
+
+/* Found by the simulation: appends that were late bring the log past the snapshot while its
+ * last chunk is being written. It is not installed over what is committed by then. */
+static void receipt__log_reached_the_snapshot_meanwhile__is_dropped(void **state)
+{
+    (void)state;
+    begin_with_a_lagging_member();
+    for (int i = 0; i < 100 && !story_raft(world, 3)->receipt.is_last; i++) {
+        (void)story_deliver(world, 1, 3);
+        story_sync(world, 3);
+        if (!story_raft(world, 3)->receipt.is_last) {
+            (void)story_jobs(world, 3);
+        }
+        (void)story_deliver(world, 3, 1);
+        (void)story_jobs(world, 1);
+    }
+    raft_index index = story_raft(world, 1)->snapshot.index;
+    for (raft_index i = story_raft(world, 3)->log.last + 1; i <= index; i++) {
+        struct raft_entry entry = world->commits[i]->entry;
+        struct raft_message append = {
+            .type = RAFT_APPEND,
+            .from = 1,
+            .to = 3,
+            .term = story_raft(world, 1)->term,
+            .append = {.prev_index = i - 1,
+                       .prev_term = i == 1 ? 0 : world->commits[i - 1]->entry.term,
+                       .commit = index,
+                       .entries = &entry,
+                       .count = 1},
+        };
+        story_receive(world, 3, &append);
+    }
+    assert_int_equal(story_raft(world, 3)->commit, index);
+    (void)story_jobs(world, 3);
+    assert_false(story_raft(world, 3)->receipt.is_active);
+    story_settle(world);
+    assert_int_equal(story_raft(world, 3)->snapshot.index, 0);
+    expect_all_well();
+}
+
 /* ---- restarts */
 
 static struct raft member;
@@ -364,6 +430,8 @@ int main(void)
         cmocka_unit_test(install__under_way__no_campaign_and_no_change_of_the_log),
         cmocka_unit_test(chunks__after_a_loss__go_on_where_they_were),
         cmocka_unit_test(receipt__of_an_old_term__is_abandoned),
+        cmocka_unit_test(receipt__when_it_campaigns__is_abandoned),
+        cmocka_unit_test(receipt__log_reached_the_snapshot_meanwhile__is_dropped),
         cmocka_unit_test(restart__snapshot_ahead_of_the_log__voids_leftovers),
         cmocka_unit_test(restart__log_begins_with_a_leftover__takes_what_follows_the_snapshot),
         cmocka_unit_test(release__before_the_mark_is_durable__is_not_asked),
