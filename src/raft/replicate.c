@@ -96,14 +96,17 @@ static bool send_next(struct raft *raft, struct raft_progress *progress)
     return false;
 }
 
+/* The first probe brings entries along; one that is repeated does not: the follower may be
+ * down, or busy with a snapshot, and asking where the logs meet needs none. */
 static void replicate_probe(struct raft *raft, struct raft_progress *progress)
 {
-    if (progress->is_due) {
-        progress->is_probe_sent = false;
+    if (progress->is_probe_sent) {
+        if (progress->is_due) {
+            (void)begin_append(raft, progress);
+        }
+        return;
     }
-    if (!progress->is_probe_sent && !send_next(raft, progress) &&
-        (progress->is_due || progress->next > raft->log.last)) {
-        /* Nothing to send with it, or not read yet: asking where the logs meet needs none. */
+    if (!send_next(raft, progress) && (progress->is_due || progress->next > raft->log.last)) {
         (void)begin_append(raft, progress);
         progress->is_probe_sent = true;
     }

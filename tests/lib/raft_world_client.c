@@ -6,6 +6,10 @@
 
 /* Those who use the group, those who operate it, and what goes wrong around it. */
 
+/* Entries that clients make before the healing: whoever has none of them must be able to get
+ * them all in the time that is left, one an append on the slowest of these networks. */
+enum { PROPOSED_MAX = 600 };
+
 uint32_t world_leader(const struct world *world)
 {
     uint32_t leader = world->nodes;
@@ -125,7 +129,7 @@ void world_client(struct world *world)
 
     if (rng_below(&world->rng, 4) == 0) {
         world_read(world, at);
-    } else if (world->committed + 400 < WORLD_INDEX_MAX) {
+    } else if (world->committed < PROPOSED_MAX) {
         (void)world_propose(world, at, 1 + (uint32_t)rng_below(&world->rng, 4));
     }
     if (!world->is_healed) {
