@@ -15,14 +15,14 @@ static const struct {
     uint32_t voters;
     const char *found;
 } seeds[] = {
-    {35,    3, "entries read back for applying reached into what memory had cut off"          },
-    {290,   5, "the same"                                                                     },
-    {139,   3, "a voter that had demoted itself did not campaign, and nobody else could win"  },
-    {134,   5, "the same"                                                                     },
-    {15833, 3, "a follower without room and its leader refused one another without end"       },
-    {10300, 5, "the same"                                                                     },
-    {11481, 3, "a follower whose snapshot overtook its disk never said that it had room again"},
-    {6451,  5, "the same"                                                                     },
+    {816,   3, "entries read back for applying reached into what memory had cut off"          },
+    {185,   5, "the same"                                                                     },
+    {399,   3, "a voter that had demoted itself did not campaign, and nobody else could win"  },
+    {1329,  5, "the same"                                                                     },
+    {78,    3, "a follower without room and its leader refused one another without end"       },
+    {4014,  5, "the same"                                                                     },
+    {1030,  3, "a follower whose snapshot overtook its disk never said that it had room again"},
+    {15776, 5, "the same"                                                                     },
 };
 
 static void raft_seed__that_found_something__holds(void **state)
