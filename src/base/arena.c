@@ -48,6 +48,14 @@ _Static_assert(SMALL_CLASSES + 4 * (16 - SMALL_BITS) <= ARENA_CLASSES,
 #define PERMIT(start, bytes) ((void)(start), (void)(bytes))
 #endif
 
+/* AddressSanitizer maps a large block and its shadow anew each time, which takes longer than all
+ * that a test does with a small arena. */
+#ifdef ARENA_SANITIZED
+enum { CHUNK_BYTES_FIRST = 64 << 10 };
+#else
+enum { CHUNK_BYTES_FIRST = ARENA_BLOCK_BYTES };
+#endif
+
 static size_t round_up(size_t size, size_t step)
 {
     return (size + step - 1) & ~(step - 1);
@@ -166,7 +174,10 @@ static uint64_t chunk_bytes(const struct arena *arena)
 {
     uint64_t bytes = arena->held / 8 / ARENA_BLOCK_BYTES * ARENA_BLOCK_BYTES;
 
-    bytes = bytes < ARENA_BLOCK_BYTES ? ARENA_BLOCK_BYTES : bytes;
+    if (bytes < ARENA_BLOCK_BYTES) {
+        bytes = arena->held < CHUNK_BYTES_FIRST ? CHUNK_BYTES_FIRST : arena->held;
+        bytes = bytes > ARENA_BLOCK_BYTES ? ARENA_BLOCK_BYTES : bytes;
+    }
     bytes = bytes > CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX : bytes;
     return arena->budget < bytes - HEADER_BYTES ? arena->budget + HEADER_BYTES : bytes;
 }
