@@ -46,6 +46,10 @@ static int read_header(struct reading *reading, struct log_snapshot_info *ret_in
 
 static int unpack(struct reading *reading, const struct snapshot_chunk *chunk)
 {
+    int status = buf_reserve(&reading->raw, chunk->raw);
+    if (status != OK) {
+        return status;
+    }
     size_t len =
         ZSTD_decompressDCtx(reading->unpacker, reading->raw.data, chunk->raw,
                             reading->packed.data + SNAPSHOT_CHUNK_BYTES, chunk->packed);
@@ -58,13 +62,16 @@ static int unpack(struct reading *reading, const struct snapshot_chunk *chunk)
 /* The chunk whose header was just read into packed. */
 static int read_chunk(struct reading *reading)
 {
-    uint8_t *bytes = reading->packed.data;
     struct snapshot_chunk chunk;
 
-    int status = snapshot_chunk_decode(bytes, &chunk);
+    int status = snapshot_chunk_decode(reading->packed.data, &chunk);
+    if (status == OK) {
+        status = buf_reserve(&reading->packed, SNAPSHOT_CHUNK_BYTES + (size_t)chunk.packed);
+    }
     if (status != OK) {
         return status;
     }
+    uint8_t *bytes = reading->packed.data;
     status = read_whole(reading, reading->offset + SNAPSHOT_CHUNK_BYTES,
                         bytes + SNAPSHOT_CHUNK_BYTES, chunk.packed);
     if (status != OK) {
@@ -134,10 +141,7 @@ int log_snapshot_read(const struct log_snapshot_source *source,
     buf_init(&reading.raw, LOG_SNAPSHOT_RAW_MAX);
     int status = reading.unpacker == NULL ? ERR_NOMEM : OK;
     if (status == OK) {
-        status = buf_reserve(&reading.packed, reading.packed.max);
-    }
-    if (status == OK) {
-        status = buf_reserve(&reading.raw, reading.raw.max);
+        status = buf_reserve(&reading.packed, SNAPSHOT_CHUNK_BYTES);
     }
     if (status == OK) {
         status = read_header(&reading, &info);
