@@ -204,7 +204,7 @@ static void add_chunk(struct arena *arena, size_t needed)
 bool arena_wants_spare(const struct arena *arena)
 {
     return arena->spare == NULL && arena->budget / SPARE_BUDGET_PARTS >= ARENA_SPARE_BYTES &&
-           arena->blocks != NULL &&
+           arena->held >= ARENA_SPARE_BYTES && arena->blocks != NULL &&
            (size_t)(arena->end - arena->next) < arena->blocks->bytes / 2;
 }
 

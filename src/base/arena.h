@@ -78,8 +78,8 @@ void *arena_grow(struct arena *arena, void *array, size_t element, size_t old_co
  * given its next chunk beforehand, prepared by another thread. It makes no difference to what
  * is allocated.
  *
- * Whether a spare chunk will be wanted soon: a large arena is at the second half of its newest
- * chunk and has none. */
+ * Whether a spare chunk will be wanted soon: an arena that holds as much already, and may hold
+ * much more, is at the second half of its newest chunk and has none. */
 bool arena_wants_spare(const struct arena *arena);
 
 /* A chunk of ARENA_SPARE_BYTES whose pages are there. On any thread. Owns: the caller, until
