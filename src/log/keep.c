@@ -267,13 +267,15 @@ static void copy_hard_state(struct log *log, uint32_t group)
     struct log_record record = {
         .group = group,
         .type = LOG_HARD_STATE,
+        .index = LOG_HARD_COPY,
         .term = hard->term,
         .payload = {hard->payload, hard->len},
     };
 
-    /* When there is no room for it now, the next durable batch asks again. */
-    if (!hard->is_moving && log_append(log, &record) == OK) {
-        hard->is_moving = true;
+    /* When there is no room for it now, the next durable batch asks again. A newer one on its
+     * way takes its place: copied behind that, the old one would count. */
+    if (!hard->is_moving) {
+        (void)!log_append(log, &record);
     }
 }
 

@@ -296,6 +296,9 @@ int log_append(struct log *log, const struct log_record *record)
         log->is_refusing = true;
         return ERR_DISK_FULL;
     }
+    if (record->type == LOG_HARD_STATE) {
+        log->hard[record->group].is_moving = true;
+    }
     log_record_encode(record, filling->data + filling->len);
     filling->len += bytes;
     log->filling_records++;

@@ -55,7 +55,7 @@ struct log_hooks {
     /* On open: a durable record, in order. An error ends the opening with it. */
     int (*replayed)(void *context, const struct log_record *record);
     /* A record that was appended is durable. The payload is borrowed for the call. May append.
-     */
+     * The log's own copies of hard states are not told. */
     void (*stored)(void *context, const struct log_record *record);
     /* After the last stored() of a batch. */
     void (*batch_stored)(void *context);
@@ -83,7 +83,7 @@ struct log_hard {
     uint64_t serial; /* of the segment that holds the newest hard state; 0: there is none */
     uint64_t term;
     uint32_t len;
-    bool is_moving; /* a copy is on its way into the current segment */
+    bool is_moving; /* a newer one, or a copy, is on its way into the current segment */
     uint8_t payload[LOG_HARD_BYTES_MAX];
 };
 

@@ -17,6 +17,7 @@ enum {
     LOG_HEADER_BYTES = 64,  /* of a record */
     LOG_RECORD_ALIGN = 8,   /* records begin and end at multiples of this */
     LOG_SECTOR_BYTES = 512, /* batches begin at multiples of this: no two share a sector */
+    LOG_HARD_COPY = 1, /* index of a hard state that the log copied forward; else 0 */
     LOG_BATCH_PAYLOAD_BYTES = 32,
     LOG_BATCH_HEADER_BYTES = LOG_HEADER_BYTES + LOG_BATCH_PAYLOAD_BYTES,
 };

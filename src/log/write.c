@@ -49,7 +49,9 @@ static void deliver(struct log *log)
         log_record_parse(write->bytes->data + at, &record);
         log__note(log, segment, &record);
         log->stats.records++;
-        log->hooks.stored(log->hooks.context, &record);
+        if (record.type != LOG_HARD_STATE || record.index != LOG_HARD_COPY) {
+            log->hooks.stored(log->hooks.context, &record);
+        }
         at += log_record_bytes(record.payload.len);
     }
     if (log->hooks.batch_stored != NULL) {
