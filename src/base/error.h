@@ -73,7 +73,11 @@ enum exit_code {
     X(ERR_PERMISSION, 34, false, 403, EXIT_FAILED, "not permitted")                            \
     X(ERR_ADDRESS, 35, false, 400, EXIT_USAGE, "the address is not acceptable")                \
     X(ERR_UNAUTHENTICATED, 36, false, 401, EXIT_FAILED, "no valid credential was shown")       \
-    X(ERR_FORBIDDEN, 37, false, 403, EXIT_FAILED, "the role may not do that")
+    X(ERR_FORBIDDEN, 37, false, 403, EXIT_FAILED, "the role may not do that")                  \
+    X(ERR_NOT_LEADER, 38, true, 503, EXIT_UNAVAILABLE,                                         \
+      "another node leads now, or none yet; try again shortly")                                \
+    X(ERR_UNKNOWN_OUTCOME, 39, true, 504, EXIT_UNKNOWN,                                        \
+      "the leader changed meanwhile; safe to try again with the same key")
 
 #define ERROR_ENUM(name, number, retry, http, exit_code, text) name = -(number),
 enum error { ERROR_TABLE(ERROR_ENUM) };

@@ -57,6 +57,18 @@ static inline bool list_is_linked(const struct list *node)
     return node->next != NULL;
 }
 
+/* Move all nodes of @from to @to, which is made empty before. */
+static inline void list_move(struct list *from, struct list *to)
+{
+    list_init(to);
+    if (!list_is_empty(from)) {
+        *to = *from;
+        to->next->prev = to;
+        to->prev->next = to;
+        list_init(from);
+    }
+}
+
 /* Walk a list; the current node may be removed. @next is a second cursor of the same type. */
 #define LIST_EACH(node, following, head)                                                       \
     for ((node) = (head)->next, (following) = (node)->next; (node) != (head);                  \

@@ -222,6 +222,11 @@ int enrol_admit(struct enrol *enrol, const struct enrol_entry *entry, struct buf
     return OK;
 }
 
+void enrol_forget_all(struct enrol *enrol)
+{
+    enrol->reserved = 0;
+}
+
 void enrol_forget(struct enrol *enrol, uint32_t method, struct slice body)
 {
     const struct enrol_method *row = enrol__method(method);

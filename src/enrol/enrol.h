@@ -61,6 +61,9 @@ int enrol_admit(struct enrol *enrol, const struct enrol_entry *entry, struct buf
 /* An admitted request was not proposed after all. */
 void enrol_forget(struct enrol *enrol, uint32_t method, struct slice body);
 
+/* What became of all admitted requests that were not applied yet is not known any more. */
+void enrol_forget_all(struct enrol *enrol);
+
 /* What happened to documents, for the search index; in this order. */
 enum enrol_effect_kind {
     ENROL_DOCUMENT_STAGED = 1, /* may be indexed, must not be found yet */

@@ -27,17 +27,6 @@ void io_uv__cancel(struct io_uv_later *later)
     list_remove(&later->node);
 }
 
-/* Move all nodes of @from to the end of the empty @to. */
-static void list_move(struct list *from, struct list *to)
-{
-    list_init(to);
-    while (!list_is_empty(from)) {
-        struct list *node = from->next;
-        list_remove(node);
-        list_add(to, node);
-    }
-}
-
 /* ---- turns ---- */
 
 static void turn_add(struct io *io, struct io_turn *turn)

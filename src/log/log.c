@@ -78,12 +78,26 @@ void log__segment_drop(struct log *log)
     memmove(oldest, oldest + 1, log->segment_count * sizeof *oldest);
 }
 
+/* Void entries keep no segment. The truncation stands behind them and so leaves after them. */
+static void note_truncation(struct log *log, const struct log_record *record)
+{
+    for (uint32_t i = 0; i < log->segment_count; i++) {
+        uint64_t *last = &log->segments[i].group_last[record->group];
+        if (*last >= record->index) {
+            *last = record->index > 0 ? record->index - 1 : 0;
+        }
+    }
+}
+
 void log__note(struct log *log, struct log_segment *segment, const struct log_record *record)
 {
     uint32_t group = record->group;
 
-    if (record->type == LOG_ENTRY && record->index > segment->group_last[group]) {
+    if (log_type_is_entry(record->type) && record->index > segment->group_last[group]) {
         segment->group_last[group] = record->index;
+    }
+    if (record->type == LOG_TRUNCATE) {
+        note_truncation(log, record);
     }
     if (record->type == LOG_HARD_STATE && record->payload.len <= LOG_HARD_BYTES_MAX) {
         struct log_hard *hard = &log->hard[group];
@@ -261,18 +275,51 @@ size_t log_payload_max(const struct log *log)
 }
 
 /* Whether a batch of @bytes fits behind what was handed over, without any new block from the
- * disk. Room is left for a copy of every hard state: without it the segments that a snapshot
- * covers could not be freed when nothing else is. */
-static bool fits_filled(const struct log *log, uint64_t bytes, enum log_type type)
+ * disk. From entries with a payload room is kept for each group's hard state, mark, truncation
+ * and no-op: without them nobody could lead, nor the segments that a snapshot covers be freed. */
+static bool fits_filled(const struct log *log, uint64_t bytes, bool is_control)
 {
     const struct log_segment *segment = &log->segments[log->current];
     uint64_t reserve = 0;
 
-    if (type != LOG_HARD_STATE) {
-        reserve = log->options.groups * log_record_bytes(LOG_HARD_BYTES_MAX) + LOG_PAGE_BYTES;
+    if (!is_control) {
+        size_t group = log_record_bytes(LOG_HARD_BYTES_MAX) + 3 * log_record_bytes(0);
+
+        reserve = log->options.groups * group + LOG_PAGE_BYTES;
     }
     return !log->is_held &&
            log->position + log_align(bytes, LOG_SECTOR_BYTES) + reserve <= segment->filled;
+}
+
+/* Whether @bytes of records can be gathered now. */
+static int admit(struct log *log, uint64_t bytes, bool is_control)
+{
+    if (log->is_failed || log->is_closing || log->is_closed) {
+        return ERR_STOPPED;
+    }
+    if (bytes > log->options.batch_bytes - (uint64_t)LOG_BATCH_HEADER_BYTES) {
+        return ERR_TOO_LARGE;
+    }
+    uint64_t gathered = log->filling->len + bytes;
+    if (gathered > log->options.batch_bytes) {
+        return log->is_held ? ERR_DISK_FULL : ERR_BUSY;
+    }
+    if ((log->is_starved || log->is_held) && log__ready(log) == 0 &&
+        !fits_filled(log, gathered, is_control)) {
+        log->is_refusing = true;
+        return ERR_DISK_FULL;
+    }
+    return OK;
+}
+
+int log_room(struct log *log, uint32_t records, uint64_t payload_bytes)
+{
+    const uint64_t record_most = LOG_HEADER_BYTES + LOG_RECORD_ALIGN - 1;
+
+    if (payload_bytes > log->options.batch_bytes) {
+        return ERR_TOO_LARGE;
+    }
+    return admit(log, payload_bytes + records * record_most, false);
 }
 
 int log_append(struct log *log, const struct log_record *record)
@@ -282,19 +329,10 @@ int log_append(struct log *log, const struct log_record *record)
 
     ASSERT(record->group < log->options.groups);
     ASSERT(record->type > LOG_BATCH && record->type < LOG_TYPE_NR);
-    if (log->is_failed || log->is_closing || log->is_closed) {
-        return ERR_STOPPED;
-    }
-    if (record->payload.len > log_payload_max(log)) {
-        return ERR_TOO_LARGE;
-    }
-    if (filling->len + bytes > log->options.batch_bytes) {
-        return log->is_held ? ERR_DISK_FULL : ERR_BUSY;
-    }
-    if ((log->is_starved || log->is_held) && log__ready(log) == 0 &&
-        !fits_filled(log, filling->len + bytes, record->type)) {
-        log->is_refusing = true;
-        return ERR_DISK_FULL;
+    bool is_control = !log_type_is_entry(record->type) || record->payload.len == 0;
+    int status = admit(log, bytes, is_control);
+    if (status != OK) {
+        return status;
     }
     if (record->type == LOG_HARD_STATE) {
         log->hard[record->group].is_moving = true;

@@ -207,6 +207,19 @@ const char *log_text(const struct log *log);
  */
 int log_append(struct log *log, const struct log_record *record) CHECKED;
 
+/* Whether @records records, with @payload_bytes of payloads in sum, can all be appended now, as
+ * one batch or with what has gathered. Safe-side: up to 7 bytes a record are asked for that
+ * padding may not need. OK holds until the next append, release or return to the loop.
+ *
+ * Errors: what log_append() would answer; ERR_TOO_LARGE together they are larger than a batch.
+ */
+int log_room(struct log *log, uint32_t records, uint64_t payload_bytes) CHECKED;
+
+static inline bool log_has_room(struct log *log, uint32_t records, uint64_t payload_bytes)
+{
+    return log_room(log, records, payload_bytes) == OK;
+}
+
 /* The largest payload that log_append() takes. */
 size_t log_payload_max(const struct log *log);
 

@@ -28,13 +28,20 @@ enum {
 /* Numbers are stored on disk: rows are added, never renumbered. */
 enum log_type {
     LOG_BATCH = 1, /* opens a batch; payload: struct log_batch. Written by the log alone */
-    LOG_ENTRY = 2, /* payload: the proposed bytes */
+    LOG_ENTRY = 2, /* payload: the proposed bytes; none: a no-op */
     LOG_HARD_STATE =
         3, /* a group's term and vote (payload: the vote); only the newest of a group counts */
     LOG_TRUNCATE = 4,      /* the group's entries from index on are void */
     LOG_SNAPSHOT_MARK = 5, /* a durable snapshot of the group stands at (index, term) */
+    LOG_CONFIGURATION = 6, /* an entry too; payload: who belongs to the group */
     LOG_TYPE_NR,
 };
+
+/* Whether a record of this type takes an index of its group's sequence. */
+static inline bool log_type_is_entry(enum log_type type)
+{
+    return type == LOG_ENTRY || type == LOG_CONFIGURATION;
+}
 
 struct log_record {
     uint32_t group;

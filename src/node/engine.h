@@ -3,14 +3,13 @@
  *
  * Layer: node (base, io)
  *
- * Narrow on purpose: the single node's engine (engine_single.h) and consensus stand behind the
- * same calls, on the same data folder, and campus, enrol and service never know which. A node
- * has groups 0..groups-1; group 0 is the cluster's own (meta), group g > 0 is shard g. Each
+ * Narrow on purpose, so that another replicated log could stand behind the same calls; campus,
+ * enrol and service know nothing of the one that does (engine_raft.h). A node has groups 0..groups-1; group 0 is the cluster's own (meta), group g > 0 is shard g. Each
  * group is a sequence of entries with indexes 1, 2, ...
  *
  * Effects come in one order: persist, send, apply, reply. An entry is applied only when it is
- * durable (with consensus: on a majority), in the order of its group's indexes; so whatever
- * apply() shows may be told to anyone. All calls and hooks are on the loop thread. Hooks never
+ * durable on a majority of its group's voters, in the order of its group's indexes (which may
+ * jump: consensus has entries of its own); so whatever apply() shows may be told to anyone. All calls and hooks are on the loop thread. Hooks never
  * fire inside engine_propose().
  */
 #ifndef CARILLON_NODE_ENGINE_H
@@ -64,6 +63,11 @@ struct engine_hooks {
      * snapshot_begin() once. */
     void (*snapshot_end)(void *context, uint32_t group, int status);
 
+    /* Whether this node leads @group, in @term: proposals are taken, and the state holds all
+     * that was committed before. When it no longer does, what became of the proposals that were
+     * not applied yet is unknown. Not called before the first time that it leads. */
+    void (*role)(void *context, uint32_t group, bool is_leading, uint64_t term);
+
     /* The disk is full (false): proposals are refused with ERR_DISK_FULL and everything stays
      * readable; or there is room again (true). */
     void (*writable)(void *context, bool is_writable);
@@ -80,6 +84,7 @@ struct engine_status {
     uint64_t durable;
     uint64_t applied;
     uint64_t term;
+    bool is_leading;
     uint64_t snapshot_index; /* 0: there is none */
     uint64_t snapshot_bytes; /* of the file */
     uint64_t snapshot_ms; /* wall time when it was finished by this process, 0 if by an earlier
@@ -115,13 +120,14 @@ struct engine_ops {
     void (*close)(struct engine *engine);
 };
 
-/* Append @payload to the log of @group. apply() with @ret_index follows when it is durable; an
- * entry that was accepted may still be lost with the process, so nobody is told before apply().
+/* Append @payload (not empty) to the log of @group. apply() with @ret_index follows when it is
+ * durable on a majority; an entry that was accepted may still be lost with the process or with
+ * the leadership, so nobody is told before apply().
  *
  * Owns:    copies @payload.
- * Errors:  ERR_BUSY the buffer is full, try again after an apply(); ERR_DISK_FULL;
- * ERR_TOO_LARGE beyond entry_bytes_max; ERR_STOPPED failed or closing. Nothing was proposed
- * then.
+ * Errors:  ERR_NOT_LEADER; ERR_BUSY the buffer is full, try again after an apply();
+ * ERR_DISK_FULL; ERR_TOO_LARGE beyond entry_bytes_max; ERR_STOPPED failed or closing. Nothing
+ * was proposed then.
  */
 static inline int engine_propose(struct engine *engine, uint32_t group, struct slice payload,
                                  uint64_t *ret_index) CHECKED;
@@ -134,8 +140,9 @@ static inline int engine_propose(struct engine *engine, uint32_t group, struct s
 /* Wait until the state of @group holds everything that was answered before this call: a
  * linearizable read.
  *
- * Returns: OK, read now (the single node always); or SM_PENDING and read->done() follows once.
- * Errors:  ERR_STOPPED; with consensus also ERR_TIMEOUT.
+ * Returns: OK, read now (a node alone always); or SM_PENDING and read->done() follows once: OK,
+ * ERR_NOT_LEADER, ERR_BUSY, ERR_STOPPED.
+ * Errors:  ERR_NOT_LEADER; ERR_STOPPED.
  */
 static inline int engine_read_point(struct engine *engine, uint32_t group,
                                     struct engine_read *read) CHECKED;

@@ -1,296 +1,428 @@
-#include "node/engine_single.h"
+#include "node/engine_raft.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/assert.h"
 #include "base/sm.h"
-#include "node/engine_single_private.h"
+#include "node/engine_raft_private.h"
 
-enum { SINGLE_TERM = 1, SHARDS_MAX = LOG_GROUPS_MAX - 1 };
+enum {
+    SHARDS_MAX = LOG_GROUPS_MAX - 1,
+    TAIL_ENTRIES = 1 << 16,
+    TAIL_BYTES = 16 << 20,
+    WRITES_FIRST = 64,
+    CONTROL_RECORDS = 4, /* room left for those that cannot be refused, a group */
+};
 
 void engine_options_default(struct engine_options *ret_options)
 {
     *ret_options = (struct engine_options){.shards = 8, .snapshot_log_bytes = 256U << 20};
+    raft_options_default(&ret_options->raft);
+    ret_options->raft.tail_entries_max = TAIL_ENTRIES;
+    ret_options->raft.tail_bytes_max = TAIL_BYTES;
+    ret_options->raft.uncommitted_max = TAIL_ENTRIES;
     log_options_default(&ret_options->log);
 }
 
-const char *engine_single_text(const struct engine_single *single)
+const char *engine_raft_text(const struct engine_raft *engine)
 {
-    return single->text;
+    return engine->text;
 }
 
-static struct engine_single *single_of(struct engine *engine)
+raft_id engine_raft__id_read(const uint8_t id[LOG_ID_BYTES])
 {
-    return CONTAINER_OF(engine, struct engine_single, engine);
+    raft_id number = 0;
+
+    for (int i = 0; i < 8; i++) {
+        number |= (raft_id)id[LOG_ID_BYTES - 8 + i] << (8 * i);
+    }
+    return number;
+}
+
+void engine_raft__id_write(raft_id id, uint8_t out[LOG_ID_BYTES])
+{
+    for (int i = 0; i < 8; i++) {
+        out[LOG_ID_BYTES - 8 + i] = (uint8_t)(id >> (8 * i));
+    }
+}
+
+static struct engine_raft *raft_of(struct engine *engine)
+{
+    return CONTAINER_OF(engine, struct engine_raft, engine);
 }
 
 /* ---- the calls ---- */
 
-static int single_propose(struct engine *engine, uint32_t group, struct slice payload,
-                          uint64_t *ret_index)
+/* Whether @len bytes more, with all that waits, find room in the log and in the core. */
+static int proposal_room(struct engine_raft *engine, const struct engine_group *state,
+                         size_t len)
 {
-    struct engine_single *single = single_of(engine);
+    uint64_t reserve = (uint64_t)CONTROL_RECORDS * engine->group_count;
+    int status = log_room(&engine->log, engine->proposals_waiting + 1 + (uint32_t)reserve,
+                          engine->proposed.len + len);
 
-    ASSERT(group < single->group_count);
-    struct engine_group *state = &single->groups[group];
-    struct log_record record = {
-        .type = LOG_ENTRY,
-        .group = group,
-        .index = state->last + 1,
-        .term = SINGLE_TERM,
-        .payload = payload,
-    };
+    if (len > engine->raft_options.tail_bytes_max / 2) {
+        return ERR_TOO_LARGE;
+    }
+    if (status != OK) {
+        return len > log_payload_max(&engine->log) || status != ERR_TOO_LARGE ? status
+                                                                              : ERR_BUSY;
+    }
+    enum raft_outcome outcome =
+        raft_may_propose(&state->raft, state->proposal_count + 1, state->proposal_bytes + len);
+    bool has_place = engine->proposal_count < ENGINE_PROPOSALS_MAX &&
+                     list_is_empty(&engine->backlog) && outcome == RAFT_DONE;
+    return has_place ? OK : ERR_BUSY;
+}
 
-    if (single->is_closing || single->is_failed) {
+static int raft_propose(struct engine *handle, uint32_t group, struct slice payload,
+                        uint64_t *ret_index)
+{
+    struct engine_raft *engine = raft_of(handle);
+
+    ASSERT(group < engine->group_count);
+    struct engine_group *state = &engine->groups[group];
+    if (engine->is_closing || engine->is_failed) {
         return ERR_STOPPED;
     }
-    int status = log_append(&single->log, &record);
-    if (status == OK) {
-        state->last++;
-        *ret_index = state->last;
+    if (!state->is_leading || state->raft.role != RAFT_LEADER) {
+        return ERR_NOT_LEADER;
     }
-    return status;
+    int status = proposal_room(engine, state, payload.len);
+    if (status != OK) {
+        return status;
+    }
+    uint32_t place = engine->proposal_count++;
+    engine->proposals[place] =
+        (struct engine_proposal){(uint32_t)engine->proposed.len, (uint32_t)payload.len, 0};
+    status = buf_append_slice(&engine->proposed, payload);
+    ASSERT(status == OK); /* the log has more room than that */
+    if (state->proposal_count == 0) {
+        state->proposal_first = place;
+    } else {
+        engine->proposals[state->proposal_last].next = place;
+    }
+    state->proposal_last = place;
+    state->proposal_count++;
+    state->proposal_bytes += payload.len;
+    engine->proposals_waiting++;
+    engine_raft__gather(engine, group);
+    *ret_index = state->raft.log.last + state->proposal_count;
+    return OK;
 }
 
-/* State is changed only by what is durable, and answers follow the change: any state may be
+/* Alone, what is durable here is committed, and state is changed only by that: any state may be
  * shown. */
-static int single_read_point(struct engine *engine, uint32_t group, struct engine_read *read)
+static int raft_read_point(struct engine *handle, uint32_t group, struct engine_read *read)
 {
-    const struct engine_single *single = single_of(engine);
-    (void)group;
-    (void)read;
+    struct engine_raft *engine = raft_of(handle);
+    struct engine_group *state = &engine->groups[group];
 
-    return single->is_closing || single->is_failed ? ERR_STOPPED : OK;
+    ASSERT(group < engine->group_count);
+    if (engine->is_closing || engine->is_failed) {
+        return ERR_STOPPED;
+    }
+    if (!state->is_leading) {
+        return ERR_NOT_LEADER;
+    }
+    if (raft_configuration_voters(&state->raft.configuration) == 1) {
+        return OK;
+    }
+    list_add(&state->reads, &read->node);
+    engine_raft__gather(engine, group);
+    return SM_PENDING;
 }
 
-static int single_snapshot(struct engine *engine, uint32_t group, struct engine_snapshot *wait)
+static int raft_snapshot_now(struct engine *handle, uint32_t group,
+                             struct engine_snapshot *wait)
 {
-    struct engine_single *single = single_of(engine);
+    struct engine_raft *engine = raft_of(handle);
 
-    if (group >= single->group_count) {
+    if (group >= engine->group_count) {
         return ERR_ARGUMENT;
     }
-    if (single->is_closing || single->is_failed) {
+    if (engine->is_closing || engine->is_failed) {
         return ERR_STOPPED;
     }
-    single->groups[group].is_wanted = true;
+    engine->groups[group].is_wanted = true;
     if (wait != NULL) {
         wait->group = group;
-        list_add(&single->waits, &wait->node);
+        list_add(&engine->waits, &wait->node);
     }
     return SM_PENDING;
 }
 
-static void single_status(const struct engine *engine, uint32_t group,
-                          struct engine_status *ret_status)
+static void raft_status(const struct engine *handle, uint32_t group,
+                        struct engine_status *ret_status)
 {
-    const struct engine_single *single =
-        CONTAINER_OF(engine, const struct engine_single, engine);
+    const struct engine_raft *engine =
+        CONTAINER_OF(handle, const struct engine_raft, engine);
     struct log_stats stats;
 
-    ASSERT(group < single->group_count);
-    const struct engine_group *state = &single->groups[group];
-    log_stats(&single->log, &stats);
-    uint64_t first = log_dropped(&single->log, group) + 1;
+    ASSERT(group < engine->group_count);
+    const struct engine_group *state = &engine->groups[group];
+    const struct raft *raft = &state->raft;
+    log_stats(&engine->log, &stats);
+    uint64_t first = log_dropped(&engine->log, group) + 1;
     if (state->first > first) {
         first = state->first;
     }
     *ret_status = (struct engine_status){
-        .first = first <= state->last ? first : 0,
-        .last = state->last,
-        .durable = state->applied,
-        .applied = state->applied,
-        .term = SINGLE_TERM,
-        .snapshot_index = state->snapshot_index,
+        .first = first <= raft->log.last ? first : 0,
+        .last = raft->log.last + state->proposal_count,
+        .durable = raft->log.durable,
+        .applied = raft->applied,
+        .term = raft->term,
+        .is_leading = state->is_leading,
+        .snapshot_index = raft->snapshot.index,
         .snapshot_bytes = state->snapshot_bytes,
         .snapshot_ms = state->snapshot_ms,
         .log_bytes = stats.bytes,
         .log_batches = stats.batches,
         .segments = stats.segments,
-        .is_writable = !single->is_failed && !single->log.is_refusing,
-        .is_failed = single->is_failed,
+        .is_writable = !engine->is_failed && !engine->log.is_refusing,
+        .is_failed = engine->is_failed,
     };
 }
 
-static void single_close(struct engine *engine)
+static void raft_close(struct engine *handle)
 {
-    struct engine_single *single = single_of(engine);
+    struct engine_raft *engine = raft_of(handle);
 
-    single->is_closing = true;
-    engine_single__close_step(single);
+    engine_raft__flush(engine);
+    engine->is_closing = true;
+    engine_raft__refuse_reads(engine, ERR_STOPPED);
+    engine_raft__close_step(engine);
 }
 
-static const struct engine_ops single_ops = {
-    .propose = single_propose,
-    .read_point = single_read_point,
-    .snapshot = single_snapshot,
-    .status = single_status,
-    .close = single_close,
+static const struct engine_ops raft_ops = {
+    .propose = raft_propose,
+    .read_point = raft_read_point,
+    .snapshot = raft_snapshot_now,
+    .status = raft_status,
+    .close = raft_close,
 };
 
 /* ---- what the log says ---- */
 
-static int replay_entry(struct engine_single *single, const struct log_record *record)
+static int damaged(struct engine_raft *engine, const struct log_record *record,
+                   const char *what)
 {
-    struct engine_group *group = &single->groups[record->group];
-
-    if (group->first == 0) {
-        group->first = record->index;
-    }
-    if (record->index <= group->snapshot_index) {
-        return OK;
-    }
-    if (record->index != group->applied + 1) {
-        (void)snprintf(single->text, sizeof single->text,
-                       "group %" PRIu32 ": entry %" PRIu64
-                       " is missing: the log goes on with %" PRIu64 " in segment %" PRIu64,
-                       record->group, group->applied + 1, record->index, record->serial);
-        return ERR_DAMAGED;
-    }
-    group->applied = record->index;
-    group->last = record->index;
-    single->hooks.apply(single->hooks.context, record->group, record->index, record->term,
-                        record->payload, true);
-    return OK;
+    (void)snprintf(engine->text, sizeof engine->text,
+                   "group %" PRIu32 ": %s: the log goes on with entry %" PRIu64
+                   " in segment %" PRIu64,
+                   record->group, what, record->index, record->serial);
+    return ERR_DAMAGED;
 }
 
-static int log_replayed(void *context, const struct log_record *record)
+static int replay_entry(struct engine_raft *engine, const struct log_record *record)
 {
-    struct engine_single *single = context;
-    const struct engine_group *group = &single->groups[record->group];
+    struct engine_group *state = &engine->groups[record->group];
+    struct raft *raft = &state->raft;
+    const struct raft_entry entry = {
+        .term = record->term,
+        .kind = record->type == LOG_CONFIGURATION ? RAFT_ENTRY_CONFIGURATION
+                : record->payload.len == 0        ? RAFT_ENTRY_NOOP
+                                                  : RAFT_ENTRY_DATA,
+        .payload = record->payload,
+    };
+
+    if (state->first == 0) {
+        state->first = record->index;
+    }
+    if (record->index <= raft->snapshot.index || !raft_is_alone(raft)) {
+        return raft_restore(raft, &(struct raft_persist){.kind = RAFT_PERSIST_ENTRIES,
+                                                         .index = record->index,
+                                                         .entries = &entry,
+                                                         .count = 1});
+    }
+    int status = raft_restore_applied(raft, record->index, &entry);
+    if (status == OK && entry.kind == RAFT_ENTRY_DATA) {
+        engine->hooks.apply(engine->hooks.context, record->group, record->index, record->term,
+                            record->payload, true);
+    }
+    return status;
+}
+
+static int replay_control(struct engine_raft *engine, const struct log_record *record)
+{
+    struct raft_persist persist = {.index = record->index, .term = record->term};
 
     switch (record->type) {
-    case LOG_ENTRY:
-        return replay_entry(single, record);
-    case LOG_SNAPSHOT_MARK:
-        if (record->index > group->snapshot_index) {
-            (void)snprintf(single->text, sizeof single->text,
-                           "%.*s: the snapshot of group %" PRIu32 " at %" PRIu64 " is missing",
-                           LOG_PATH_BYTES, single->snapshots, record->group, record->index);
+    case LOG_HARD_STATE:
+        persist.kind = RAFT_PERSIST_HARD;
+        if (record->payload.len == LOG_ID_BYTES) {
+            persist.vote = engine_raft__id_read(record->payload.data);
+        } else if (record->payload.len != 0) {
             return ERR_DAMAGED;
         }
-        return OK;
+        break;
     case LOG_TRUNCATE:
-        (void)snprintf(single->text, sizeof single->text,
-                       "the log was written by several nodes; one alone cannot go on with it");
-        return ERR_VERSION;
-    case LOG_HARD_STATE:
+        persist.kind = RAFT_PERSIST_TRUNCATE;
+        break;
+    case LOG_SNAPSHOT_MARK:
+        persist.kind = RAFT_PERSIST_MARK;
+        break;
+    case LOG_ENTRY:
+    case LOG_CONFIGURATION:
     case LOG_BATCH:
     case LOG_TYPE_NR:
         return OK;
     }
-    return OK;
+    return raft_restore(&engine->groups[record->group].raft, &persist);
+}
+
+static int log_replayed(void *context, const struct log_record *record)
+{
+    struct engine_raft *engine = context;
+    const struct raft *raft = &engine->groups[record->group].raft;
+    bool is_entry = record->type == LOG_ENTRY || record->type == LOG_CONFIGURATION;
+    uint64_t last = raft->log.last;
+
+    int status = is_entry ? replay_entry(engine, record) : replay_control(engine, record);
+    if (status != ERR_DAMAGED || engine->text[0] != '\0') {
+        return status;
+    }
+    if (record->type == LOG_SNAPSHOT_MARK) {
+        (void)snprintf(engine->text, sizeof engine->text,
+                       "%.*s: the snapshot of group %" PRIu32 " at %" PRIu64 " is missing",
+                       LOG_PATH_BYTES, engine->snapshots, record->group, record->index);
+        return status;
+    }
+    if (is_entry && record->index > last + 1) {
+        (void)snprintf(engine->text, sizeof engine->text,
+                       "group %" PRIu32 ": entry %" PRIu64
+                       " is missing: the log goes on with %" PRIu64 " in segment %" PRIu64,
+                       record->group, last + 1, record->index, record->serial);
+        return status;
+    }
+    return damaged(engine, record, "a record contradicts those before it");
 }
 
 static void log_stored(void *context, const struct log_record *record)
 {
-    struct engine_single *single = context;
+    struct engine_raft *engine = context;
 
-    if (record->type != LOG_ENTRY || single->is_failed) {
-        return;
+    if (!engine->is_failed) {
+        engine_raft__stored(engine, record);
     }
-    struct engine_group *group = &single->groups[record->group];
-    ASSERT(record->index == group->applied + 1);
-    group->applied = record->index;
-    single->hooks.apply(single->hooks.context, record->group, record->index, record->term,
-                        record->payload, false);
 }
 
 static void log_batch_stored(void *context)
 {
-    struct engine_single *single = context;
+    struct engine_raft *engine = context;
 
-    if (!single->is_failed) {
-        engine_single__policy(single);
+    if (!engine->is_failed) {
+        engine_raft__batch_stored(engine);
+    }
+    if (!engine->is_failed) {
+        engine_raft__policy(engine);
     }
 }
 
 static void log_writable(void *context, bool is_writable)
 {
-    struct engine_single *single = context;
+    struct engine_raft *engine = context;
 
     if (is_writable) {
-        engine_single__has_room(single);
+        engine_raft__has_room(engine);
     } else {
-        engine_single__needs_room(single);
+        engine_raft__needs_room(engine);
     }
-    single->hooks.writable(single->hooks.context, is_writable);
+    engine->hooks.writable(engine->hooks.context, is_writable);
 }
 
-void engine_single__fail(struct engine_single *single, const char *text)
+void engine_raft__fail(struct engine_raft *engine, const char *text)
 {
-    if (single->is_failed) {
+    if (engine->is_failed) {
         return;
     }
-    single->is_failed = true;
-    (void)snprintf(single->text, sizeof single->text, "%s", text);
-    single->hooks.failed(single->hooks.context, single->text);
+    engine->is_failed = true;
+    (void)snprintf(engine->text, sizeof engine->text, "%s", text);
+    engine->hooks.failed(engine->hooks.context, engine->text);
 }
 
 static void log_failed(void *context, const char *text)
 {
-    engine_single__fail(context, text);
+    engine_raft__fail(context, text);
 }
 
 /* ---- opening and closing ---- */
 
-static void give_back(struct engine_single *single)
+static void give_back(struct engine_raft *engine)
 {
-    if (single->lock != NULL) {
-        io_folder_unlock(single->io, single->lock);
-        single->lock = NULL;
+    for (uint32_t i = 0; i < engine->group_count; i++) {
+        raft_fini(&engine->groups[i].raft);
     }
-    arena_fini(&single->arena);
+    engine->group_count = 0;
+    io_turn_remove(engine->io, &engine->gather_turn);
+    io_turn_remove(engine->io, &engine->turn);
+    io_timer_stop(engine->io, &engine->clock);
+    io_timer_stop(engine->io, &engine->kick);
+    io_timer_stop(engine->io, &engine->retry);
+    io_timer_stop(engine->io, &engine->pace);
+    buf_fini(&engine->proposed);
+    if (engine->lock != NULL) {
+        io_folder_unlock(engine->io, engine->lock);
+        engine->lock = NULL;
+    }
+    arena_fini(&engine->arena);
 }
 
-void engine_single_abandon(struct engine_single *single)
+void engine_raft_abandon(struct engine_raft *engine)
 {
-    log_snapshot_fini(&single->writer);
-    io_turn_remove(single->io, &single->turn);
-    io_timer_stop(single->io, &single->retry);
-    io_timer_stop(single->io, &single->pace);
-    log_abandon(&single->log);
-    give_back(single);
+    log_snapshot_fini(&engine->writer);
+    log_abandon(&engine->log);
+    give_back(engine);
 }
 
 static void log_closed(void *context)
 {
-    struct engine_single *single = context;
+    struct engine_raft *engine = context;
 
-    give_back(single);
-    single->hooks.closed(single->hooks.context);
+    give_back(engine);
+    engine->hooks.closed(engine->hooks.context);
 }
 
-void engine_single__close_step(struct engine_single *single)
+void engine_raft__close_step(struct engine_raft *engine)
 {
-    if (!single->is_closing || single->is_log_closing || single->writing != ENGINE_IDLE) {
+    if (!engine->is_closing || engine->is_log_closing || engine->writing != ENGINE_IDLE) {
         return;
     }
-    single->is_log_closing = true;
-    engine_single__refuse_waits(single);
-    io_turn_remove(single->io, &single->turn);
-    io_timer_stop(single->io, &single->retry);
-    io_timer_stop(single->io, &single->pace);
-    log_close(&single->log);
+    engine->is_log_closing = true;
+    engine_raft__refuse_waits(engine);
+    io_turn_remove(engine->io, &engine->turn);
+    io_timer_stop(engine->io, &engine->clock);
+    io_timer_stop(engine->io, &engine->retry);
+    io_timer_stop(engine->io, &engine->pace);
+    log_close(&engine->log);
 }
 
 static void turn_ended(struct io_turn *turn)
 {
-    engine_single__snapshot_turn(CONTAINER_OF(turn, struct engine_single, turn));
+    engine_raft__snapshot_turn(CONTAINER_OF(turn, struct engine_raft, turn));
 }
 
-static int open_identity(struct engine_single *single, const struct engine_options *options,
+static void gather_turn_ended(struct io_turn *turn)
+{
+    struct engine_raft *engine = CONTAINER_OF(turn, struct engine_raft, gather_turn);
+
+    io_timer_stop(engine->io, &engine->kick);
+    engine_raft__flush(engine);
+}
+
+static int open_identity(struct engine_raft *engine, const struct engine_options *options,
                          bool *ret_is_new)
 {
-    struct io *io = single->io;
+    struct io *io = engine->io;
 
     int status = io_folder_make(io, options->folder);
     if (status == OK) {
-        status = io_folder_lock(io, options->folder, &single->lock);
+        status = io_folder_lock(io, options->folder, &engine->lock);
     }
     if (status == OK) {
-        status = log_identity_read(io, options->folder, &single->identity);
+        status = log_identity_read(io, options->folder, &engine->identity);
     }
     if (status == OK) {
         /* The process before may have been stopped by the very sync that makes its name
@@ -299,32 +431,32 @@ static int open_identity(struct engine_single *single, const struct engine_optio
     }
     *ret_is_new = status == ERR_GONE;
     if (status == ERR_GONE) {
-        log_identity_make(io, options->shards, &single->identity);
+        log_identity_make(io, options->shards, &engine->identity);
         status = OK;
     }
-    if (status == OK && single->hooks.identify != NULL) {
-        status = single->hooks.identify(single->hooks.context, *ret_is_new, &single->identity);
+    if (status == OK && engine->hooks.identify != NULL) {
+        status = engine->hooks.identify(engine->hooks.context, *ret_is_new, &engine->identity);
     }
     if (status == ERR_DAMAGED || status == ERR_VERSION) {
-        (void)snprintf(single->text, sizeof single->text, "%s/identity: offset 0: %s",
+        (void)snprintf(engine->text, sizeof engine->text, "%s/identity: offset 0: %s",
                        options->folder, error_text(status));
     }
-    uint32_t shards = single->identity.shards;
+    uint32_t shards = engine->identity.shards;
     if (status == OK && (shards < 1 || shards > SHARDS_MAX)) {
-        (void)snprintf(single->text, sizeof single->text,
+        (void)snprintf(engine->text, sizeof engine->text,
                        "%" PRIu32 " shards: the number must be in 1..%d", shards, SHARDS_MAX);
         status = ERR_CONFIG;
     }
     return status;
 }
 
-static int open_log(struct engine_single *single, const struct engine_options *options,
+static int open_log(struct engine_raft *engine, const struct engine_options *options,
                     bool is_new)
 {
     char folder[LOG_PATH_BYTES];
     struct log_options log = options->log;
     struct log_hooks hooks = {
-        .context = single,
+        .context = engine,
         .replayed = log_replayed,
         .stored = log_stored,
         .batch_stored = log_batch_stored,
@@ -338,93 +470,105 @@ static int open_log(struct engine_single *single, const struct engine_options *o
         return status;
     }
     log.folder = folder;
-    log.identity = log_identity_hash(&single->identity);
-    log.groups = single->group_count;
+    log.identity = log_identity_hash(&engine->identity);
+    log.groups = engine->group_count;
     log.is_new = is_new;
-    status = log_open(&single->log, single->io, &log, &hooks);
-    if (status != OK && single->text[0] == '\0') {
-        (void)snprintf(single->text, sizeof single->text, "%s", log_text(&single->log));
+    status = log_open(&engine->log, engine->io, &log, &hooks);
+    if (status != OK && engine->text[0] == '\0') {
+        (void)snprintf(engine->text, sizeof engine->text, "%s", log_text(&engine->log));
     }
     return status;
 }
 
-/* What consensus will go on from: the term, and in it a vote for this node. */
-static void put_hard_states(struct engine_single *single)
+static void make_groups(struct engine_raft *engine, const struct engine_options *options)
 {
-    for (uint32_t group = 0; group < single->group_count; group++) {
-        struct log_record record = {
-            .type = LOG_HARD_STATE,
-            .group = group,
-            .term = SINGLE_TERM,
-            .payload = slice_from(single->identity.node, LOG_ID_BYTES),
-        };
-        if (single->log.hard[group].serial == 0 && log_append(&single->log, &record) != OK) {
-            return; /* a later start writes what is missing */
-        }
+    uint32_t count = engine->identity.shards + 1;
+
+    engine->id = engine_raft__id_read(engine->identity.node);
+    engine->raft_options = options->raft;
+    engine->raft_options.id = engine->id;
+    engine->groups = arena_alloc_zero(&engine->arena, count * sizeof *engine->groups);
+    engine->gathered = arena_alloc(&engine->arena, count * sizeof *engine->gathered);
+    engine->dirty = arena_alloc(&engine->arena, count * sizeof *engine->dirty);
+    engine->writes_cap = WRITES_FIRST;
+    engine->writes = arena_alloc(&engine->arena, WRITES_FIRST * sizeof *engine->writes);
+    for (uint32_t i = 0; i < count; i++) {
+        list_init(&engine->groups[i].reads);
+        list_init(&engine->groups[i].reads_asked);
     }
+    buf_init(&engine->proposed, options->log.batch_bytes);
 }
 
-static int open_data(struct engine_single *single, const struct engine_options *options)
+static int open_data(struct engine_raft *engine, const struct engine_options *options)
 {
     bool is_new;
 
-    int status = open_identity(single, options, &is_new);
+    int status = open_identity(engine, options, &is_new);
     if (status == OK) {
-        status = log_path_join(single->snapshots, options->folder, "snapshots");
+        status = log_path_join(engine->snapshots, options->folder, "snapshots");
     }
     if (status != OK) {
         return status;
     }
-    single->group_count = single->identity.shards + 1;
-    single->groups =
-        arena_alloc_zero(&single->arena, single->group_count * sizeof *single->groups);
-    status = engine_single__restore(single);
+    make_groups(engine, options);
+    status = engine_raft__restore(engine);
     if (status == OK) {
-        status = open_log(single, options, is_new);
+        status = open_log(engine, options, is_new);
     }
     if (status == OK && is_new) {
-        status = log_identity_write(single->io, options->folder, &single->identity);
+        status = log_identity_write(engine->io, options->folder, &engine->identity);
         if (status != OK) {
-            log_abandon(&single->log);
+            log_abandon(&engine->log);
         }
     }
     return status;
 }
 
-static int identified(struct engine_single *single)
+static int identified(struct engine_raft *engine)
 {
-    int status = single->hooks.identified == NULL
+    int status = engine->hooks.identified == NULL
                      ? OK
-                     : single->hooks.identified(single->hooks.context, &single->identity);
+                     : engine->hooks.identified(engine->hooks.context, &engine->identity);
 
     if (status != OK) {
-        log_abandon(&single->log);
+        log_abandon(&engine->log);
     }
     return status;
 }
 
-int engine_single_open(struct engine_single *single, struct io *io,
-                       const struct engine_options *options, const struct engine_hooks *hooks)
+static void start_groups(struct engine_raft *engine)
 {
-    memset(single, 0, sizeof *single);
-    single->engine.ops = &single_ops;
-    single->io = io;
-    single->hooks = *hooks;
-    single->snapshot_log_bytes = options->snapshot_log_bytes;
-    list_init(&single->waits);
-    list_init(&single->waits_served);
-    arena_init(&single->arena, UINT64_MAX);
-    int status = open_data(single, options);
-    status = status == OK ? identified(single) : status;
+    for (uint32_t i = 0; i < engine->group_count; i++) {
+        raft_start(&engine->groups[i].raft, io_now_ns(engine->io) / 1000000);
+    }
+    engine_raft__clock_start(engine);
+}
+
+int engine_raft_open(struct engine_raft *engine, struct io *io,
+                     const struct engine_options *options, const struct engine_hooks *hooks)
+{
+    memset(engine, 0, sizeof *engine);
+    engine->engine.ops = &raft_ops;
+    engine->io = io;
+    engine->hooks = *hooks;
+    engine->snapshot_log_bytes = options->snapshot_log_bytes;
+    engine->clock_ms = UINT64_MAX;
+    list_init(&engine->waits);
+    list_init(&engine->waits_served);
+    list_init(&engine->backlog);
+    arena_init(&engine->arena, UINT64_MAX);
+    io_turn_add(io, &engine->gather_turn, gather_turn_ended);
+    int status = open_data(engine, options);
+    status = status == OK ? identified(engine) : status;
     if (status != OK) {
-        if (single->text[0] == '\0') {
-            (void)snprintf(single->text, sizeof single->text, "%s: %s", options->folder,
+        if (engine->text[0] == '\0') {
+            (void)snprintf(engine->text, sizeof engine->text, "%s: %s", options->folder,
                            error_text(status));
         }
-        give_back(single);
+        give_back(engine);
         return status;
     }
-    put_hard_states(single);
-    io_turn_add(io, &single->turn, turn_ended);
+    io_turn_add(io, &engine->turn, turn_ended);
+    start_groups(engine);
     return OK;
 }

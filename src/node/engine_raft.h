@@ -1,39 +1,80 @@
-/* node/engine_single.h -- the engine of a cluster of one node: what is durable here is
- * committed.
+/* node/engine_raft.h -- the engine: every group is a member of a Raft group on the node's one log.
  *
- * Layer: node (base, io, log)     Interface: node/engine.h     Spec: docs/spec/log.md
+ * Layer: node (base, io, log, raft)     Interface: node/engine.h
+ * Spec: docs/spec/raft.md, docs/spec/log.md
  *
  * The data folder: identity, lock, log/, snapshots/. Opening it restores the snapshots and
- * replays the log before it returns. All groups live in term 1; the hard state that consensus
- * will go on from is in the log. A snapshot of all groups is begun by itself when the log has
- * grown by max(snapshot_log_bytes, size of all snapshots) since the last time, and when the
- * disk is full and it would free a segment. One that finds no room is tried again after 5
- * seconds and then ever more rarely, up to ten minutes apart.
+ * replays the log before it returns; a group whose only voter this node is, is applied to its
+ * end by then, the others go on from their snapshot when a leader tells what is committed. A
+ * node alone leads its groups two writes after it was opened (hooks.role says so).
+ *
+ * Proposals gather during a turn and go into the log and to the other members together at its
+ * end. A step of the core whose records find no room in the log is not taken: the message is
+ * dropped, the proposal refused; the few small records that cannot be refused (votes, marks,
+ * truncations) wait here for room.
+ *
+ * A snapshot of all groups is begun by itself when the log has grown by max(snapshot_log_bytes,
+ * size of all snapshots) since the last time, and when the disk is full and it would free a
+ * segment. One that finds no room is tried again after 5 seconds and then ever more rarely, up
+ * to ten minutes apart.
  */
-#ifndef CARILLON_NODE_ENGINE_SINGLE_H
-#define CARILLON_NODE_ENGINE_SINGLE_H
+#ifndef CARILLON_NODE_ENGINE_RAFT_H
+#define CARILLON_NODE_ENGINE_RAFT_H
 
 #include "log/log.h"
 #include "log/snapshot.h"
 #include "node/engine.h"
+#include "raft/raft.h"
+
+enum { ENGINE_PROPOSALS_MAX = 4096 }; /* gathered in a turn, of all groups */
 
 struct engine_options {
     const char *folder; /* DATA; made when it is not there. Borrowed while opening */
     uint32_t shards;    /* when the folder is new; else the folder's own number holds */
     uint64_t snapshot_log_bytes; /* default 256 MiB */
+    struct raft_options raft;    /* of every group; id and seed are set here */
     struct log_options log;      /* folder, identity, groups and is_new are set here */
 };
 
 void engine_options_default(struct engine_options *ret_options);
 
+/* A payload that waits for the end of the turn. */
+struct engine_proposal {
+    uint32_t at; /* in the gathered bytes */
+    uint32_t len;
+    uint32_t next; /* of the same group; UINT32_MAX: none */
+};
+
+/* A write of the core that is on its way to the disk: this many records more complete it. */
+struct engine_write {
+    uint64_t sequence;
+    uint32_t group;
+    uint32_t records;
+};
+
+/* A record that found no room. */
+struct engine_backlog {
+    struct list node;
+    struct log_record record; /* its payload follows */
+};
+
 struct engine_group {
+    struct raft raft;
     uint64_t first; /* entry seen when opening; 0: none */
-    uint64_t last;
-    uint64_t applied;
-    uint64_t snapshot_index;
     uint64_t snapshot_bytes;
     uint64_t snapshot_ms;
-    bool is_wanted; /* a snapshot is due */
+    struct raft_snapshot frozen; /* where the snapshot being written stands */
+    uint64_t stored;             /* the core's newest durable write */
+    uint32_t proposal_first;
+    uint32_t proposal_last;
+    uint32_t proposal_count;
+    uint64_t proposal_bytes;
+    struct list reads;       /* that came since the round under way was begun */
+    struct list reads_asked; /* whose round is under way */
+    bool is_wanted;          /* a snapshot is due */
+    bool is_gathered;        /* it stands in engine.gathered */
+    bool is_dirty;           /* stored is news to the core */
+    bool is_leading;         /* and has applied all that was committed before */
 };
 
 enum engine_writing {
@@ -44,23 +85,45 @@ enum engine_writing {
     ENGINE_GIVING_UP, /* the bulk lane removes it */
 };
 
-/* Private to engine_single but for its storage. */
-struct engine_single {
+/* Private to engine_raft but for its storage. */
+struct engine_raft {
     struct engine engine;
     struct io *io;
     struct engine_hooks hooks;
     struct log_identity identity;
+    struct raft_options raft_options;
+    raft_id id;
     struct log log;
     struct io_file *lock;
     struct arena arena;
     struct engine_group *groups;
     uint32_t group_count;
+    struct raft_effects effects; /* of the step being performed */
+
+    struct engine_proposal proposals[ENGINE_PROPOSALS_MAX];
+    uint32_t proposal_count;
+    uint32_t proposals_waiting; /* of them, not handed to a core yet */
+    struct buf proposed;        /* their payloads */
+    struct slice payloads[ENGINE_PROPOSALS_MAX]; /* of one group, for its core */
+    uint32_t *gathered; /* groups with proposals or reads that wait for the turn's end */
+    uint32_t gathered_count;
+    struct io_turn gather_turn; /* before the log's */
+    struct io_timer kick;       /* for who calls outside of a turn, or late in its end */
+
+    struct engine_write *writes; /* a ring, in the order of the appends */
+    uint32_t writes_cap;         /* a power of two */
+    uint32_t writes_first;
+    uint32_t writes_last;
+    struct list backlog;
+    uint32_t *dirty; /* groups with news from the disk */
+    uint32_t dirty_count;
+    struct io_timer clock;
+    uint64_t clock_ms; /* when it fires; UINT64_MAX: it does not run */
 
     struct log_snapshot_writer writer;
     enum engine_writing writing;
-    struct list waits;        /* for a snapshot that has not begun */
-    struct list waits_served; /* for the one being written */
-    uint64_t marks_left_out;
+    struct list waits;            /* for a snapshot that has not begun */
+    struct list waits_served;     /* for the one being written */
     uint32_t snapshot_group;      /* being written */
     uint64_t snapshot_log_bytes;  /* the configured threshold */
     uint64_t snapshot_mark_bytes; /* log bytes when the last round began */
@@ -80,34 +143,33 @@ struct engine_single {
 };
 
 /* Open @options->folder, restore and replay through @hooks. Waits for the disk. The handle is
- * &single->engine; the storage is kept until closed().
+ * &engine->engine; the storage is kept until closed().
  *
- * Errors:  ERR_LOCKED another process has it; ERR_DAMAGED, ERR_VERSION (engine_single_text()
+ * Errors:  ERR_LOCKED another process has it; ERR_DAMAGED, ERR_VERSION (engine_raft_text()
  * names file and offset); ERR_IO; ERR_DISK_FULL; ERR_CONFIG unusable options; what a restore
  * hook returned. Nothing is open then.
  */
-int engine_single_open(struct engine_single *single, struct io *io,
-                       const struct engine_options *options,
-                       const struct engine_hooks *hooks) CHECKED;
+int engine_raft_open(struct engine_raft *engine, struct io *io,
+                     const struct engine_options *options,
+                     const struct engine_hooks *hooks) CHECKED;
 
 /* Free everything without the disk, when the simulated process has died or the folder failed
  * before the loop began. No hook is called. */
-void engine_single_abandon(struct engine_single *single);
+void engine_raft_abandon(struct engine_raft *engine);
 
 /* What went wrong, for people; "" when nothing did. Kept after a failed open. */
-const char *engine_single_text(const struct engine_single *single);
+const char *engine_raft_text(const struct engine_raft *engine);
 
 /* The groups of the folder: shards + 1. */
-static inline uint32_t engine_single_groups(const struct engine_single *single)
+static inline uint32_t engine_raft_groups(const struct engine_raft *engine)
 {
-    return single->group_count;
+    return engine->group_count;
 }
 
 /* Who the folder belongs to. */
-static inline const struct log_identity *
-engine_single_identity(const struct engine_single *single)
+static inline const struct log_identity *engine_raft_identity(const struct engine_raft *engine)
 {
-    return &single->identity;
+    return &engine->identity;
 }
 
 #endif

@@ -129,6 +129,11 @@ void node__index_forget(struct node *node, uint32_t method, struct slice body)
     node->search_reserved -= growth < node->search_reserved ? growth : node->search_reserved;
 }
 
+void node__index_forget_all(struct node *node)
+{
+    node->search_reserved = 0;
+}
+
 /* ---- at start ---- */
 
 /* On the lane. Reads documents, courses, names and words of the state, and nothing of it that

@@ -139,6 +139,27 @@ static void snapshot_end(void *context, uint32_t group, int status)
     }
 }
 
+/* ---- engine hooks: who leads
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+static void on_role(void *context, uint32_t group, bool is_leading, uint64_t term)
+{
+    struct node *node = context;
+
+    if (group != NODE_GROUP_SHARD) {
+        return;
+    }
+    node->is_leading = is_leading;
+    event_log(EVENT_INFO, is_leading ? "leading" : "following", "group=%u term=%llu", group,
+              (unsigned long long)term);
+    if (!is_leading) {
+        node__writes_lost(node);
+        return;
+    }
+    node__lead(node);
+}
+
 /* ---- engine hooks: the disk
  * ----------------------------------------------------------------------------------------- */
 
@@ -257,7 +278,7 @@ void node_close(struct node *node, void (*closed)(void *context), void *context)
 void node_forget(struct node *node)
 {
     if (!node->engine_is_closed) {
-        engine_single_abandon(&node->single);
+        engine_raft_abandon(&node->raft);
     }
     node__waits_forget(node);
     conn_table_forget(&node->conns);
@@ -304,6 +325,11 @@ static void on_clock(struct io_timer *timer)
 
     if (audit_status(node->audit) == ERR_IO) {
         fail(node, "the audit trail cannot be written: the disk failed");
+        return;
+    }
+    if (!node->is_leading) {
+        node__serve(node);
+        io_timer_start(node->io, timer, CLOCK_MS, on_clock);
         return;
     }
     if (!window_has_turned(node, now) ||
@@ -447,13 +473,14 @@ static int open_engine(struct node *node, struct buf *text)
         .snapshot_begin = snapshot_begin,
         .snapshot_step = snapshot_step,
         .snapshot_end = snapshot_end,
+        .role = on_role,
         .writable = on_writable,
         .failed = on_failed,
         .closed = on_engine_closed,
     };
     struct engine_options options;
 
-    node->engine = &node->single.engine;
+    node->engine = &node->raft.engine;
     engine_options_default(&options);
     options.folder = node->config.data_folder;
     options.shards = NODE_SHARDS;
@@ -463,13 +490,13 @@ static int open_engine(struct node *node, struct buf *text)
     if (batch_bytes < options.log.batch_bytes) {
         options.log.batch_bytes = (uint32_t)batch_bytes; /* a batch lies in one segment */
     }
-    int rc = engine_single_open(&node->single, node->io, &options, &hooks);
+    int rc = engine_raft_open(&node->raft, node->io, &options, &hooks);
     if (rc == OK) {
         node__replay_flush(node);
     }
     node__index_wait(node);
     if (rc != OK) {
-        const char *reason = engine_single_text(&node->single);
+        const char *reason = engine_raft_text(&node->raft);
 
         if (node->text.len > 0) {
             reason = buf_text(&node->text);
@@ -552,6 +579,27 @@ static void log_opened(struct node *node)
               (unsigned long long)((io_now_exact_ns(node->io) - node->opened_ns) / 1000000));
 }
 
+/* From its first leading on, or a little later when it does not lead: there are reads to answer,
+ * on a full disk too. */
+void node__serve(struct node *node)
+{
+    if (!node->is_serving && !node->is_closing && !node->is_failed) {
+        node->is_serving = true;
+        conn_table_serve(&node->conns);
+        log_opened(node);
+    }
+}
+
+void node__lead(struct node *node)
+{
+    int rc = end_open_imports(node);
+
+    if (rc != OK) {
+        event_log(EVENT_WARNING, "import-not-given-up", "error=%s", error_name(rc));
+    }
+    node__serve(node);
+}
+
 int node_open(struct io *io, const struct node_config *config, struct node **ret_node,
               struct buf *text)
 {
@@ -568,13 +616,7 @@ int node_open(struct io *io, const struct node_config *config, struct node **ret
     door_serve(&node->door);
     node->tick_ms = node__wall_ms(node);
     io_turn_add(io, &node->turn, on_turn);
-    conn_table_serve(&node->conns);
     io_timer_start(io, &node->clock, CLOCK_MS, on_clock);
-    rc = end_open_imports(node);
-    if (rc != OK) {
-        event_log(EVENT_WARNING, "import-not-given-up", "error=%s", error_name(rc));
-    }
-    log_opened(node);
     *ret_node = node;
     return OK;
 }

@@ -10,7 +10,7 @@
 #include "node/audit.h"
 #include "node/conn.h"
 #include "node/door.h"
-#include "node/engine_single.h"
+#include "node/engine_raft.h"
 #include "node/histogram.h"
 #include "node/node.h"
 #include "proto/operator.pb-c.h"
@@ -109,7 +109,7 @@ struct node {
     struct arena arena; /* the node's own long-lived pieces */
     struct arena search_arena;
     struct arena scratch; /* one request or one entry at a time */
-    struct engine_single single;
+    struct engine_raft raft;
     struct engine *engine;
     struct enrol *enrol;
     struct search_index *search;
@@ -161,7 +161,8 @@ struct node {
     uint16_t port;
     bool is_listening;
     bool is_port_refused; /* why the start failed */
-    bool is_serving;
+    bool is_leading; /* the shard */
+    bool is_serving; /* connections are taken */
     bool is_writable;
     bool is_failed;
     bool is_closing;
@@ -175,7 +176,7 @@ struct node {
 /* Whose data folder it is; known from the first restore hook on. */
 static inline const struct log_identity *node__identity(const struct node *node)
 {
-    return &node->single.identity;
+    return &node->raft.identity;
 }
 
 /* ---- dispatch.c: a request in, an answer out */
@@ -201,6 +202,15 @@ void node__write(struct node *node, struct conn *conn, const struct envelope_req
 
 /* Admit and propose what the turn has gathered. */
 void node__writes_admit(struct node *node);
+
+/* The node leads no more: what became of the writes on their way is unknown. */
+void node__writes_lost(struct node *node);
+
+/* The node has begun to lead. */
+void node__lead(struct node *node);
+
+/* Take connections, if that has not begun. */
+void node__serve(struct node *node);
 
 /* What was seen of the entry at @index, the next one to be applied, when it was admitted here.
  */
@@ -246,6 +256,7 @@ void node__index_effects(struct node *node, const struct enrol_result *result);
  * chunks in flight may need what is left; with @node->text. */
 int node__index_admit(struct node *node, uint32_t method, struct slice body) CHECKED;
 void node__index_forget(struct node *node, uint32_t method, struct slice body);
+void node__index_forget_all(struct node *node);
 
 /* Begin to index every document of a restored state, beside the replay: on the log's lane,
  * which has nothing to write before the node serves. */

@@ -81,6 +81,9 @@ static int write_gate(const struct node *node, const struct conn *conn)
     if (node->is_closing || node->is_failed) {
         return ERR_STOPPED;
     }
+    if (!node->is_leading) {
+        return ERR_NOT_LEADER;
+    }
     if (!node->is_writable) {
         return ERR_DISK_FULL;
     }
@@ -262,4 +265,21 @@ void node__write_applied(struct node *node, uint64_t index)
         answer.text = buf_text(&node->result.text);
     }
     conn_reply(conn, &answer);
+}
+
+void node__writes_lost(struct node *node)
+{
+    while (node->pending_first != node->pending_last) {
+        const struct pending *pending =
+            &node->pending[node->pending_first++ % NODE_PENDING_MAX];
+        struct conn *conn = conn_find(&node->conns, pending->conn);
+
+        if (conn != NULL) {
+            conn->outstanding--;
+            buf_clear(&node->text);
+            node__answer_error(node, conn, pending->id, ERR_UNKNOWN_OUTCOME);
+        }
+    }
+    enrol_forget_all(node->enrol);
+    node__index_forget_all(node);
 }

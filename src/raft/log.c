@@ -134,6 +134,27 @@ void raft_log_append(struct raft_log *log, const struct raft_entry *entry)
     }
 }
 
+bool raft_log_append_absent(struct raft_log *log, raft_term term)
+{
+    ASSERT(log->durable == log->last && term >= raft_log_last_term(log));
+    if (!raft_log_has_room(log, term, 0)) {
+        return false;
+    }
+    while (log->tail_count > 0) {
+        log->tail_count--;
+        drop_payload(log, &log->tail[log->tail_start + log->tail_count]);
+    }
+    grow(log);
+    log->last++;
+    log->durable = log->last;
+    log->tail_start = 0;
+    log->tail_first = log->last + 1;
+    if (log->run_count == 0 || log->runs[log->run_count - 1].term != term) {
+        log->runs[log->run_count++] = (struct raft_run){log->last, term};
+    }
+    return true;
+}
+
 void raft_log_truncate(struct raft_log *log, raft_index index)
 {
     ASSERT(index > log->base && index <= log->last + 1);

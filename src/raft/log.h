@@ -65,6 +65,11 @@ bool raft_log_has_room(const struct raft_log *log, raft_term term, size_t bytes)
 /* Add an entry that fits; its payload is copied. */
 void raft_log_append(struct raft_log *log, const struct raft_entry *entry);
 
+/* Add a durable entry of @term that is not kept in memory, and let go of those that are, which
+ * are durable too. Returns: false when there is no room for another change of term; nothing has
+ * changed then. */
+bool raft_log_append_absent(struct raft_log *log, raft_term term);
+
 /* Drop the entries from @index on (base < index <= last + 1). */
 void raft_log_truncate(struct raft_log *log, raft_index index);
 

@@ -1,8 +1,20 @@
 #include "raft/raft_private.h"
 
-static enum raft_outcome judge(const struct raft *raft, const struct raft_event *event)
+enum raft_outcome raft_may_propose(const struct raft *raft, uint32_t count, uint64_t bytes)
 {
     const struct raft_log *log = &raft->log;
+
+    if (raft->role != RAFT_LEADER) {
+        return RAFT_NOT_LEADER;
+    }
+    bool has_room = raft_log_has_room(log, raft->term, bytes) &&
+                    log->tail_count + count <= log->tail_max &&
+                    log->last - raft->commit + count <= raft->options.uncommitted_max;
+    return raft->transfer_to == 0 && has_room ? RAFT_DONE : RAFT_BUSY;
+}
+
+static enum raft_outcome judge(const struct raft *raft, const struct raft_event *event)
+{
     uint64_t bytes = 0;
 
     if (raft->role != RAFT_LEADER) {
@@ -14,13 +26,7 @@ static enum raft_outcome judge(const struct raft *raft, const struct raft_event 
             return RAFT_INVALID; /* no member could hold it */
         }
     }
-    if (event->count == 0) {
-        return RAFT_INVALID;
-    }
-    bool has_room = raft_log_has_room(log, raft->term, bytes) &&
-                    log->tail_count + event->count <= log->tail_max &&
-                    log->last - raft->commit + event->count <= raft->options.uncommitted_max;
-    return raft->transfer_to == 0 && has_room ? RAFT_DONE : RAFT_BUSY;
+    return event->count == 0 ? RAFT_INVALID : raft_may_propose(raft, event->count, bytes);
 }
 
 /* A batch is one write and one message: the caller gathers what comes during a turn. */

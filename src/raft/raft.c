@@ -158,11 +158,18 @@ void raft_step(struct raft *raft, const struct raft_event *event, uint64_t now_m
     raft->out = NULL;
 }
 
+static bool is_only_member(const struct raft *raft)
+{
+    return raft->configuration.count == 1 &&
+           raft->configuration.members[0].id == raft->options.id;
+}
+
 uint64_t raft_deadline_ms(const struct raft *raft)
 {
     switch (raft->role) {
     case RAFT_LEADER:
-        return raft->heartbeat_ms;
+        /* Alone nobody hears its heartbeats, and nobody could take over from a slow disk. */
+        return is_only_member(raft) ? UINT64_MAX : raft->heartbeat_ms;
     case RAFT_FOLLOWER:
     case RAFT_PRE_CANDIDATE:
     case RAFT_CANDIDATE:

@@ -318,12 +318,25 @@ void raft_fini(struct raft *raft);
  * records do not follow on one another. */
 int raft_restore(struct raft *raft, const struct raft_persist *record) CHECKED;
 
+/* The same for an entry that the caller has applied because it knows it to be committed: it is
+ * durable, and raft_is_alone(). Everything before it was applied as well. Errors: as above. */
+int raft_restore_applied(struct raft *raft, raft_index index,
+                         const struct raft_entry *entry) CHECKED;
+
+/* Whether the next entry of a restored log is committed by being there: nobody else has a vote,
+ * and everything before it was applied. */
+bool raft_is_alone(const struct raft *raft);
+
 void raft_start(struct raft *raft, uint64_t now_ms);
 
 /* One event. @ret_effects is the caller's storage and may serve many groups, one after another.
  */
 void raft_step(struct raft *raft, const struct raft_event *event, uint64_t now_ms,
                struct raft_effects *ret_effects);
+
+/* What RAFT_PROPOSED with @count payloads of @bytes in all would be answered now: RAFT_DONE,
+ * RAFT_NOT_LEADER or RAFT_BUSY. (A single payload may be too long for all times.) */
+enum raft_outcome raft_may_propose(const struct raft *raft, uint32_t count, uint64_t bytes);
 
 /* When the next RAFT_TICK is due; UINT64_MAX: not before another event. */
 uint64_t raft_deadline_ms(const struct raft *raft);

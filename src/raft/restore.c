@@ -5,10 +5,21 @@
  * whether the entries behind it follow it: when power failed between the snapshot's becoming
  * durable and the records after it, the log may hold entries that contradict it. */
 
+static int restore_configuration(struct raft *raft, raft_index index, struct slice payload)
+{
+    struct raft_configuration next;
+
+    if (raft_configuration_decode(payload, index, &next) != OK) {
+        return ERR_DAMAGED;
+    }
+    raft->configuration_before = raft->configuration;
+    raft->configuration = next;
+    return OK;
+}
+
 static int restore_entry(struct raft *raft, raft_index index, const struct raft_entry *entry)
 {
     struct raft_log *log = &raft->log;
-    struct raft_configuration next;
 
     if (index <= raft->snapshot.index) {
         raft->is_connected =
@@ -31,16 +42,43 @@ static int restore_entry(struct raft *raft, raft_index index, const struct raft_
     if (!raft_log_has_room(log, entry->term, entry->payload.len)) {
         return ERR_FULL; /* more changes of term than the options allow */
     }
-    if (entry->kind == RAFT_ENTRY_CONFIGURATION) {
-        if (raft_configuration_decode(entry->payload, index, &next) != OK) {
-            return ERR_DAMAGED;
-        }
-        raft->configuration_before = raft->configuration;
-        raft->configuration = next;
+    if (entry->kind == RAFT_ENTRY_CONFIGURATION &&
+        restore_configuration(raft, index, entry->payload) != OK) {
+        return ERR_DAMAGED;
     }
     raft_log_append(log, entry);
     raft_log_at(log, index)->sequence = 0;
     log->durable = log->last;
+    return OK;
+}
+
+bool raft_is_alone(const struct raft *raft)
+{
+    return raft->is_connected && raft->applied == raft->log.last && raft__is_voter(raft) &&
+           raft_configuration_voters(&raft->configuration) == 1;
+}
+
+/* It need not be in memory: it will not be applied again, and a member that lags gets it from
+ * the disk. */
+int raft_restore_applied(struct raft *raft, raft_index index, const struct raft_entry *entry)
+{
+    struct raft_log *log = &raft->log;
+
+    ASSERT(raft_is_alone(raft));
+    if (index != log->last + 1 || entry->term < raft_log_last_term(log)) {
+        return ERR_DAMAGED;
+    }
+    if (!raft_log_append_absent(log, entry->term)) {
+        return ERR_FULL;
+    }
+    raft->commit = index;
+    raft->applied = index;
+    if (entry->kind == RAFT_ENTRY_CONFIGURATION) {
+        int status = restore_configuration(raft, index, entry->payload);
+
+        raft->configuration_applied = raft->configuration;
+        return status;
+    }
     return OK;
 }
 
@@ -60,6 +98,9 @@ static int restore_truncation(struct raft *raft, raft_index index)
     }
     if (index > log->last) {
         return OK;
+    }
+    if (index <= raft->applied) {
+        return ERR_DAMAGED; /* committed entries are never void */
     }
     if (raft->configuration.index >= index) {
         if (raft->configuration_before.index >= index) {

@@ -37,7 +37,8 @@ static void compact(struct raft *raft, raft_index base)
 void raft__on_taken(struct raft *raft, const struct raft_event *event)
 {
     const struct raft_snapshot *snapshot = event->snapshot;
-    uint32_t trailing = raft->options.trailing_max;
+    uint32_t members = raft->configuration_applied.count;
+    uint32_t trailing = members > 1 ? raft->options.trailing_max : 0; /* else nobody lags */
 
     ASSERT(snapshot->index <= raft->applied);
     if (snapshot->index <= raft->snapshot.index) {

@@ -40,11 +40,13 @@ static void ledger_apply(void *context, uint32_t group, uint64_t index, uint64_t
     uint64_t value;
 
     ASSERT(group < LEDGER_GROUPS_MAX);
-    ASSERT(term == 1);
+    struct ledger_group *state = &ledger->groups[group];
+    ASSERT(index > state->index && term >= state->term);
+    state->index = index;
+    state->term = term;
     ASSERT(payload.len >= sizeof value);
     memcpy(&value, payload.data, sizeof value);
-    add(&ledger->groups[group], value);
-    ASSERT(ledger->groups[group].count == index);
+    add(state, value);
     ledger->applied++;
     ledger->replayed += is_replay ? 1 : 0;
     if (!is_replay && ledger->applied_hook != NULL) {
@@ -55,7 +57,7 @@ static void ledger_apply(void *context, uint32_t group, uint64_t index, uint64_t
 static int ledger_restore_begin(void *context, uint32_t group, uint64_t index)
 {
     struct ledger *ledger = context;
-    (void)index;
+    ledger->groups[group].index = index;
     ledger->groups[group].count = 0;
     buf_clear(&ledger->groups[group].part);
     return OK;
@@ -122,6 +124,24 @@ static void ledger_snapshot_end(void *context, uint32_t group, int status)
     ledger->snapshot_status = status;
 }
 
+static void ledger_role(void *context, uint32_t group, bool is_leading, uint64_t term)
+{
+    struct ledger *ledger = context;
+
+    ASSERT(term > 0 && ledger->groups[group].is_leading != is_leading);
+    ledger->groups[group].is_leading = is_leading;
+}
+
+bool ledger_leads(const struct ledger *ledger, uint32_t groups)
+{
+    for (uint32_t group = 0; group < groups; group++) {
+        if (!ledger->groups[group].is_leading) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void ledger_writable(void *context, bool is_writable)
 {
     struct ledger *ledger = context;
@@ -159,6 +179,7 @@ struct engine_hooks ledger_hooks(struct ledger *ledger)
         .snapshot_begin = ledger_snapshot_begin,
         .snapshot_step = ledger_snapshot_step,
         .snapshot_end = ledger_snapshot_end,
+        .role = ledger_role,
         .writable = ledger_writable,
         .failed = ledger_failed,
         .closed = ledger_closed,

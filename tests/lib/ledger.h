@@ -15,12 +15,15 @@ enum { LEDGER_GROUPS_MAX = 16 };
 
 struct ledger_group {
     uint64_t *values;
+    uint64_t index; /* of the newest; consensus has entries of its own in between */
+    uint64_t term;
     size_t count;
     size_t cap;
     size_t frozen;   /* values of the snapshot being written */
     size_t written;  /* of them */
     struct buf part; /* of a value cut by a chunk's end */
     bool is_frozen;
+    bool is_leading;
 };
 
 struct ledger {
@@ -45,6 +48,9 @@ void ledger_fini(struct ledger *ledger);
 
 /* Hooks that keep @ledger. */
 struct engine_hooks ledger_hooks(struct ledger *ledger);
+
+/* Whether the node leads groups 0..@groups-1. */
+bool ledger_leads(const struct ledger *ledger, uint32_t groups);
 
 /* Propose @value with @filling more bytes (at most 1 MiB). */
 int ledger_propose(struct engine *engine, uint32_t group, uint64_t value, size_t filling,

@@ -11,7 +11,7 @@
 
 #include "base/rng.h"
 #include "io_sim/io_sim.h"
-#include "node/engine_single.h"
+#include "node/engine_raft.h"
 #include "tests/lib/ledger.h"
 
 enum { LOG_WORLD_GROUPS = 3 };
@@ -25,7 +25,7 @@ struct log_world {
     struct io_sim *sim;
     struct io *io;
     struct engine_options options;
-    struct engine_single *single;
+    struct engine_raft *engine;
     struct ledger ledger;
     struct rng rng;
     uint64_t submitted[LOG_WORLD_GROUPS];
@@ -41,7 +41,8 @@ void log_world_init(struct log_world *world, uint64_t seed,
                     const struct io_sim_options *options);
 void log_world_fini(struct log_world *world);
 
-/* Open the engine and compare what it holds with what was submitted and told. */
+/* Open the engine, compare what it holds with what was submitted and told, and wait until it
+ * leads its groups, or is not well. */
 int log_world_open(struct log_world *world) CHECKED;
 
 /* The process is gone (crashed, killed or given up): free what it had. */

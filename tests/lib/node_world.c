@@ -145,6 +145,7 @@ int node_world_open(struct node_world *world)
     world->is_closing = false;
     world->is_closed = false;
     buf_clear(&world->text);
+    world->opens++;
     int rc = node_open(world->io, &world->config, &node, &world->text);
     if (rc != OK) {
         if (world->text.len == 0) {
@@ -154,7 +155,7 @@ int node_world_open(struct node_world *world)
         return rc;
     }
     world->node = node;
-    world->sometimes[SOMETIMES_RESTORED] += node->single.groups[1].snapshot_index > 0;
+    world->sometimes[SOMETIMES_RESTORED] += node->raft.groups[1].raft.snapshot.index > 0;
     node_on_failed(node, on_failed, world);
     return OK;
 }
@@ -163,9 +164,9 @@ int node_world_open(struct node_world *world)
 static void note_where(struct node_world *world, bool is_kill)
 {
     const struct node *node = world->node;
-    const struct log *log = &node->single.log;
+    const struct log *log = &node->raft.log;
     uint64_t *sometimes = world->sometimes;
-    bool is_snapshot = node->single.writing != ENGINE_IDLE;
+    bool is_snapshot = node->raft.writing != ENGINE_IDLE;
 
     if (is_kill) {
         sometimes[SOMETIMES_KILL_IN_BATCH] += log->is_writing;
@@ -187,7 +188,7 @@ static void fall(struct node_world *world, bool is_kill)
 {
     if (world->node != NULL) {
         note_where(world, is_kill);
-        world->sometimes[SOMETIMES_RECYCLED] += log_dropped(&world->node->single.log, 1) > 0;
+        world->sometimes[SOMETIMES_RECYCLED] += log_dropped(&world->node->raft.log, 1) > 0;
         node_forget(world->node);
         world->node = NULL;
     }

@@ -128,6 +128,7 @@ struct node_world {
     uint32_t refused_full;
     struct world_wave waves[NODE_WORLD_WAVES_MAX];
     uint32_t wave_count;
+    uint64_t opens; /* starts tried */
     uint64_t *sometimes; /* of SOMETIMES_NR, over all worlds */
     char violation[512]; /* "" while all is well */
 };

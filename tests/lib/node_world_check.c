@@ -168,6 +168,7 @@ static void check_audit(struct node_world *world, uint64_t as_of)
 {
     Carillon__AuditRequest request = CARILLON__AUDIT_REQUEST__INIT;
     uint64_t last = 0;
+    uint64_t left_out = 0;
 
     request.limit = AUDIT_PAGE;
     do {
@@ -180,7 +181,9 @@ static void check_audit(struct node_world *world, uint64_t as_of)
             return;
         }
         for (size_t i = 0; i < reply->n_records; i++) {
-            if (reply->records[i]->index != last + 1) {
+            /* A leader begins with an entry of its own, which nobody asked for. */
+            left_out += reply->records[i]->index - last - 1;
+            if (reply->records[i]->index <= last || left_out > world->opens) {
                 node_world_violate(world, "the audit trail goes from %llu to %llu",
                                    (unsigned long long)last,
                                    (unsigned long long)reply->records[i]->index);

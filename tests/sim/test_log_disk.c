@@ -44,9 +44,9 @@ static void log_append__disk_full__refuses_and_goes_on_when_there_is_room(void *
     run_ms(&world, 10);
     assert_false(world.ledger.is_writable);
     assert_false(world.ledger.is_failed);
-    engine_status(&world.single->engine, 1, &status);
+    engine_status(&world.engine->engine, 1, &status);
     assert_false(status.is_writable);
-    assert_int_equal(status.applied, world.told[1]);
+    assert_int_equal(status.applied, world.told[1] + 1); /* and the leader's own entry */
     run_ms(&world, 5000);
     assert_int_equal(log_world_propose(&world, 1, 500), ERR_DISK_FULL);
 
@@ -182,10 +182,10 @@ static void log_write__finds_no_room__is_held_and_repeated(void **state)
     run_ms(&world, 3000);
     assert_int_equal(world.told[1], 0);
     assert_false(world.ledger.is_writable);
-    assert_int_equal(log_world_propose(&world, 1, 100), ERR_DISK_FULL);
+    assert_int_equal(propose_until_refused(&world, 1000), ERR_DISK_FULL);
     io_sim_fail_clear(world.io);
     run_ms(&world, 3000);
-    assert_int_equal(world.told[1], 1);
+    assert_true(world.told[1] > 0);
     assert_true(world.ledger.is_writable);
     assert_int_equal(log_world_propose(&world, 1, 100), OK);
     assert_true(log_world_settle(&world));
@@ -194,7 +194,7 @@ static void log_write__finds_no_room__is_held_and_repeated(void **state)
     io_sim_crash(world.io);
     io_sim_restart(world.io);
     assert_int_equal(log_world_open(&world), OK);
-    assert_int_equal(world.told[1], 2);
+    assert_int_equal(world.told[1], world.submitted[1]);
     assert_string_equal(world.violation, "");
     log_world_fini(&world);
 }
@@ -278,7 +278,7 @@ static uint64_t prepare(struct log_world *world, uint64_t seed, bool is_closed)
         assert_int_equal(log_world_propose(world, 1, 300), OK);
         run_ms(world, 50);
     }
-    uint64_t end = world->single->log.durable.end;
+    uint64_t end = world->engine->log.durable.end;
     if (is_closed) {
         log_world_close(world);
     }
@@ -294,9 +294,9 @@ static void expect_damage(struct log_world *world, int status, const char *file,
                           const char *text)
 {
     assert_int_equal(log_world_open(world), status);
-    if (strstr(engine_single_text(world->single), file) == NULL ||
-        strstr(engine_single_text(world->single), text) == NULL) {
-        fail_msg("%s", engine_single_text(world->single));
+    if (strstr(engine_raft_text(world->engine), file) == NULL ||
+        strstr(engine_raft_text(world->engine), text) == NULL) {
+        fail_msg("%s", engine_raft_text(world->engine));
     }
     /* Refusing has changed nothing: it is refused again. */
     assert_int_equal(log_world_open(world), status);
@@ -368,7 +368,7 @@ static void engine_open__identity_lost_or_bad__is_refused(void **state)
 
 static void engine_open__snapshot_lost_or_bad__is_refused(void **state)
 {
-    static const char *const snapshot = "data/snapshots/snapshot-0001-0000000000000005";
+    static const char *const snapshot = "data/snapshots/snapshot-0001-0000000000000007";
     struct log_world world;
     (void)state;
 

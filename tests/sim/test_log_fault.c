@@ -71,7 +71,7 @@ static void check_after(struct log_world *world)
             io_sim_restart(world->io);
         }
         if (log_world_open(world) != OK) {
-            note(world, engine_single_text(world->single));
+            note(world, engine_raft_text(world->engine));
             return;
         }
         if (log_world_propose(world, 2, 100) != OK || !log_world_settle(world)) {
@@ -89,7 +89,7 @@ static void classify(struct sweep *sweep, struct log_world *world, int status)
         if (status != sweep->error) {
             note(world, "opening answers another error");
         }
-        if (engine_single_text(world->single)[0] == '\0') {
+        if (engine_raft_text(world->engine)[0] == '\0') {
             note(world, "opening says nothing");
         }
     } else if (world->ledger.is_failed) {

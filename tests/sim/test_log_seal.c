@@ -52,7 +52,7 @@ static void log__power_cut_while_the_end_is_sealed__starts_again(void **state)
             rc = log_world_open(&world);
             if (rc != OK) {
                 print_error("seed %llu call %llu: %s\n", (unsigned long long)seed,
-                            (unsigned long long)call, engine_single_text(world.single));
+                            (unsigned long long)call, engine_raft_text(world.engine));
             }
             assert_int_equal(rc, OK);
             assert_string_equal(world.violation, "");
