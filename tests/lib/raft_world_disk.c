@@ -440,6 +440,26 @@ void world_crash(struct world *world, uint32_t at)
     }
 }
 
+/* The only voter: what stands on its disk is committed, whether it came to know or not. */
+static int restore_applied(struct world *world, uint32_t at, const struct world_record *record)
+{
+    struct world_node *node = &world->node[at];
+    const struct raft_apply apply = {
+        .index = record->index, .entries = &record->entry->entry, .count = 1};
+
+    if (record->index == world->committed + 1) {
+        world->committed = record->index;
+        world->commits[record->index] = record->entry;
+        world->commit_terms[record->index] = record->entry->entry.term;
+    }
+    int status = raft_restore_applied(&node->raft, record->index, &record->entry->entry);
+    if (status == OK) {
+        world_mark(world, WORLD_RESTORED_APPLIED);
+        world_check_apply(world, at, &apply);
+    }
+    return status;
+}
+
 static bool restore(struct world *world, uint32_t at)
 {
     struct world_node *node = &world->node[at];
@@ -458,7 +478,11 @@ static bool restore(struct world *world, uint32_t at)
             .entries = record->entry == NULL ? NULL : &record->entry->entry,
             .count = record->entry == NULL ? 0 : 1,
         };
-        int status = raft_restore(&node->raft, &persist);
+        bool is_applied = record->kind == RAFT_PERSIST_ENTRIES &&
+                          record->index > node->snapshot.at.index &&
+                          raft_is_alone(&node->raft);
+        int status = is_applied ? restore_applied(world, at, record)
+                                : raft_restore(&node->raft, &persist);
         if (status != OK) {
             world_fail(world,
                        "n%u cannot read its own log: %s at record %u (kind %d, index %" PRIu64
@@ -497,8 +521,6 @@ static void recall(struct world *world, uint32_t at)
     node->commit_before = raft->commit;
     node->role = raft->role;
     node->term = raft->term;
-    node->applied = node->snapshot.at.index;
-    node->hash = node->snapshot.hash;
     world_check_configuration(world, at);
 }
 
@@ -513,6 +535,8 @@ void world_restart(struct world *world, uint32_t at)
     options.seed = rng_next(&world->rng);
     raft_init(&node->raft, &options, &node->snapshot.at);
     node->is_up = true;
+    node->applied = node->snapshot.at.index;
+    node->hash = node->snapshot.hash;
     if (!restore(world, at)) {
         return;
     }
