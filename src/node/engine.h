@@ -68,6 +68,10 @@ struct engine_hooks {
      * not applied yet is unknown. Not called before the first time that it leads. */
     void (*role)(void *context, uint32_t group, bool is_leading, uint64_t term);
 
+    /* Carry @message (struct raft_message) to the member it is to, as soon as may be; it may be
+     * lost. Borrowed for the call. NULL: there is nobody else. */
+    void (*send)(void *context, uint32_t group, const void *message);
+
     /* The disk is full (false): proposals are refused with ERR_DISK_FULL and everything stays
      * readable; or there is room again (true). */
     void (*writable)(void *context, bool is_writable);

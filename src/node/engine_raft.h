@@ -99,6 +99,7 @@ struct engine_raft {
     struct engine_group *groups;
     uint32_t group_count;
     struct raft_effects effects; /* of the step being performed */
+    enum raft_outcome change_outcome;
 
     struct engine_proposal proposals[ENGINE_PROPOSALS_MAX];
     uint32_t proposal_count;
@@ -159,6 +160,34 @@ void engine_raft_abandon(struct engine_raft *engine);
 
 /* What went wrong, for people; "" when nothing did. Kept after a failed open. */
 const char *engine_raft_text(const struct engine_raft *engine);
+
+/* A message to this node's member of @group came in; what it points to is borrowed for the call.
+ * Dropped while there is no room for what it brings. */
+void engine_raft_receive(struct engine_raft *engine, uint32_t group,
+                         const struct raft_message *message);
+
+/* Make one change of who belongs to @group. It is in force at once and committed a little later
+ * (engine_raft_configuration tells). Errors: ERR_NOT_LEADER; ERR_BUSY another change is not
+ * committed yet, the member lags, or there is no room: later; ERR_ARGUMENT it makes no sense;
+ * ERR_STOPPED. */
+int engine_raft_change(struct engine_raft *engine, uint32_t group, enum raft_change_kind change,
+                       raft_id member) CHECKED;
+
+/* Have @member lead @group, if this node does and that one can. */
+void engine_raft_transfer(struct engine_raft *engine, uint32_t group, raft_id member);
+
+/* Who belongs to @group, as this node's log says; the newest change may not be committed. */
+static inline const struct raft_configuration *
+engine_raft_configuration(const struct engine_raft *engine, uint32_t group)
+{
+    return &engine->groups[group].raft.configuration;
+}
+
+/* Who leads @group as far as this node knows; 0: nobody. */
+static inline raft_id engine_raft_leader(const struct engine_raft *engine, uint32_t group)
+{
+    return engine->groups[group].raft.leader;
+}
 
 /* The groups of the folder: shards + 1. */
 static inline uint32_t engine_raft_groups(const struct engine_raft *engine)

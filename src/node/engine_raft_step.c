@@ -5,6 +5,9 @@
 #include "base/assert.h"
 #include "node/engine_raft_private.h"
 
+/* That a message or a change may bring along: a vote, a truncation, a mark, a no-op. */
+enum { CONTROL_RECORDS = 4 };
+
 static uint64_t now_ms(struct engine_raft *engine)
 {
     return io_now_ns(engine->io) / 1000000;
@@ -237,8 +240,10 @@ static void reply(struct engine_raft *engine, uint32_t group, const struct raft_
     case RAFT_REPLY_STOPPED:
         engine_raft__fail(engine, reply->text);
         break;
-    case RAFT_REPLY_ROLE:
     case RAFT_REPLY_CHANGED:
+        engine->change_outcome = reply->outcome;
+        break;
+    case RAFT_REPLY_ROLE:
     case RAFT_REPLY_TRANSFERRED:
         break;
     }
@@ -269,7 +274,9 @@ static void perform(struct engine_raft *engine, uint32_t group)
     for (uint32_t i = 0; i < effects->request_count; i++) {
         request(engine, group, &effects->requests[i]);
     }
-    ASSERT(effects->send_count == 0);
+    for (uint32_t i = 0; i < effects->send_count && engine->hooks.send != NULL; i++) {
+        engine->hooks.send(engine->hooks.context, group, &effects->sends[i]);
+    }
     for (uint32_t i = 0; i < effects->apply_count; i++) {
         apply(engine, group, &effects->applies[i]);
     }
@@ -418,4 +425,73 @@ void engine_raft__flush(struct engine_raft *engine)
     engine->gathered_count -= count;
     memmove(engine->gathered, engine->gathered + count,
             engine->gathered_count * sizeof *engine->gathered);
+}
+
+/* ---- other members */
+
+void engine_raft_receive(struct engine_raft *engine, uint32_t group,
+                         const struct raft_message *message)
+{
+    uint64_t bytes = 0;
+    uint32_t records = CONTROL_RECORDS;
+
+    if (engine->is_failed || engine->is_closing || group >= engine->group_count ||
+        !list_is_empty(&engine->backlog)) {
+        return;
+    }
+    if (message->type == RAFT_APPEND) {
+        records += message->append.count;
+        for (uint32_t i = 0; i < message->append.count; i++) {
+            bytes += message->append.entries[i].payload.len;
+        }
+    }
+    if (log_room(&engine->log, engine->proposals_waiting + records,
+                 engine->proposed.len + bytes) != OK) {
+        return; /* like one that was lost: it comes again */
+    }
+    engine_raft__step(engine, group,
+                      &(struct raft_event){.kind = RAFT_RECEIVED, .message = message});
+}
+
+int engine_raft_change(struct engine_raft *engine, uint32_t group, enum raft_change_kind change,
+                       raft_id member)
+{
+    ASSERT(group < engine->group_count);
+    if (engine->is_failed || engine->is_closing) {
+        return ERR_STOPPED;
+    }
+    if (!engine->groups[group].is_leading) {
+        return ERR_NOT_LEADER;
+    }
+    if (!list_is_empty(&engine->backlog) ||
+        log_room(&engine->log, engine->proposals_waiting + CONTROL_RECORDS,
+                 engine->proposed.len + RAFT_CONFIGURATION_BYTES_MAX) != OK) {
+        return ERR_BUSY;
+    }
+    engine->change_outcome = RAFT_BUSY;
+    engine_raft__step(
+        engine, group,
+        &(struct raft_event){.kind = RAFT_CHANGE_ASKED, .change = change, .peer = member});
+    switch (engine->change_outcome) {
+    case RAFT_DONE:
+        return OK;
+    case RAFT_INVALID:
+        return ERR_ARGUMENT;
+    case RAFT_NOT_LEADER:
+    case RAFT_LOST:
+        return ERR_NOT_LEADER;
+    case RAFT_BUSY:
+    case RAFT_TIMED_OUT:
+        break;
+    }
+    return ERR_BUSY;
+}
+
+void engine_raft_transfer(struct engine_raft *engine, uint32_t group, raft_id member)
+{
+    ASSERT(group < engine->group_count);
+    if (!engine->is_failed && !engine->is_closing && engine->groups[group].is_leading) {
+        engine_raft__step(engine, group,
+                          &(struct raft_event){.kind = RAFT_TRANSFER_ASKED, .peer = member});
+    }
 }
