@@ -312,6 +312,10 @@ static void submit(struct log *log, enum log_keep_kind kind)
     keep->place = log->durable;
     keep->slot = log->marker_slot;
     log->is_keeping = true;
+    if (kind == LOG_KEEP_RECYCLE || kind == LOG_KEEP_REMOVE) {
+        /* Reads that were asked for go before it in the lane, later ones find nothing there. */
+        log_extents_drop(&log->extents, keep->serial);
+    }
     io_lane_submit(log->io, IO_LANE_BULK, &keep->job);
 }
 

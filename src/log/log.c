@@ -13,6 +13,7 @@ void log_options_default(struct log_options *ret_options)
         .spares = 2,
         .ready_max = 6,
         .idle_ms = 200,
+        .extents_max = 1U << 18,
         .probe_ms = 1000,
     };
 }
@@ -25,7 +26,8 @@ static bool options_are_usable(const struct log_options *options)
            options->batch_bytes <= LOG_BATCH_BYTES_MAX &&
            options->segment_bytes % LOG_PAGE_BYTES == 0 &&
            options->segment_bytes >= options->batch_bytes + 2 * (uint64_t)LOG_PAGE_BYTES &&
-           options->segment_bytes <= UINT32_MAX && options->spares >= 1;
+           options->segment_bytes <= UINT32_MAX && options->spares >= 1 &&
+           options->extents_max >= 1;
 }
 
 void log__file_path(const struct log *log, const char *name, char out[LOG_PATH_BYTES])
@@ -87,14 +89,41 @@ static void note_truncation(struct log *log, const struct log_record *record)
             *last = record->index > 0 ? record->index - 1 : 0;
         }
     }
+    log_extents_cut(&log->extents, record->group, record->index);
+    if (log->voids[record->group].pending > 0) {
+        log->voids[record->group].pending--;
+    }
 }
 
-void log__note(struct log *log, struct log_segment *segment, const struct log_record *record)
+/* From the moment it is appended nothing that it voids is read back any more, though entries
+ * that went before may become durable meanwhile. */
+static void truncation_appended(struct log *log, const struct log_record *record)
+{
+    struct log_void *voids = &log->voids[record->group];
+
+    if (voids->pending == 0 || record->index < voids->from) {
+        voids->from = record->index;
+    }
+    voids->pending++;
+    log__void_reads(log, record->group, record->index);
+}
+
+static void note_entry(struct log *log, struct log_segment *segment,
+                       const struct log_record *record, uint64_t offset)
+{
+    if (record->index > segment->group_last[record->group]) {
+        segment->group_last[record->group] = record->index;
+    }
+    log_extents_add(&log->extents, record->group, record->index, segment->serial, offset);
+}
+
+void log__note(struct log *log, struct log_segment *segment, const struct log_record *record,
+               uint64_t offset)
 {
     uint32_t group = record->group;
 
-    if (log_type_is_entry(record->type) && record->index > segment->group_last[group]) {
-        segment->group_last[group] = record->index;
+    if (log_type_is_entry(record->type)) {
+        note_entry(log, segment, record, offset);
     }
     if (record->type == LOG_TRUNCATE) {
         note_truncation(log, record);
@@ -237,6 +266,10 @@ int log_open(struct log *log, struct io *io, const struct log_options *options,
     log->released = arena_alloc_zero(&log->arena, options->groups * sizeof *log->released);
     log->dropped = arena_alloc_zero(&log->arena, options->groups * sizeof *log->dropped);
     log->hard = arena_alloc_zero(&log->arena, options->groups * sizeof *log->hard);
+    log->voids = arena_alloc_zero(&log->arena, options->groups * sizeof *log->voids);
+    log_extents_init(&log->extents, &log->arena, options->groups, options->extents_max,
+                     options->segment_bytes);
+    list_init(&log->reads);
 
     int status = log__recover(log);
     if (status != OK) {
@@ -340,6 +373,9 @@ int log_append(struct log *log, const struct log_record *record)
     log_record_encode(record, filling->data + filling->len);
     filling->len += bytes;
     log->filling_records++;
+    if (record->type == LOG_TRUNCATE) {
+        truncation_appended(log, record);
+    }
     if (log->filling_records == 1 && !log->is_writing) {
         /* Whoever calls outside of a turn, or late in its end, need not think of one. */
         io_timer_start(log->io, &log->kick, 0, kick_fired);
@@ -386,8 +422,8 @@ static bool is_quiet(const struct log *log)
 {
     bool is_stuck = log->is_failed || log->is_held || (log->is_waiting && log->is_starved);
 
-    return !log->is_keeping && (!log->is_writing || log->is_held) &&
-           (is_stuck || log->filling_records == 0);
+    return !log->is_keeping && list_is_empty(&log->reads) &&
+           (!log->is_writing || log->is_held) && (is_stuck || log->filling_records == 0);
 }
 
 void log__close_step(struct log *log)

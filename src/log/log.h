@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "io/io.h"
+#include "log/extent.h"
 #include "log/identity.h"
 #include "log/marker.h"
 #include "log/record.h"
@@ -44,6 +45,8 @@ struct log_options {
     uint32_t ready_max;   /* covered segments kept for recycling; more are removed; default 6 */
     uint32_t
         idle_ms; /* without a batch before the marker is written to its file; default 200 */
+    uint32_t extents_max; /* places of entries noted, 32 bytes each; beyond it they are noted
+                             more coarsely; default 262144 */
     uint32_t probe_ms; /* between tries when the disk is full; default 1000 */
 };
 
@@ -87,6 +90,12 @@ struct log_hard {
     uint8_t payload[LOG_HARD_BYTES_MAX];
 };
 
+/* Truncations that were appended and are not durable yet. */
+struct log_void {
+    uint32_t pending;
+    uint64_t from; /* entries from here on are not returned by reads */
+};
+
 /* A batch on its way: gathered on the loop, owned by the writer thread from hand-over to
  * done(). */
 struct log_write {
@@ -128,7 +137,8 @@ struct log_stats {
     uint64_t bytes; /* written, padding included */
     uint64_t batches;
     uint64_t records;
-    uint64_t segments; /* files */
+    uint64_t read_bytes; /* of segments, to read entries back */
+    uint64_t segments;   /* files */
     uint64_t ready;    /* of them, zero-filled or recycled ones ahead */
 };
 
@@ -165,6 +175,9 @@ struct log {
     uint64_t *released;    /* per group: entries up to here are in a durable snapshot */
     uint64_t *dropped;     /* per group: entries up to here left with recycled segments */
     struct log_hard *hard; /* per group */
+    struct log_extents extents;
+    struct log_void *voids; /* per group */
+    struct list reads;      /* under way */
     struct log_stats stats;
 
     bool is_writing;      /* the lane has a batch, or it is being handed to stored() */

@@ -27,8 +27,13 @@ struct log_segment *log__segment_add(struct log *log, uint64_t serial, uint64_t 
 /* Take the oldest segment out of the table. */
 void log__segment_drop(struct log *log);
 
-/* Note what a durable record keeps in its segment. */
-void log__note(struct log *log, struct log_segment *segment, const struct log_record *record);
+/* Note a durable record that stands at @offset of @segment: what it keeps there, and where an
+ * entry is found again. */
+void log__note(struct log *log, struct log_segment *segment, const struct log_record *record,
+               uint64_t offset);
+
+/* read.c: the entries of @group from @index on are void; reads under way do not return them. */
+void log__void_reads(struct log *log, uint32_t group, uint64_t index);
 
 /* recover.c: find the segments, scan them, seal the end; or make the first one. */
 int log__recover(struct log *log) CHECKED;

@@ -224,7 +224,8 @@ static int replay_record(void *context, const struct log_record *record)
                 "the record before belongs to a group that this node does not have");
         return ERR_DAMAGED;
     }
-    log__note(log, &log->segments[record->serial - recovery->first], record);
+    log__note(log, &log->segments[record->serial - recovery->first], record,
+              recovery->scan.last.end - log_record_bytes(record->payload.len));
     return log->hooks.replayed == NULL ? OK : log->hooks.replayed(log->hooks.context, record);
 }
 

@@ -47,7 +47,7 @@ static void deliver(struct log *log)
     }
     for (size_t at = LOG_BATCH_HEADER_BYTES; at < write->bytes->len;) {
         log_record_parse(write->bytes->data + at, &record);
-        log__note(log, segment, &record);
+        log__note(log, segment, &record, write->offset + at);
         log->stats.records++;
         if (record.type != LOG_HARD_STATE || record.index != LOG_HARD_COPY) {
             log->hooks.stored(log->hooks.context, &record);

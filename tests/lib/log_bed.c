@@ -128,7 +128,7 @@ struct log_bed *log_bed_create(uint64_t seed, const struct io_sim_options *optio
     log_options_default(&bed->options);
     bed->options.folder = "log";
     bed->options.identity = 4711;
-    bed->options.groups = LOG_BED_GROUPS;
+    bed->options.groups = 5;
     bed->options.is_new = true;
     bed->options.segment_bytes = 16 << 10;
     bed->options.batch_bytes = 8 << 10;

@@ -11,7 +11,7 @@
 #include "io_sim/io_sim.h"
 #include "log/log.h"
 
-enum { LOG_BED_GROUPS = 5, LOG_BED_ENTRIES_MAX = 20000, LOG_BED_STEPS_MAX = 60000 };
+enum { LOG_BED_GROUPS = 64, LOG_BED_ENTRIES_MAX = 6000, LOG_BED_STEPS_MAX = 60000 };
 
 struct log_bed_step {
     uint32_t group;
@@ -20,7 +20,7 @@ struct log_bed_step {
 };
 
 struct log_bed_group {
-    uint64_t base; /* a restored log begins behind it */
+    uint64_t base; /* nothing at or below it is there any more */
     uint64_t last;
     uint64_t terms[LOG_BED_ENTRIES_MAX]; /* by index; 0: never appended */
 };
