@@ -110,7 +110,8 @@ static void greet_who(struct conn *conn, const Carillon__Hello *hello)
     ASSERT(rc == OK); /* nothing else has been said yet */
     stop_arriving(conn);
     conn->is_greeted = true;
-    frame_reader_widen(&conn->reader, FRAME_BYTES_MAX);
+    frame_reader_widen(&conn->reader,
+                       conn->who.node != 0 ? FRAME_PEER_BYTES_MAX : FRAME_BYTES_MAX);
     mark_dirty(conn);
 }
 

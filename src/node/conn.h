@@ -37,6 +37,7 @@ struct conn_name {
 struct conn_who {
     uint32_t roles; /* what it may do: bits of method_role */
     uint32_t token; /* its number in the state, plus 1; 0: it came without one */
+    uint64_t node;  /* its member number, when it is a node; else 0 */
     char student[CONN_STUDENT_BYTES_MAX +
                  1];   /* whom alone it may act for, when it is a student */
     uint8_t proof[32]; /* for the Welcome */

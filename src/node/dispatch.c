@@ -177,14 +177,13 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
  * ----------------------------------------------------------------------------------------------------------
  */
 
-static void read_request(struct node *node, struct conn *conn,
-                         const struct envelope_request *request)
+void node__read_answer(struct node *node, struct conn *conn, uint64_t id, uint32_t method,
+                       struct slice body)
 {
     buf_clear(&node->body);
-    int rc = enrol_read(node->enrol, request->method, request->body, node__wall_ms(node),
-                        &node->body, &node->text);
-    struct conn_answer answer = {
-        .id = request->id, .status = rc, .body = buf_slice(&node->body)};
+    int rc = enrol_read(node->enrol, method, body, node__wall_ms(node), &node->body,
+                        &node->text);
+    struct conn_answer answer = {.id = id, .status = rc, .body = buf_slice(&node->body)};
 
     if (rc != OK && node->text.len > 0) {
         answer.text = buf_text(&node->text);
@@ -200,49 +199,100 @@ static void refuse_right(struct node *node, struct conn *conn, uint64_t id, int 
     node__answer_error(node, conn, id, status);
 }
 
-static void route(struct node *node, struct conn *conn, const struct envelope_request *request)
+static void route(struct node *node, struct conn *conn, const struct envelope_request *request,
+                  struct node_call *call);
+
+/* A request that somebody made to another node. */
+static void route_forwarded(struct node *node, struct conn *conn, uint64_t id,
+                            struct slice body)
+{
+    struct envelope_request request;
+    struct conn_who who;
+    struct node_call call = {.who = &who, .is_forwarded = true};
+
+    if (node__forwarded_decode(body, &who, &call.payload) != OK ||
+        envelope_request_decode(call.payload, &request) != OK) {
+        node__answer_error(node, conn, id, ERR_MALFORMED);
+        return;
+    }
+    request.id = id;
+    route(node, conn, &request, &call);
+}
+
+static void route_peer(struct node *node, struct conn *conn,
+                       const struct envelope_request *request, const struct node_call *call)
+{
+    if (call->is_forwarded || conn->who.node == 0) {
+        node__answer_error(node, conn, request->id, ERR_FORBIDDEN);
+    } else if (request->method == CARILLON__METHOD__METHOD_PEER) {
+        node__peer_messages(node, conn, request->body);
+    } else {
+        route_forwarded(node, conn, request->id, request->body);
+    }
+}
+
+static void answer(struct node *node, struct conn *conn, const struct envelope_request *request,
+                   const struct node_call *call)
+{
+    switch (call->method->kind) {
+    case METHOD_KIND_WRITE:
+        if (node->is_leading) {
+            node__write(node, conn, request, call->deadline_ns);
+        } else {
+            node__forward(node, conn, call);
+        }
+        break;
+    case METHOD_KIND_READ:
+        if (node__can_read(node)) {
+            node__read(node, conn, request);
+        } else {
+            node__forward(node, conn, call);
+        }
+        break;
+    case METHOD_KIND_QUERY:
+        node__search(node, conn, request->id, call->deadline_ns, request->body);
+        break;
+    case METHOD_KIND_NODE:
+        node__operate(node, conn, request->id, call->method, request->body);
+        break;
+    case METHOD_KIND_PEER:
+        route_peer(node, conn, request, call);
+        break;
+    }
+}
+
+static void route(struct node *node, struct conn *conn, const struct envelope_request *request,
+                  struct node_call *call)
 {
     const struct method *method = method_get(request->method);
-    struct slice body = request->body;
 
     if (method == NULL) {
         (void)!buf_append_format(&node->text, "this node has no method %u", request->method);
         node__answer_error(node, conn, request->id, ERR_METHOD);
         return;
     }
-    int rc = rights_check(&conn->who, method, body, &node->text);
+    int rc = rights_check(call->who, method, request->body, &node->text);
 
     if (rc != OK) {
         refuse_right(node, conn, request->id, rc);
         return;
     }
-    if (conn_is_choked(conn)) {
+    if (conn_is_choked(conn) && method->kind != METHOD_KIND_PEER) {
         node__answer_error(node, conn, request->id, ERR_BUSY);
         return;
     }
     uint64_t deadline_ms =
         request->deadline_ms != 0 ? request->deadline_ms : method->deadline_ms;
-    uint64_t deadline_ns = io_now_ns(node->io) + deadline_ms * 1000000;
-    switch (method->kind) {
-    case METHOD_KIND_WRITE:
-        node__write(node, conn, request, deadline_ns);
-        break;
-    case METHOD_KIND_READ:
-        read_request(node, conn, request);
-        break;
-    case METHOD_KIND_QUERY:
-        node__search(node, conn, request->id, deadline_ns, body);
-        break;
-    case METHOD_KIND_NODE:
-        node__operate(node, conn, request->id, method, body);
-        break;
-    }
+    call->id = request->id;
+    call->method = method;
+    call->deadline_ns = io_now_ns(node->io) + deadline_ms * 1000000;
+    answer(node, conn, request, call);
 }
 
 void node__request(void *context, struct conn *conn, struct slice payload)
 {
     struct node *node = context;
-
+    struct node_call call = {.who = &conn->who, .payload = payload};
     struct envelope_request request;
 
     node->counters.requests++;
@@ -258,5 +308,5 @@ void node__request(void *context, struct conn *conn, struct slice payload)
         conn_refuse(conn, ERR_MALFORMED, "a frame is not a Request");
         return;
     }
-    route(node, conn, &request);
+    route(node, conn, &request, &call);
 }

@@ -1,4 +1,6 @@
 /* Who comes in: section 7 of docs/spec/identity.md, and the counting of section 8. */
+#include <string.h>
+
 #include "base/assert.h"
 #include "node/door.h"
 #include "node/event.h"
@@ -25,6 +27,27 @@ static uint32_t rights_of(uint32_t role)
     }
 }
 
+/* The member's number of the node whose id @name is in 32 hex digits: its last 8 bytes, little
+ * endian; 0 when it is none. */
+static uint64_t node_number(const char *name)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t number = 0;
+
+    if (strlen(name) != 2 * (size_t)IDENTITY_ID_BYTES) {
+        return 0;
+    }
+    for (size_t i = 0; i < 16; i++) {
+        const char *digit = strchr(digits, name[16 + i]);
+
+        if (digit == NULL) {
+            return 0;
+        }
+        number |= (uint64_t)(digit - digits) << (8 * (i / 2) + (i % 2 == 0 ? 4 : 0));
+    }
+    return number;
+}
+
 /* ---- one kind of credential each ---- */
 
 static enum io_refusal greet_certificate(const struct io_peer *peer, struct conn_who *ret_who)
@@ -33,6 +56,7 @@ static enum io_refusal greet_certificate(const struct io_peer *peer, struct conn
         return IO_REFUSAL_NO_CREDENTIAL;
     }
     ret_who->roles = rights_of(peer->role);
+    ret_who->node = peer->role == IDENTITY_ROLE_NODE ? node_number(peer->name) : 0;
     return IO_REFUSAL_NONE;
 }
 

@@ -123,11 +123,13 @@ static int raft_read_point(struct engine *handle, uint32_t group, struct engine_
     if (engine->is_closing || engine->is_failed) {
         return ERR_STOPPED;
     }
+    const struct raft_configuration *members = &state->raft.configuration;
+    if (raft_configuration_voters(members) == 1 &&
+        raft_configuration_is_voter(members, engine->id)) {
+        return OK;
+    }
     if (!state->is_leading) {
         return ERR_NOT_LEADER;
-    }
-    if (raft_configuration_voters(&state->raft.configuration) == 1) {
-        return OK;
     }
     list_add(&state->reads, &read->node);
     engine_raft__gather(engine, group);
@@ -216,15 +218,21 @@ static int damaged(struct engine_raft *engine, const struct log_record *record,
     return ERR_DAMAGED;
 }
 
+enum raft_entry_kind engine_raft__entry_kind(const struct log_record *record)
+{
+    if (record->type == LOG_CONFIGURATION) {
+        return RAFT_ENTRY_CONFIGURATION;
+    }
+    return record->payload.len == 0 ? RAFT_ENTRY_NOOP : RAFT_ENTRY_DATA;
+}
+
 static int replay_entry(struct engine_raft *engine, const struct log_record *record)
 {
     struct engine_group *state = &engine->groups[record->group];
     struct raft *raft = &state->raft;
     const struct raft_entry entry = {
         .term = record->term,
-        .kind = record->type == LOG_CONFIGURATION ? RAFT_ENTRY_CONFIGURATION
-                : record->payload.len == 0        ? RAFT_ENTRY_NOOP
-                                                  : RAFT_ENTRY_DATA,
+        .kind = engine_raft__entry_kind(record),
         .payload = record->payload,
     };
 
@@ -356,6 +364,7 @@ static void give_back(struct engine_raft *engine)
         raft_fini(&engine->groups[i].raft);
     }
     engine->group_count = 0;
+    engine_raft__fetch_fini(engine);
     io_turn_remove(engine->io, &engine->gather_turn);
     io_turn_remove(engine->io, &engine->turn);
     io_timer_stop(engine->io, &engine->clock);
@@ -497,6 +506,10 @@ static void make_groups(struct engine_raft *engine, const struct engine_options 
         list_init(&engine->groups[i].reads_asked);
     }
     buf_init(&engine->proposed, options->log.batch_bytes);
+    uint32_t fetched = options->raft.append_entries_max > options->raft.read_entries_max
+                           ? options->raft.append_entries_max
+                           : options->raft.read_entries_max;
+    engine->fetched = arena_alloc(&engine->arena, fetched * sizeof *engine->fetched);
 }
 
 static int open_data(struct engine_raft *engine, const struct engine_options *options)
@@ -551,11 +564,14 @@ int engine_raft_open(struct engine_raft *engine, struct io *io,
     engine->engine.ops = &raft_ops;
     engine->io = io;
     engine->hooks = *hooks;
+    engine->is_joined = options->is_joined;
     engine->snapshot_log_bytes = options->snapshot_log_bytes;
     engine->clock_ms = UINT64_MAX;
     list_init(&engine->waits);
     list_init(&engine->waits_served);
     list_init(&engine->backlog);
+    list_init(&engine->fetches);
+    list_init(&engine->idle_fetches);
     arena_init(&engine->arena, UINT64_MAX);
     io_turn_add(io, &engine->gather_turn, gather_turn_ended);
     int status = open_data(engine, options);

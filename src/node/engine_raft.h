@@ -22,6 +22,7 @@
 #define CARILLON_NODE_ENGINE_RAFT_H
 
 #include "log/log.h"
+#include "log/read.h"
 #include "log/snapshot.h"
 #include "node/engine.h"
 #include "raft/raft.h"
@@ -31,6 +32,7 @@ enum { ENGINE_PROPOSALS_MAX = 4096 }; /* gathered in a turn, of all groups */
 struct engine_options {
     const char *folder; /* DATA; made when it is not there. Borrowed while opening */
     uint32_t shards;    /* when the folder is new; else the folder's own number holds */
+    bool is_joined; /* groups begin without members, waiting to be added to those of others */
     uint64_t snapshot_log_bytes; /* default 256 MiB */
     struct raft_options raft;    /* of every group; id and seed are set here */
     struct log_options log;      /* folder, identity, groups and is_new are set here */
@@ -50,6 +52,15 @@ struct engine_write {
     uint64_t sequence;
     uint32_t group;
     uint32_t records;
+};
+
+/* Entries on their way back from the disk. */
+struct engine_fetch {
+    struct list node; /* in engine.fetches or .idle_fetches */
+    struct engine_raft *engine;
+    struct log_read read;
+    raft_id peer;
+    raft_term term;
 };
 
 /* A record that found no room. */
@@ -91,6 +102,7 @@ struct engine_raft {
     struct io *io;
     struct engine_hooks hooks;
     struct log_identity identity;
+    bool is_joined;
     struct raft_options raft_options;
     raft_id id;
     struct log log;
@@ -116,6 +128,9 @@ struct engine_raft {
     uint32_t writes_first;
     uint32_t writes_last;
     struct list backlog;
+    struct list fetches;
+    struct list idle_fetches;
+    struct raft_entry *fetched; /* of the fetch that has just ended */
     uint32_t *dirty; /* groups with news from the disk */
     uint32_t dirty_count;
     struct io_timer clock;

@@ -33,6 +33,15 @@ void engine_raft__clock_start(struct engine_raft *engine);
 /* Tell all who wait for a read point that none will come. */
 void engine_raft__refuse_reads(struct engine_raft *engine, int status);
 
+/* ---- engine_raft_fetch.c */
+
+/* RAFT_READ_ENTRIES. */
+void engine_raft__fetch(struct engine_raft *engine, uint32_t group,
+                        const struct raft_request *request);
+
+/* Free what reads have used; none is on its way, or the process has died. */
+void engine_raft__fetch_fini(struct engine_raft *engine);
+
 /* ---- engine_raft_snapshot.c */
 
 /* Restore all groups from the newest snapshots, and begin their cores there. */
@@ -62,6 +71,9 @@ void engine_raft__refuse_waits(struct engine_raft *engine);
  * 8 of @out as they are. */
 raft_id engine_raft__id_read(const uint8_t id[LOG_ID_BYTES]);
 void engine_raft__id_write(raft_id id, uint8_t out[LOG_ID_BYTES]);
+
+/* What a record of a group's sequence is to the core. */
+enum raft_entry_kind engine_raft__entry_kind(const struct log_record *record);
 
 /* The disk failed, or the log contradicts what was committed. */
 void engine_raft__fail(struct engine_raft *engine, const char *text);

@@ -383,9 +383,12 @@ static int restore_file(struct restore *restore)
     return status;
 }
 
-/* A group begins with this node as its only member. */
+/* A group begins with the node that made the cluster as its only member. */
 static struct raft_configuration configuration_of(const struct engine_raft *engine)
 {
+    if (engine->is_joined) {
+        return (struct raft_configuration){0};
+    }
     return (struct raft_configuration){
         .count = 1, .members = {{.id = engine->id, .is_voter = true}}};
 }

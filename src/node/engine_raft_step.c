@@ -181,6 +181,8 @@ static void request(struct engine_raft *engine, uint32_t group,
         engine->groups[group].is_wanted = true;
         break;
     case RAFT_READ_ENTRIES:
+        engine_raft__fetch(engine, group, request);
+        break;
     case RAFT_READ_CHUNK:
     case RAFT_WRITE_CHUNK:
     case RAFT_INSTALL:

@@ -255,13 +255,20 @@ static void on_connections_closed(struct conn_table *table)
     }
 }
 
+static void on_links_closed(void *context)
+{
+    struct node *node = context;
+
+    conn_table_close(&node->conns, on_connections_closed);
+}
+
 static void on_engine_closed(void *context)
 {
     struct node *node = context;
 
     node->engine_is_closed = true;
     event_log(EVENT_INFO, "node-stopped", "applied=%llu", (unsigned long long)node->applied);
-    conn_table_close(&node->conns, on_connections_closed);
+    link_table_close(&node->links, on_links_closed, node);
 }
 
 void node_close(struct node *node, void (*closed)(void *context), void *context)
@@ -271,6 +278,7 @@ void node_close(struct node *node, void (*closed)(void *context), void *context)
     node->closed = closed;
     node->closed_context = context;
     io_timer_stop(node->io, &node->clock);
+    node__peers_stop(node);
     node__verify_fini(node);
     engine_close(node->engine);
 }
@@ -281,6 +289,7 @@ void node_forget(struct node *node)
         engine_raft_abandon(&node->raft);
     }
     node__waits_forget(node);
+    link_table_forget(&node->links);
     conn_table_forget(&node->conns);
     audit_forget(node->audit);
     door_forget(&node->door);
@@ -457,6 +466,8 @@ static struct node *node_create(struct io *io, const struct node_config *config)
     list_init(&node->long_queries);
     list_init(&node->idle_queries);
     list_init(&node->waits);
+    list_init(&node->reads);
+    list_init(&node->idle_reads);
     return node;
 }
 
@@ -474,6 +485,7 @@ static int open_engine(struct node *node, struct buf *text)
         .snapshot_step = snapshot_step,
         .snapshot_end = snapshot_end,
         .role = on_role,
+        .send = node__peer_send,
         .writable = on_writable,
         .failed = on_failed,
         .closed = on_engine_closed,
@@ -484,6 +496,7 @@ static int open_engine(struct node *node, struct buf *text)
     engine_options_default(&options);
     options.folder = node->config.data_folder;
     options.shards = NODE_SHARDS;
+    options.is_joined = node->config.is_joined;
     options.snapshot_log_bytes = node->config.snapshot_log_bytes;
     options.log.segment_bytes = node->config.log_segment_bytes / PAGE_BYTES * PAGE_BYTES;
     uint64_t batch_bytes = options.log.segment_bytes - 2 * (uint64_t)PAGE_BYTES;
@@ -612,11 +625,16 @@ int node_open(struct io *io, const struct node_config *config, struct node **ret
         abandon(node);
         return rc;
     }
+    node__peers_open(node);
     node->conns.listener.tls = node->door.tls;
     door_serve(&node->door);
     node->tick_ms = node__wall_ms(node);
     io_turn_add(io, &node->turn, on_turn);
     io_timer_start(io, &node->clock, CLOCK_MS, on_clock);
+    node__peers_serve(node);
+    if (!node__can_read(node)) {
+        node__serve(node); /* others may lead */
+    }
     *ret_node = node;
     return OK;
 }

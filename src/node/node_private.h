@@ -12,6 +12,7 @@
 #include "node/door.h"
 #include "node/engine_raft.h"
 #include "node/histogram.h"
+#include "node/link.h"
 #include "node/node.h"
 #include "proto/operator.pb-c.h"
 #include "search/search.h"
@@ -33,6 +34,8 @@ enum {
     NODE_ENTRY_BYTES_MAX = (1 << 20) + 256,
     NODE_REPLY_BODY_BYTES_MAX = (1 << 20) - 4096,
     NODE_TEXT_BYTES_MAX = 4096,
+    NODE_READS_MAX = 1 << 14,     /* waiting for a read point */
+    NODE_PEER_ENTRIES_MAX = 1024, /* of one message: raft_options.append_entries_max */
 };
 
 /* An entry of the log that is not applied yet, while the node starts. */
@@ -83,6 +86,27 @@ struct query {
     struct search_request request;
 };
 
+/* A request as it is being answered. */
+struct node_call {
+    uint64_t id;
+    uint64_t deadline_ns;
+    const struct conn_who *who;
+    const struct method *method;
+    struct slice payload; /* the Request */
+    bool is_forwarded;    /* by another node */
+};
+
+/* A read that waits for a read point. */
+struct parked_read {
+    struct engine_read point;
+    struct node *node;
+    struct list node_link; /* in node.reads or .idle_reads */
+    struct conn_name conn;
+    uint64_t id;
+    uint32_t method;
+    struct slice body; /* a copy */
+};
+
 /* What a NODE method waits for before it can answer. */
 struct wait {
     struct node *node;
@@ -101,6 +125,7 @@ struct node_counters {
     uint64_t late_answers;        /* not sent: their deadline had passed */
     struct histogram search_time; /* frame decoded to answer queued, ns */
     uint64_t search_cpu_ns;
+    uint64_t bad_peer_messages;
 };
 
 struct node {
@@ -146,6 +171,12 @@ struct node {
     struct list idle_queries;
     uint32_t query_count;
     struct io_turn turn;
+    struct link_table links;
+    struct raft_entry *peer_entries; /* of the message being read */
+    struct io_timer placement;
+    struct list reads; /* that wait for a read point */
+    struct list idle_reads;
+    uint32_t read_count;
     struct list waits;      /* of methods of kind NODE */
     struct wait *verifying; /* the one running verify, or NULL */
 
@@ -193,6 +224,39 @@ void node__answer(struct node *node, struct conn_name name, const struct conn_an
 
 /* The same with an error: its text is node.text, or the error's own. */
 void node__answer_error(struct node *node, struct conn *conn, uint64_t id, int status);
+
+/* Answer a read from the state as it is. */
+void node__read_answer(struct node *node, struct conn *conn, uint64_t id, uint32_t method,
+                       struct slice body);
+
+/* ---- peer.c: the other nodes */
+
+/* METHOD_PEER. */
+void node__peer_messages(struct node *node, const struct conn *conn, struct slice body);
+
+/* engine_hooks.send. */
+void node__peer_send(void *context, uint32_t group, const void *message);
+
+/* Have the leader answer @call, or say that there is none. */
+void node__forward(struct node *node, struct conn *conn, const struct node_call *call);
+
+/* Who made the request that @body (a ForwardRequest) carries. Errors: ERR_MALFORMED. */
+int node__forwarded_decode(struct slice body, struct conn_who *ret_who,
+                           struct slice *ret_request) CHECKED;
+
+/* Whether reads are answered here: the node leads, or is alone. */
+bool node__can_read(const struct node *node);
+
+/* Answer a read from a state that holds all that was answered before. */
+void node__read(struct node *node, struct conn *conn, const struct envelope_request *request);
+
+/* The node @id belongs to the cluster and listens at a numeric @address. Errors: as link_put. */
+int node__member_put(struct node *node, raft_id id, const char *address, uint16_t port) CHECKED;
+
+/* Before the engine is opened; when the node serves; when it stops. */
+void node__peers_open(struct node *node);
+void node__peers_serve(struct node *node);
+void node__peers_stop(struct node *node);
 
 /* ---- write.c: a change on its way */
 

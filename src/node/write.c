@@ -88,7 +88,7 @@ static int write_gate(const struct node *node, const struct conn *conn)
         return ERR_DISK_FULL;
     }
     if (node->pending_last - node->pending_first + node->gathered_count >= NODE_PENDING_MAX ||
-        conn->outstanding >= node->conns.limits.outstanding_max ||
+        (conn->who.node == 0 && conn->outstanding >= node->conns.limits.outstanding_max) ||
         audit_is_behind(node->audit)) {
         return audit_status(node->audit) == ERR_DISK_FULL ? ERR_DISK_FULL : ERR_BUSY;
     }

@@ -44,6 +44,25 @@ int envelope_request_decode(struct slice payload, struct envelope_request *ret_r
     return rc;
 }
 
+int envelope_reply_decode(struct slice payload, struct envelope_reply *ret_reply)
+{
+    struct field fields[] = {{.type = FIELD_VARINT},
+                             {.type = FIELD_VARINT},
+                             {.type = FIELD_BYTES},
+                             {.type = FIELD_VARINT},
+                             {.type = FIELD_BYTES}};
+    int rc = fields_decode(payload, fields, 5);
+
+    *ret_reply = (struct envelope_reply){
+        .id = fields[0].value,
+        .status = (uint32_t)fields[1].value,
+        .text = fields[2].bytes,
+        .retry_after_ms = (uint32_t)fields[3].value,
+        .body = fields[4].bytes,
+    };
+    return rc;
+}
+
 int envelope_entry_decode(struct slice payload, struct envelope_entry *ret_entry)
 {
     struct field fields[] = {{.type = FIELD_FIXED64},

@@ -34,9 +34,10 @@ struct envelope_entry {
     struct slice body;
 };
 
-/* Key and body are borrowed from @payload. Errors: ERR_MALFORMED. */
+/* Keys, texts and bodies are borrowed from @payload. Errors: ERR_MALFORMED. */
 int envelope_request_decode(struct slice payload, struct envelope_request *ret_request) CHECKED;
 int envelope_entry_decode(struct slice payload, struct envelope_entry *ret_entry) CHECKED;
+int envelope_reply_decode(struct slice payload, struct envelope_reply *ret_reply) CHECKED;
 
 /* Append the packed message. Errors: ERR_FULL. */
 int envelope_entry_encode(const struct envelope_entry *entry, struct buf *out) CHECKED;

@@ -12,14 +12,14 @@ static uint32_t length_decode(const uint8_t *at)
 
 void frame_reader_init(struct frame_reader *reader, size_t frame_bytes_max)
 {
-    ASSERT(frame_bytes_max <= FRAME_BYTES_MAX);
+    ASSERT(frame_bytes_max <= FRAME_PEER_BYTES_MAX);
     *reader = (struct frame_reader){.frame_bytes_max = frame_bytes_max};
     buf_init(&reader->partial, frame_bytes_max + FRAME_HEADER_BYTES);
 }
 
 void frame_reader_widen(struct frame_reader *reader, size_t frame_bytes_max)
 {
-    ASSERT(frame_bytes_max >= reader->frame_bytes_max && frame_bytes_max <= FRAME_BYTES_MAX);
+    ASSERT(frame_bytes_max >= reader->frame_bytes_max && frame_bytes_max <= FRAME_PEER_BYTES_MAX);
     reader->frame_bytes_max = frame_bytes_max;
     reader->partial.max = frame_bytes_max + FRAME_HEADER_BYTES;
 }
@@ -125,7 +125,7 @@ void frame_end(struct buf *out, size_t start)
     ASSERT(out->len >= start + FRAME_HEADER_BYTES);
     size_t len = out->len - start - FRAME_HEADER_BYTES;
 
-    ASSERT(len <= FRAME_BYTES_MAX);
+    ASSERT(len <= FRAME_PEER_BYTES_MAX);
     out->data[start] = (uint8_t)len;
     out->data[start + 1] = (uint8_t)(len >> 8);
     out->data[start + 2] = (uint8_t)(len >> 16);

@@ -12,7 +12,12 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
-enum { FRAME_HEADER_BYTES = 4, FRAME_BYTES_MAX = 1 << 20 };
+enum {
+    FRAME_HEADER_BYTES = 4,
+    FRAME_BYTES_MAX = 1 << 20,
+    /* Between nodes: what came in a frame travels on in one, with what is put around it. */
+    FRAME_PEER_BYTES_MAX = FRAME_BYTES_MAX + (64 << 10),
+};
 
 /* Cuts a stream, which arrives in pieces of any size, into frames. A whole frame in a piece is
  * not copied. */
@@ -23,7 +28,8 @@ struct frame_reader {
     size_t consumed; /* bytes at the front of partial that were handed out */
 };
 
-/* A reader that accepts payloads of at most @frame_bytes_max (<= FRAME_BYTES_MAX) bytes. */
+/* A reader that accepts payloads of at most @frame_bytes_max (<= FRAME_PEER_BYTES_MAX)
+ * bytes. */
 void frame_reader_init(struct frame_reader *reader, size_t frame_bytes_max);
 /* From now on accept payloads of at most @frame_bytes_max bytes, which is more than before. */
 void frame_reader_widen(struct frame_reader *reader, size_t frame_bytes_max);

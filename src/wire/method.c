@@ -2,6 +2,7 @@
 
 #include "proto/identity.pb-c.h"
 #include "proto/operator.pb-c.h"
+#include "proto/peer.pb-c.h"
 #include "proto/registrar.pb-c.h"
 #include "proto/registration.pb-c.h"
 #include "proto/search.pb-c.h"
@@ -11,6 +12,7 @@
 #define REGISTRAR METHOD_ROLE_REGISTRAR
 #define OPERATOR  METHOD_ROLE_OPERATOR
 #define PEER      (METHOD_ROLE_OPERATOR | METHOD_ROLE_NODE)
+#define NODE      METHOD_ROLE_NODE
 
 #define ROW(NUMBER, name, kind, roles, deadline, request, reply, errors)                       \
     [CARILLON__METHOD__METHOD_##NUMBER] = {CARILLON__METHOD__METHOD_##NUMBER,                  \
@@ -54,6 +56,8 @@ static const struct method methods[] = {
     ROW(REVOKE,         "operator.revoke",      WRITE, OPERATOR,  10000, revoke_request,         revoke_reply,         "ERR_ARGUMENT ERR_GONE"),
     ROW(KEYS,           "node.keys",            NODE,  PEER,      5000,  keys_request,           keys_reply,           ""),
     ROW(ROTATE,         "node.rotate",          NODE,  OPERATOR,  60000, rotate_request,         rotate_reply,         "ERR_GONE ERR_BUSY"),
+    ROW(PEER,           "peer.messages",        PEER,  NODE,      1000,  peer_request,           peer_reply,           ""),
+    ROW(FORWARD,        "peer.forward",         PEER,  NODE,      10000, forward_request,        peer_reply,           ""),
 };
 /* clang-format on */
 

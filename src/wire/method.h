@@ -19,6 +19,7 @@ enum method_kind {
     METHOD_KIND_WRITE, /* becomes a log entry; needs an idempotency key */
     METHOD_KIND_QUERY, /* a search: runs in slices */
     METHOD_KIND_NODE,  /* about the node itself: status, snapshot, audit, verify */
+    METHOD_KIND_PEER,  /* between nodes of a cluster */
 };
 
 /* The numbers are those of enum Role in proto/identity.proto; everybody who was let in has the

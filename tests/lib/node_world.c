@@ -108,6 +108,9 @@ void node_world_fini(struct node_world *world)
     if (world->node != NULL) {
         node_world_kill(world);
     }
+    for (uint32_t i = 0; i < world->replica_count; i++) {
+        node_world_replica_kill(world, i);
+    }
     io_sim_destroy(world->sim);
     buf_fini(&world->text);
     arena_fini(&world->scratch);
@@ -157,6 +160,10 @@ int node_world_open(struct node_world *world)
     world->node = node;
     world->sometimes[SOMETIMES_RESTORED] += node->raft.groups[1].raft.snapshot.index > 0;
     node_on_failed(node, on_failed, world);
+    if (world->opens == 1) {
+        node_world__replicas_begin(world);
+    }
+    node_world__introduce(world);
     return OK;
 }
 

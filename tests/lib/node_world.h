@@ -24,6 +24,7 @@ enum {
     NODE_WORLD_COURSES = 6,
     NODE_WORLD_STUDENTS = 16,
     NODE_WORLD_OPS_MAX = 8192,
+    NODE_WORLD_REPLICAS_MAX = 4,
     NODE_WORLD_CLIENTS = 2,
     NODE_WORLD_WAVES_MAX = 12,
     NODE_WORLD_WAVE_COURSES = 4,
@@ -104,6 +105,14 @@ struct world_wave {
     enum world_wave_state state;
 };
 
+/* Another node of the cluster: its process comes and goes by itself. */
+struct world_replica {
+    struct io *io;
+    struct node_config config;
+    struct node *node; /* NULL: not running */
+    bool is_closed;
+};
+
 struct node_world {
     struct io_sim *sim;
     struct io *io; /* the node's machine */
@@ -112,6 +121,8 @@ struct node_world {
     uint32_t destroyed;
     struct node_config config;
     struct node *node; /* NULL: not running */
+    struct world_replica replicas[NODE_WORLD_REPLICAS_MAX];
+    uint32_t replica_count;
     struct buf text;
     struct rng rng;
     struct arena scratch; /* of an answer being read */
@@ -137,6 +148,22 @@ struct node_world {
 void node_world_init(struct node_world *world, uint64_t seed,
                      const struct io_sim_options *options, uint64_t *sometimes);
 void node_world_fini(struct node_world *world);
+
+/* Before the first start: the node founds a cluster of @count more nodes. */
+void node_world_replicas(struct node_world *world, uint32_t count);
+
+/* Kill the process of a replica; start it again. */
+void node_world_replica_kill(struct node_world *world, uint32_t replica);
+void node_world_replica_up(struct node_world *world, uint32_t replica);
+
+/* All who run get to know one another; done by every start. */
+void node_world__introduce(struct node_world *world);
+
+/* The node has started for the first time: now the others may. */
+void node_world__replicas_begin(struct node_world *world);
+
+/* Run until every running node is a voter of every group. Returns: whether they are. */
+bool node_world_gather(struct node_world *world);
 
 /* Note what is wrong, if it is the first. */
 void node_world_violate(struct node_world *world, const char *format, ...)

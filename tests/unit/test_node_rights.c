@@ -48,6 +48,8 @@ static const struct {
     {"operator.revoke",        "O"},
     {"node.keys",              "ON"},
     {"node.rotate",            "O"},
+    {"peer.messages",          "N"},
+    {"peer.forward",           "N"},
 };
 /* clang-format on */
 

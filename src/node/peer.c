@@ -1,0 +1,361 @@
+/* The other nodes of the cluster: messages of groups' members, requests that one node has
+ * another answer, reads that wait for a read point, and who belongs to the groups. */
+#include "base/assert.h"
+#include "node/event.h"
+#include "node/node_private.h"
+#include "wire/field.h"
+
+enum {
+    PEER_MESSAGES = 1,
+    PEER_GROUP = 1,
+    PEER_MESSAGE = 2,
+    FORWARD_ROLES = 1,
+    FORWARD_STUDENT = 2,
+    FORWARD_REQUEST = 3,
+    PLACEMENT_MS = 100,
+};
+
+/* ---- messages of members */
+
+static void take_message(struct node *node, raft_id from, uint32_t group, struct slice bytes)
+{
+    struct raft_message_space space = {.entries = node->peer_entries,
+                                       .entries_max = NODE_PEER_ENTRIES_MAX};
+    struct raft_message message;
+
+    if (raft_message_decode(bytes, &space, &message) != OK || message.from != from ||
+        message.to != node->raft.id) {
+        node->counters.bad_peer_messages++;
+        return;
+    }
+    engine_raft_receive(&node->raft, group, &message);
+}
+
+static void take_item(struct node *node, raft_id from, struct slice item)
+{
+    struct field_reader in = field_reader_from(item);
+    struct slice message = SLICE_NONE;
+    uint32_t group = 0;
+    struct field field;
+
+    while (!field_reader_is_done(&in)) {
+        if (!field_read(&in, &field)) {
+            node->counters.bad_peer_messages++;
+            return;
+        }
+        if (field.number == PEER_GROUP && field.type == FIELD_VARINT) {
+            group = (uint32_t)field.value;
+        } else if (field.number == PEER_MESSAGE && field.type == FIELD_BYTES) {
+            message = field.bytes;
+        }
+    }
+    take_message(node, from, group, message);
+}
+
+void node__peer_messages(struct node *node, const struct conn *conn, struct slice body)
+{
+    struct field_reader in = field_reader_from(body);
+    struct field field;
+
+    while (!field_reader_is_done(&in)) {
+        if (!field_read(&in, &field)) {
+            node->counters.bad_peer_messages++;
+            return;
+        }
+        if (field.number == PEER_MESSAGES && field.type == FIELD_BYTES) {
+            take_item(node, conn->who.node, field.bytes);
+        }
+    }
+}
+
+void node__peer_send(void *context, uint32_t group, const void *message)
+{
+    struct node *node = context;
+
+    link_send(&node->links, group, message);
+}
+
+/* ---- requests that another node answers */
+
+void node__forward(struct node *node, struct conn *conn, const struct node_call *call)
+{
+    raft_id leader = engine_raft_leader(&node->raft, NODE_GROUP_SHARD);
+    const struct link_forward forward = {
+        .conn = conn->name,
+        .id = call->id,
+        .deadline_ns = call->deadline_ns,
+        .is_write = call->method->kind == METHOD_KIND_WRITE,
+    };
+    int rc = ERR_NOT_LEADER;
+
+    if (!call->is_forwarded && leader != 0 && leader != node->raft.id) {
+        rc = conn->outstanding >= node->conns.limits.outstanding_max
+                 ? ERR_BUSY
+                 : link_forward(&node->links, leader, call->who, &forward, call->payload);
+    }
+    if (rc != OK) {
+        node__answer_error(node, conn, call->id, rc);
+        return;
+    }
+    conn->outstanding++;
+}
+
+int node__forwarded_decode(struct slice body, struct conn_who *ret_who,
+                           struct slice *ret_request)
+{
+    struct field_reader in = field_reader_from(body);
+    struct slice student = SLICE_NONE;
+    struct field field;
+
+    *ret_who = (struct conn_who){0};
+    *ret_request = SLICE_NONE;
+    while (!field_reader_is_done(&in)) {
+        if (!field_read(&in, &field)) {
+            return ERR_MALFORMED;
+        }
+        if (field.number == FORWARD_ROLES && field.type == FIELD_VARINT) {
+            ret_who->roles = (uint32_t)field.value & ~(uint32_t)METHOD_ROLE_NODE;
+        } else if (field.number == FORWARD_STUDENT && field.type == FIELD_BYTES) {
+            student = field.bytes;
+        } else if (field.number == FORWARD_REQUEST && field.type == FIELD_BYTES) {
+            *ret_request = field.bytes;
+        }
+    }
+    if (student.len > CONN_STUDENT_BYTES_MAX) {
+        return ERR_MALFORMED;
+    }
+    if (student.len > 0) {
+        memcpy(ret_who->student, student.data, student.len);
+    }
+    return OK;
+}
+
+static struct conn *asked_by(struct node *node, const struct link_forward *forward)
+{
+    struct conn *conn = conn_find(&node->conns, forward->conn);
+
+    if (conn != NULL) {
+        ASSERT(conn->outstanding > 0);
+        conn->outstanding--;
+    }
+    return conn;
+}
+
+static void on_answered(void *context, const struct link_forward *forward,
+                        const struct envelope_reply *reply)
+{
+    struct node *node = context;
+    struct conn *conn = asked_by(node, forward);
+    struct conn_answer answer = {
+        .id = forward->id,
+        .status = error_from_wire(reply->status),
+        .retry_after_ms = reply->retry_after_ms,
+        .body = reply->body,
+    };
+
+    if (conn == NULL) {
+        return;
+    }
+    buf_clear(&node->text);
+    if (reply->text.len > 0 && buf_append_slice(&node->text, reply->text) == OK) {
+        answer.text = buf_text(&node->text);
+    }
+    conn_reply(conn, &answer);
+}
+
+static void on_unanswered(void *context, const struct link_forward *forward, int status)
+{
+    struct node *node = context;
+    struct conn *conn = asked_by(node, forward);
+
+    if (conn == NULL || status == ERR_TIMEOUT) {
+        return; /* who asked has stopped waiting */
+    }
+    buf_clear(&node->text);
+    node__answer_error(node, conn, forward->id,
+                       forward->is_write ? ERR_UNKNOWN_OUTCOME : ERR_NOT_LEADER);
+}
+
+/* ---- reads */
+
+bool node__can_read(const struct node *node)
+{
+    const struct raft_configuration *members =
+        engine_raft_configuration(&node->raft, NODE_GROUP_SHARD);
+
+    return node->is_leading || (raft_configuration_voters(members) == 1 &&
+                                raft_configuration_is_voter(members, node->raft.id));
+}
+
+static void read_recycle(struct node *node, struct parked_read *read)
+{
+    arena_free_slice(&node->arena, read->body);
+    read->body = SLICE_NONE;
+    list_add(&node->idle_reads, &read->node_link);
+}
+
+static void on_read_point(struct engine_read *point, int status)
+{
+    struct parked_read *read = CONTAINER_OF(point, struct parked_read, point);
+    struct node *node = read->node;
+    struct conn *conn = conn_find(&node->conns, read->conn);
+
+    list_remove(&read->node_link);
+    if (conn != NULL) {
+        conn->outstanding--;
+        buf_clear(&node->text);
+        if (status != OK) {
+            node__answer_error(node, conn, read->id, status);
+        } else {
+            node__read_answer(node, conn, read->id, read->method, read->body);
+        }
+    }
+    read_recycle(node, read);
+}
+
+static struct parked_read *read_take(struct node *node)
+{
+    struct parked_read *read;
+
+    if (!list_is_empty(&node->idle_reads)) {
+        read = CONTAINER_OF(node->idle_reads.next, struct parked_read, node_link);
+        list_remove(&read->node_link);
+        return read;
+    }
+    if (node->read_count == NODE_READS_MAX || !arena_has_room(&node->arena, sizeof *read)) {
+        return NULL;
+    }
+    node->read_count++;
+    read = arena_alloc_zero(&node->arena, sizeof *read);
+    read->node = node;
+    read->point.done = on_read_point;
+    return read;
+}
+
+void node__read(struct node *node, struct conn *conn, const struct envelope_request *request)
+{
+    struct parked_read *read = read_take(node);
+    int rc = read == NULL || !arena_has_room(&node->arena, request->body.len)
+                 ? ERR_BUSY
+                 : engine_read_point(node->engine, NODE_GROUP_SHARD, &read->point);
+
+    if (rc == SM_PENDING) {
+        read->conn = conn->name;
+        read->id = request->id;
+        read->method = request->method;
+        read->body = arena_copy(&node->arena, request->body);
+        list_add(&node->reads, &read->node_link);
+        conn->outstanding++;
+        return;
+    }
+    if (read != NULL) {
+        read_recycle(node, read);
+    }
+    if (rc == OK) {
+        node__read_answer(node, conn, request->id, request->method, request->body);
+    } else {
+        node__answer_error(node, conn, request->id, rc);
+    }
+}
+
+/* ---- who belongs to the groups */
+
+static bool is_wanted(struct node *node, raft_id id)
+{
+    return id == node->raft.id || link_find(&node->links, id) != NULL;
+}
+
+static uint32_t wanted_count(const struct node *node)
+{
+    uint32_t count = 1;
+
+    for (uint32_t i = 0; i < LINKS_MAX; i++) {
+        count += node->links.links[i].id != 0 && !node->links.links[i].is_unwanted;
+    }
+    return count;
+}
+
+/* The voters are as many as may be, but an odd number: one more would only have to be asked. */
+static uint32_t voters_target(uint32_t nodes)
+{
+    return nodes - (nodes % 2 == 0 ? 1 : 0);
+}
+
+int node__member_put(struct node *node, raft_id id, const char *address, uint16_t port)
+{
+    return id == node->raft.id ? OK : link_put(&node->links, id, address, port);
+}
+
+/* The next change that brings @group nearer to what is wanted. Returns: whether there is one. */
+static bool next_change(struct node *node, uint32_t group, enum raft_change_kind *ret_kind,
+                        raft_id *ret_id)
+{
+    const struct raft_configuration *now = engine_raft_configuration(&node->raft, group);
+    uint32_t voters = raft_configuration_voters(now);
+
+    for (uint32_t i = 0; i < LINKS_MAX; i++) {
+        const struct link *link = &node->links.links[i];
+
+        if (link_is_up(link) && raft_configuration_find(now, link->id) == now->count) {
+            *ret_kind = RAFT_ADD_LEARNER;
+            *ret_id = link->id;
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < now->count; i++) {
+        const struct raft_member *member = &now->members[i];
+
+        *ret_id = member->id;
+        if (!is_wanted(node, member->id)) {
+            *ret_kind = member->is_voter && voters > 1 ? RAFT_DEMOTE : RAFT_REMOVE;
+            return !member->is_voter || voters > 1;
+        }
+        if (!member->is_voter && voters < voters_target(wanted_count(node)) &&
+            link_is_up(link_find(&node->links, member->id))) {
+            *ret_kind = RAFT_PROMOTE;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_placement(struct io_timer *timer)
+{
+    struct node *node = CONTAINER_OF(timer, struct node, placement);
+
+    for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
+        enum raft_change_kind kind;
+        raft_id id;
+
+        if (!node->raft.groups[group].is_leading || !next_change(node, group, &kind, &id)) {
+            continue;
+        }
+        int rc = engine_raft_change(&node->raft, group, kind, id);
+        if (rc == OK) {
+            event_log(EVENT_INFO, "group-changes", "group=%u node=%016llx change=%d", group,
+                      (unsigned long long)id, (int)kind);
+        }
+    }
+    io_timer_start(node->io, timer, PLACEMENT_MS, on_placement);
+}
+
+/* ---- opening and closing */
+
+void node__peers_open(struct node *node)
+{
+    const struct link_hooks hooks = {node, on_answered, on_unanswered};
+
+    node->peer_entries =
+        arena_alloc(&node->arena, NODE_PEER_ENTRIES_MAX * sizeof *node->peer_entries);
+    link_table_open(&node->links, node->io, &node->arena, &hooks);
+}
+
+void node__peers_serve(struct node *node)
+{
+    io_timer_start(node->io, &node->placement, PLACEMENT_MS, on_placement);
+}
+
+void node__peers_stop(struct node *node)
+{
+    io_timer_stop(node->io, &node->placement);
+}

@@ -1,0 +1,184 @@
+/* The other nodes of the world's cluster. */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "identity/certificate.h"
+#include "node/node_private.h"
+#include "tests/lib/node_world.h"
+
+enum { PORT = 7440, GATHER_MS = 30000 };
+
+static void address_of(uint32_t number, char out[32])
+{
+    (void)snprintf(out, 32, "10.0.1.%u", number + 1);
+}
+
+/* What its certificate would say of a node. */
+static void show_node(struct io *io, const struct node *node)
+{
+    struct io_peer peer = {.role = IDENTITY_ROLE_NODE, .is_encrypted = true};
+    const uint8_t *id = node->raft.identity.node;
+
+    for (size_t i = 0; i < LOG_ID_BYTES; i++) {
+        (void)snprintf(peer.name + 2 * i, 3, "%02x", id[i]);
+    }
+    io_sim_peer_set(io, &peer);
+}
+
+static void introduce(struct node *node, const struct node *other, const char *address)
+{
+    int rc = node == NULL || other == NULL
+                 ? OK
+                 : node__member_put(node, other->raft.id, address, PORT);
+
+    ASSERT(rc == OK);
+}
+
+/* Everybody who runs knows everybody who has ever run: who does not run any more has the same
+ * number when it comes back. */
+void node_world__introduce(struct node_world *world)
+{
+    for (uint32_t i = 0; i < world->replica_count; i++) {
+        struct node *replica = world->replicas[i].node;
+        char address[32];
+
+        address_of(i, address);
+        introduce(world->node, replica, address);
+        introduce(replica, world->node, "10.0.0.1");
+        for (uint32_t k = 0; k < world->replica_count; k++) {
+            introduce(world->replicas[k].node, replica, address);
+        }
+    }
+    if (world->node != NULL && world->replica_count > 0) {
+        show_node(world->io, world->node);
+    }
+}
+
+void node_world_replicas(struct node_world *world, uint32_t count)
+{
+    ASSERT(count <= NODE_WORLD_REPLICAS_MAX && world->opens == 0);
+    world->replica_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct world_replica *replica = &world->replicas[i];
+        char address[32];
+
+        address_of(i, address);
+        replica->io = io_sim_machine_create(world->sim, address);
+        replica->config = world->config;
+        replica->config.is_joined = true;
+        (void)snprintf(replica->config.listen, sizeof replica->config.listen, "%s:%d", address,
+                       PORT);
+    }
+}
+
+static void copy_file(struct io *from, struct io *to, const char *path)
+{
+    uint8_t bytes[4096];
+    struct io_file *file;
+    size_t len;
+
+    int rc = io_file_open(from, path, IO_OPEN_READ, &file);
+    ASSERT(rc == OK);
+    rc = io_file_read(from, file, 0, bytes, sizeof bytes, &len);
+    ASSERT(rc == OK && len < sizeof bytes);
+    io_file_close(from, file);
+    rc = io_file_open(to, path, IO_OPEN_CREATE, &file);
+    ASSERT(rc == OK);
+    rc = io_file_write(to, file, 0, bytes, len);
+    rc = rc == OK ? io_file_sync(to, file) : rc;
+    ASSERT(rc == OK);
+    io_file_close(to, file);
+}
+
+/* They are of the same cluster: its root is theirs. */
+void node_world__replicas_begin(struct node_world *world)
+{
+    for (uint32_t i = 0; i < world->replica_count; i++) {
+        struct io *io = world->replicas[i].io;
+        int rc = io_folder_make(io, "data/keys");
+
+        ASSERT(rc == OK);
+        copy_file(world->io, io, "data/keys/root.key");
+        copy_file(world->io, io, "data/keys/root.crt");
+        rc = io_folder_sync(io, "data/keys");
+        ASSERT(rc == OK);
+        node_world_replica_up(world, i);
+    }
+}
+
+void node_world_replica_kill(struct node_world *world, uint32_t number)
+{
+    struct world_replica *replica = &world->replicas[number];
+
+    io_sim_kill(replica->io);
+    if (replica->node != NULL) {
+        node_forget(replica->node);
+        replica->node = NULL;
+    }
+}
+
+static void on_replica_failed(void *context)
+{
+    (void)context; /* it is found out by whoever looks */
+}
+
+void node_world_replica_up(struct node_world *world, uint32_t number)
+{
+    struct world_replica *replica = &world->replicas[number];
+    struct buf text;
+
+    if (io_sim_is_down(replica->io)) {
+        io_sim_restart(replica->io);
+    }
+    buf_init(&text, 4096);
+    int rc = node_open(replica->io, &replica->config, &replica->node, &text);
+
+    if (rc != OK) {
+        node_world_violate(world, "replica %u does not start: %s", number, buf_text(&text));
+        replica->node = NULL;
+    } else {
+        node_on_failed(replica->node, on_replica_failed, replica);
+        show_node(replica->io, replica->node);
+    }
+    buf_fini(&text);
+    node_world__introduce(world);
+}
+
+static uint32_t running(const struct node_world *world)
+{
+    uint32_t count = world->node != NULL;
+
+    for (uint32_t i = 0; i < world->replica_count; i++) {
+        count += world->replicas[i].node != NULL;
+    }
+    return count;
+}
+
+/* As the leader of each group has it. */
+static bool is_gathered(const struct node_world *world)
+{
+    uint32_t complete = 0;
+
+    for (uint32_t i = 0; i <= world->replica_count; i++) {
+        const struct node *node = i == 0 ? world->node : world->replicas[i - 1].node;
+
+        for (uint32_t group = 0; node != NULL && group < engine_raft_groups(&node->raft);
+             group++) {
+            const struct raft *raft = &node->raft.groups[group].raft;
+
+            complete += node->raft.groups[group].is_leading &&
+                        raft_configuration_voters(&raft->configuration) == running(world) &&
+                        raft->configuration.index <= raft->commit;
+        }
+    }
+    return complete == NODE_SHARDS + 1;
+}
+
+bool node_world_gather(struct node_world *world)
+{
+    uint64_t until = io_sim_now_ns(world->sim) + (uint64_t)GATHER_MS * 1000000;
+
+    while (io_sim_now_ns(world->sim) < until && !is_gathered(world) && node_world_step(world)) {
+    }
+    return is_gathered(world);
+}
