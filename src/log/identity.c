@@ -26,6 +26,11 @@ uint64_t log_identity_hash(const struct log_identity *identity)
     return hash_bytes(both, sizeof both);
 }
 
+uint64_t log_cluster_hash(const struct log_identity *identity)
+{
+    return hash_bytes(identity->cluster, LOG_ID_BYTES);
+}
+
 int log_path_join(char out[LOG_PATH_BYTES], const char *folder, const char *name)
 {
     int len = snprintf(out, LOG_PATH_BYTES, "%s/%s", folder, name);

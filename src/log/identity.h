@@ -18,6 +18,9 @@ struct log_identity {
 /* The 64 bits of it that every record carries. */
 uint64_t log_identity_hash(const struct log_identity *identity);
 
+/* The same of the cluster alone: what its nodes may hand one another carries that. */
+uint64_t log_cluster_hash(const struct log_identity *identity);
+
 /* Random cluster and node ids. */
 void log_identity_make(struct io *io, uint32_t shards, struct log_identity *ret_identity);
 

@@ -14,7 +14,9 @@
 #include "log/identity.h"
 
 enum {
-    LOG_SNAPSHOT_FORMAT = 1,
+    LOG_SNAPSHOT_FORMAT = 2,
+    LOG_SNAPSHOT_FORMAT_NODE = 1,         /* still read: of a node, without a configuration */
+    LOG_SNAPSHOT_CONFIGURATION_MAX = 192, /* bytes */
     LOG_SNAPSHOT_NAME_BYTES = 48,
     LOG_SNAPSHOT_RAW_MAX = 1 << 20,    /* bytes of a chunk before compression */
     LOG_SNAPSHOT_SYNC_BYTES = 1 << 20, /* written between two syncs */
@@ -24,9 +26,19 @@ struct log_snapshot_info {
     uint32_t group;
     uint64_t index;
     uint64_t term;
-    uint64_t identity; /* log_identity_hash() */
+    uint64_t identity; /* log_cluster_hash(); in format 1 log_identity_hash() */
     uint64_t bytes;    /* of the file; set when reading and when finished */
+    uint32_t version;  /* set when reading */
+
+    /* Who belonged to the group at index, in bytes that mean nothing here. */
+    uint32_t configuration_bytes; /* 0: nothing is said */
+    uint64_t configuration_index; /* of the entry that it stems from */
+    uint8_t configuration[LOG_SNAPSHOT_CONFIGURATION_MAX];
 };
+
+/* Whether a snapshot that was read is one of this cluster (format 1: of this node). */
+bool log_snapshot_is_of(const struct log_snapshot_info *info,
+                        const struct log_identity *identity);
 
 struct log_snapshot_writer {
     struct io *io;

@@ -1,10 +1,19 @@
 #include "log/snapshot_format.h"
 
+#include "base/assert.h"
 #include "base/crc32c.h"
 #include "log/bytes.h"
 
-/* All three begin with a magic and a crc of everything of them but these eight bytes. */
-enum { AT_CRC = 4, AT_BODY = 8 };
+/* All three begin with a magic and a crc of everything of them but these eight bytes. The
+ * configuration behind a header has a crc of its own in it, so that the fixed part can be read
+ * first, whatever the version. */
+enum {
+    AT_CRC = 4,
+    AT_BODY = 8,
+    AT_CONFIGURATION_INDEX = 40,
+    AT_CONFIGURATION_BYTES = 48,
+    AT_CONFIGURATION_CRC = 52,
+};
 
 static void seal(uint8_t *out, size_t len)
 {
@@ -17,33 +26,64 @@ static bool is_sealed(const uint8_t *in, size_t len, const char *magic)
            bytes_get_u32(in + AT_CRC) == crc32c(0, in + AT_BODY, len - AT_BODY);
 }
 
-void snapshot_header_encode(const struct log_snapshot_info *info,
-                            uint8_t out[SNAPSHOT_HEADER_BYTES])
+size_t snapshot_header_encode(const struct log_snapshot_info *info,
+                              uint8_t out[SNAPSHOT_HEADER_MAX])
 {
-    memset(out, 0, SNAPSHOT_HEADER_BYTES);
+    uint8_t *configuration = out + SNAPSHOT_HEADER_BYTES;
+    size_t len = snapshot_configuration_bytes(info);
+
+    ASSERT(info->configuration_bytes <= LOG_SNAPSHOT_CONFIGURATION_MAX);
+    memset(out, 0, SNAPSHOT_HEADER_MAX);
+    memcpy(configuration, info->configuration, info->configuration_bytes);
     memcpy(out, "CLRS", 4);
     bytes_put_u32(out + 8, LOG_SNAPSHOT_FORMAT);
     bytes_put_u32(out + 12, info->group);
     bytes_put_u64(out + 16, info->index);
     bytes_put_u64(out + 24, info->term);
     bytes_put_u64(out + 32, info->identity);
+    bytes_put_u64(out + AT_CONFIGURATION_INDEX, info->configuration_index);
+    bytes_put_u32(out + AT_CONFIGURATION_BYTES, info->configuration_bytes);
+    bytes_put_u32(out + AT_CONFIGURATION_CRC, crc32c(0, configuration, len));
     seal(out, SNAPSHOT_HEADER_BYTES);
+    return SNAPSHOT_HEADER_BYTES + len;
 }
 
 int snapshot_header_decode(const uint8_t in[SNAPSHOT_HEADER_BYTES],
                            struct log_snapshot_info *ret_info)
 {
+    struct log_snapshot_info info = {.group = 0};
+
     if (!is_sealed(in, SNAPSHOT_HEADER_BYTES, "CLRS")) {
         return ERR_DAMAGED;
     }
-    if (bytes_get_u32(in + 8) != LOG_SNAPSHOT_FORMAT) {
+    info.version = bytes_get_u32(in + 8);
+    if (info.version != LOG_SNAPSHOT_FORMAT && info.version != LOG_SNAPSHOT_FORMAT_NODE) {
         return ERR_VERSION;
     }
-    ret_info->group = bytes_get_u32(in + 12);
-    ret_info->index = bytes_get_u64(in + 16);
-    ret_info->term = bytes_get_u64(in + 24);
-    ret_info->identity = bytes_get_u64(in + 32);
-    ret_info->bytes = 0;
+    info.group = bytes_get_u32(in + 12);
+    info.index = bytes_get_u64(in + 16);
+    info.term = bytes_get_u64(in + 24);
+    info.identity = bytes_get_u64(in + 32);
+    if (info.version != LOG_SNAPSHOT_FORMAT_NODE) {
+        info.configuration_index = bytes_get_u64(in + AT_CONFIGURATION_INDEX);
+        info.configuration_bytes = bytes_get_u32(in + AT_CONFIGURATION_BYTES);
+    }
+    if (info.configuration_bytes > LOG_SNAPSHOT_CONFIGURATION_MAX) {
+        return ERR_DAMAGED;
+    }
+    *ret_info = info;
+    return OK;
+}
+
+int snapshot_configuration_decode(const uint8_t *in, struct log_snapshot_info *info)
+{
+    const uint8_t *configuration = in + SNAPSHOT_HEADER_BYTES;
+    size_t len = snapshot_configuration_bytes(info);
+
+    if (len > 0 && bytes_get_u32(in + AT_CONFIGURATION_CRC) != crc32c(0, configuration, len)) {
+        return ERR_DAMAGED;
+    }
+    memcpy(info->configuration, configuration, info->configuration_bytes);
     return OK;
 }
 

@@ -7,7 +7,12 @@
 
 #include "log/snapshot.h"
 
-enum { SNAPSHOT_HEADER_BYTES = 64, SNAPSHOT_CHUNK_BYTES = 24, SNAPSHOT_FOOTER_BYTES = 48 };
+enum {
+    SNAPSHOT_HEADER_BYTES = 64, /* of its fixed part; the configuration follows */
+    SNAPSHOT_HEADER_MAX = SNAPSHOT_HEADER_BYTES + LOG_SNAPSHOT_CONFIGURATION_MAX,
+    SNAPSHOT_CHUNK_BYTES = 24,
+    SNAPSHOT_FOOTER_BYTES = 48,
+};
 
 /* A chunk's data is never longer, even if it could not be compressed. */
 enum { SNAPSHOT_PACKED_MAX = LOG_SNAPSHOT_RAW_MAX + LOG_SNAPSHOT_RAW_MAX / 128 };
@@ -25,12 +30,23 @@ struct snapshot_footer {
     uint64_t hash;  /* of them */
 };
 
-void snapshot_header_encode(const struct log_snapshot_info *info,
-                            uint8_t out[SNAPSHOT_HEADER_BYTES]);
+/* Returns: the header's bytes, the configuration included. */
+size_t snapshot_header_encode(const struct log_snapshot_info *info,
+                              uint8_t out[SNAPSHOT_HEADER_MAX]);
 
-/* Errors: ERR_DAMAGED, ERR_VERSION. */
+/* The fixed part; snapshot_configuration_bytes() follow it. Errors: ERR_DAMAGED, ERR_VERSION.
+ */
 int snapshot_header_decode(const uint8_t in[SNAPSHOT_HEADER_BYTES],
                            struct log_snapshot_info *ret_info) CHECKED;
+
+/* What the configuration takes in the file: a multiple of 8. */
+static inline size_t snapshot_configuration_bytes(const struct log_snapshot_info *info)
+{
+    return (info->configuration_bytes + 7U) & ~(size_t)7;
+}
+
+/* The rest of a header @in whose fixed part was decoded to @info. Errors: ERR_DAMAGED. */
+int snapshot_configuration_decode(const uint8_t *in, struct log_snapshot_info *info) CHECKED;
 
 /* @data: the chunk's packed bytes, covered by the crc in its header. */
 void snapshot_chunk_encode(const struct snapshot_chunk *chunk, const uint8_t *data,

@@ -31,15 +31,24 @@ static int read_whole(struct reading *reading, uint64_t offset, void *data, size
 
 static int read_header(struct reading *reading, struct log_snapshot_info *ret_info)
 {
-    uint8_t header[SNAPSHOT_HEADER_BYTES];
+    uint8_t header[SNAPSHOT_HEADER_MAX];
+    size_t more = 0;
 
-    int status = read_whole(reading, 0, header, sizeof header);
+    int status = read_whole(reading, 0, header, SNAPSHOT_HEADER_BYTES);
     if (status == OK) {
         status = snapshot_header_decode(header, ret_info);
     }
     if (status == OK) {
-        reading->hash = hash_bytes_seeded(0, header, sizeof header);
-        reading->offset = sizeof header;
+        more = snapshot_configuration_bytes(ret_info);
+        status =
+            read_whole(reading, SNAPSHOT_HEADER_BYTES, header + SNAPSHOT_HEADER_BYTES, more);
+    }
+    if (status == OK) {
+        status = snapshot_configuration_decode(header, ret_info);
+    }
+    if (status == OK) {
+        reading->offset = SNAPSHOT_HEADER_BYTES + more;
+        reading->hash = hash_bytes_seeded(0, header, reading->offset);
     }
     return status;
 }
@@ -157,6 +166,14 @@ int log_snapshot_read(const struct log_snapshot_source *source,
     buf_fini(&reading.packed);
     buf_fini(&reading.raw);
     return status;
+}
+
+bool log_snapshot_is_of(const struct log_snapshot_info *info,
+                        const struct log_identity *identity)
+{
+    uint64_t expected = info->version == LOG_SNAPSHOT_FORMAT_NODE ? log_identity_hash(identity)
+                                                                  : log_cluster_hash(identity);
+    return info->identity == expected;
 }
 
 /* ---- names ---- */

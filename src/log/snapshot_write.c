@@ -79,7 +79,7 @@ static int remove_old(struct io *io, const char *path)
 
 static int begin_file(struct log_snapshot_writer *writer)
 {
-    uint8_t header[SNAPSHOT_HEADER_BYTES];
+    uint8_t header[SNAPSHOT_HEADER_MAX];
 
     writer->operation = "create";
     int status = remove_old(writer->io, writer->temporary);
@@ -89,8 +89,7 @@ static int begin_file(struct log_snapshot_writer *writer)
     if (status != OK) {
         return status;
     }
-    snapshot_header_encode(&writer->info, header);
-    return write_piece(writer, header, sizeof header);
+    return write_piece(writer, header, snapshot_header_encode(&writer->info, header));
 }
 
 /* Compress raw behind the place of the chunk's header, both in one buffer for one write. */

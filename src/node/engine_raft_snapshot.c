@@ -229,7 +229,7 @@ static void begin(struct engine_raft *engine, uint32_t group)
         .group = group,
         .index = state->frozen.index,
         .term = state->frozen.term,
-        .identity = log_identity_hash(&engine->identity),
+        .identity = log_cluster_hash(&engine->identity),
     };
 
     /* Whoever asks from here on wants a later one. */
@@ -340,7 +340,7 @@ static int restore_begin(void *context, const struct log_snapshot_info *info)
     struct restore *restore = context;
 
     bool is_it = info->group == restore->group && info->index == restore->snapshot.index &&
-                 info->identity == log_identity_hash(&restore->engine->identity);
+                 log_snapshot_is_of(info, &restore->engine->identity);
     restore->snapshot.term = info->term;
     return is_it ? OK : ERR_DAMAGED;
 }

@@ -33,7 +33,7 @@ static int read_file(void *context, uint64_t offset, void *data, size_t len, siz
 static int begin(void *context, const struct log_snapshot_info *info)
 {
     (void)context;
-    (void)info;
+    ASSERT(info->configuration_bytes <= LOG_SNAPSHOT_CONFIGURATION_MAX);
     return OK;
 }
 
@@ -52,17 +52,36 @@ static void reseal(uint8_t *at, size_t len)
     bytes_put_u32(at + 4, crc32c(0, at + 8, len - 8));
 }
 
+/* Returns: the header's bytes. */
+static size_t repair_header(uint8_t *file, size_t size)
+{
+    size_t whole = SNAPSHOT_HEADER_BYTES;
+
+    memcpy(file, "CLRS", 4);
+    if (bytes_get_u32(file + 8) == LOG_SNAPSHOT_FORMAT) {
+        uint32_t len = bytes_get_u32(file + 48) % (LOG_SNAPSHOT_CONFIGURATION_MAX + 1);
+        size_t padded = (len + 7U) & ~(size_t)7;
+        if (whole + padded + SNAPSHOT_FOOTER_BYTES > size) {
+            len = 0;
+            padded = 0;
+        }
+        bytes_put_u32(file + 48, len);
+        bytes_put_u32(file + 52, crc32c(0, file + whole, padded));
+        whole += padded;
+    }
+    reseal(file, SNAPSHOT_HEADER_BYTES);
+    return whole;
+}
+
 static void repair(uint8_t *file, size_t size, uint8_t how)
 {
-    size_t at = SNAPSHOT_HEADER_BYTES;
     struct snapshot_footer footer = {0, 0, 0, 0};
 
     if (size < SNAPSHOT_HEADER_BYTES + SNAPSHOT_FOOTER_BYTES || (how & REPAIR_SUMS) == 0) {
         return;
     }
-    memcpy(file, "CLRS", 4);
-    reseal(file, SNAPSHOT_HEADER_BYTES);
-    footer.hash = hash_bytes_seeded(0, file, SNAPSHOT_HEADER_BYTES);
+    size_t at = repair_header(file, size);
+    footer.hash = hash_bytes_seeded(0, file, at);
     while (at + SNAPSHOT_CHUNK_BYTES + SNAPSHOT_FOOTER_BYTES < size &&
            snapshot_is_chunk(file + at)) {
         size_t room = size - at - SNAPSHOT_CHUNK_BYTES - SNAPSHOT_FOOTER_BYTES;

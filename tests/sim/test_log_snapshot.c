@@ -7,14 +7,26 @@
 
 #include <cmocka.h>
 
+#include "base/crc32c.h"
+#include "base/hash.h"
 #include "base/rng.h"
 #include "io_sim/io_sim.h"
-#include "log/snapshot.h"
+#include "log/bytes.h"
+#include "log/snapshot_format.h"
 
 enum { CHUNKS = 4, CHUNK_BYTES = 1500, RAW_BYTES = CHUNKS * CHUNK_BYTES };
 
+enum { CONFIGURATION_BYTES = 29, HEADER_BYTES = 64 + 32 };
+
 static const struct log_snapshot_info info = {
-    .group = 3, .index = 77, .term = 1, .identity = 99};
+    .group = 3,
+    .index = 77,
+    .term = 1,
+    .identity = 99,
+    .configuration_bytes = CONFIGURATION_BYTES,
+    .configuration_index = 70,
+    .configuration = "who belongs to it, at length",
+};
 
 struct fixture {
     struct io_sim *sim;
@@ -108,7 +120,10 @@ static int memory_begin(void *context, const struct log_snapshot_info *got)
     struct memory *memory = context;
 
     if (got->group != info.group || got->index != info.index || got->term != info.term ||
-        got->identity != info.identity) {
+        got->identity != info.identity ||
+        got->configuration_index != info.configuration_index ||
+        got->configuration_bytes != info.configuration_bytes ||
+        memcmp(got->configuration, info.configuration, CONFIGURATION_BYTES) != 0) {
         memory->is_wrong = true;
     }
     return OK;
@@ -201,8 +216,8 @@ static void log_snapshot__pieces_left_out_or_swapped__are_damage(void **state)
     struct buf other;
 
     make_file(f);
-    size_t first = 64;
-    size_t chunk = (f->file.len - 64 - 48) / CHUNKS; /* about: any cut will do */
+    size_t first = HEADER_BYTES;
+    size_t chunk = (f->file.len - HEADER_BYTES - 48) / CHUNKS; /* about: any cut will do */
     buf_init(&other, 1 << 20);
     assert_int_equal(buf_append(&other, f->file.data, first), OK);
     assert_int_equal(
@@ -214,6 +229,91 @@ static void log_snapshot__pieces_left_out_or_swapped__are_damage(void **state)
     assert_int_equal(buf_append(&other, f->file.data + f->file.len - 48, 48), OK);
     assert_int_equal(read_memory(f, buf_slice(&other), &memory, &offset), ERR_DAMAGED);
     buf_fini(&other);
+}
+
+static int version_1_begin(void *context, const struct log_snapshot_info *got)
+{
+    struct memory *memory = context;
+
+    memory->is_wrong = got->group != info.group || got->index != info.index ||
+                       got->term != info.term || got->identity != info.identity ||
+                       got->version != 1 || got->configuration_bytes != 0 ||
+                       got->configuration_index != 0;
+    return OK;
+}
+
+/* The file as the first format had it: a header of 64 bytes, chunks that are the same. */
+static void log_snapshot__of_the_first_format__is_read(void **state)
+{
+    struct fixture *f = *state;
+    struct memory memory;
+    struct snapshot_footer footer;
+    uint8_t header[64] = "CLRS";
+    uint64_t offset;
+    struct buf old;
+
+    make_file(f);
+    bytes_put_u32(header + 8, 1);
+    bytes_put_u32(header + 12, info.group);
+    bytes_put_u64(header + 16, info.index);
+    bytes_put_u64(header + 24, info.term);
+    bytes_put_u64(header + 32, info.identity);
+    bytes_put_u32(header + 4, crc32c(0, header + 8, sizeof header - 8));
+    buf_init(&old, 1 << 20);
+    assert_int_equal(buf_append(&old, header, sizeof header), OK);
+    uint64_t hash = hash_bytes_seeded(0, header, sizeof header);
+    size_t end = f->file.len - SNAPSHOT_FOOTER_BYTES;
+    for (size_t at = HEADER_BYTES; at < end;) {
+        size_t piece = SNAPSHOT_CHUNK_BYTES + bytes_get_u32(f->file.data + at + 8);
+        hash = hash_bytes_seeded(hash, f->file.data + at, piece);
+        assert_int_equal(buf_append(&old, f->file.data + at, piece), OK);
+        at += piece;
+    }
+    assert_int_equal(snapshot_footer_decode(f->file.data + end, &footer), OK);
+    footer.bytes = old.len;
+    footer.hash = hash;
+    assert_int_equal(buf_reserve(&old, SNAPSHOT_FOOTER_BYTES), OK);
+    snapshot_footer_encode(&footer, old.data + old.len);
+    old.len += SNAPSHOT_FOOTER_BYTES;
+
+    memory = (struct memory){.bytes = buf_slice(&old), .f = f};
+    struct log_snapshot_source source = {&memory, memory_read};
+    struct log_snapshot_sink sink = {&memory, version_1_begin, memory_chunk};
+    assert_int_equal(log_snapshot_read(&source, &sink, &offset), OK);
+    assert_int_equal(memory.got, RAW_BYTES);
+    assert_false(memory.is_wrong);
+    buf_fini(&old);
+}
+
+/* A later format is not called damage. */
+static void log_snapshot__of_a_later_format__is_another_version(void **state)
+{
+    struct fixture *f = *state;
+    struct memory memory;
+    uint64_t offset;
+
+    make_file(f);
+    bytes_put_u32(f->file.data + 8, LOG_SNAPSHOT_FORMAT + 1);
+    bytes_put_u32(f->file.data + 4, crc32c(0, f->file.data + 8, SNAPSHOT_HEADER_BYTES - 8));
+    assert_int_equal(read_memory(f, buf_slice(&f->file), &memory, &offset), ERR_VERSION);
+}
+
+/* What a node wrote before it had peers is its own, what it writes now is its cluster's. */
+static void log_snapshot_is_of__node_or_cluster__by_format(void **state)
+{
+    struct log_identity mine = {.cluster = {1}, .node = {2}};
+    struct log_identity peer = {.cluster = {1}, .node = {3}};
+    struct log_identity other = {.cluster = {4}, .node = {2}};
+    struct log_snapshot_info of_node = {.version = 1, .identity = log_identity_hash(&mine)};
+    struct log_snapshot_info of_cluster = {.version = 2, .identity = log_cluster_hash(&mine)};
+    (void)state;
+
+    assert_true(log_snapshot_is_of(&of_node, &mine));
+    assert_false(log_snapshot_is_of(&of_node, &peer));
+    assert_false(log_snapshot_is_of(&of_node, &other));
+    assert_true(log_snapshot_is_of(&of_cluster, &mine));
+    assert_true(log_snapshot_is_of(&of_cluster, &peer));
+    assert_false(log_snapshot_is_of(&of_cluster, &other));
 }
 
 static void log_snapshot_give_up__in_the_middle__leaves_no_file(void **state)
@@ -263,6 +363,11 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(log_snapshot_give_up__in_the_middle__leaves_no_file,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(log_snapshot__of_the_first_format__is_read, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(log_snapshot__of_a_later_format__is_another_version,
+                                        setup, teardown),
+        cmocka_unit_test(log_snapshot_is_of__node_or_cluster__by_format),
         cmocka_unit_test(log_snapshot_parse__other_names__are_malformed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
