@@ -49,8 +49,8 @@ struct log_extents {
 void log_extents_init(struct log_extents *extents, struct arena *arena, uint32_t groups,
                       uint32_t max, uint64_t segment_bytes);
 
-/* A durable entry stands at @offset of the newest segment, @serial, behind all others. One at or
- * below the group's last takes the place of everything from there on. */
+/* A durable entry stands at @offset of the newest segment, @serial, behind all others. One at
+ * or below the group's last takes the place of everything from there on. */
 void log_extents_add(struct log_extents *extents, uint32_t group, uint64_t index,
                      uint64_t serial, uint64_t offset);
 

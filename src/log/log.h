@@ -47,7 +47,7 @@ struct log_options {
         idle_ms; /* without a batch before the marker is written to its file; default 200 */
     uint32_t extents_max; /* places of entries noted, 32 bytes each; beyond it they are noted
                              more coarsely; default 262144 */
-    uint32_t probe_ms; /* between tries when the disk is full; default 1000 */
+    uint32_t probe_ms;    /* between tries when the disk is full; default 1000 */
 };
 
 /* The defaults; folder, identity and groups are left to the caller. */
@@ -139,7 +139,7 @@ struct log_stats {
     uint64_t records;
     uint64_t read_bytes; /* of segments, to read entries back */
     uint64_t segments;   /* files */
-    uint64_t ready;    /* of them, zero-filled or recycled ones ahead */
+    uint64_t ready;      /* of them, zero-filled or recycled ones ahead */
 };
 
 /* Private to src/log but for its storage. */

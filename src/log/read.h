@@ -4,9 +4,9 @@
  * Layer: log (base, io)
  *
  * A request is the caller's struct, zeroed when the log is opened and used again for the next
- * read; it goes through the bulk lane. What is returned was durable when it was asked for, and not void when
- * done() is called. Everything that is returned was verified: checksum, segment's life,
- * identity, index.
+ * read; it goes through the bulk lane. What is returned was durable when it was asked for, and
+ * not void when done() is called. Everything that is returned was verified: checksum, segment's
+ * life, identity, index.
  *
  * A request that is used again for the index after its last answer goes on where that ended:
  * one that walks through a group reads each byte about once.
@@ -64,9 +64,9 @@ struct log_read {
 };
 
 /* Read. done() follows, never from within the call, and before closed() of the log: OK and at
- * least one record; ERR_GONE the entry at index is not in the log any more, void, or not durable
- * yet; ERR_DAMAGED, log_text() names file and offset; ERR_IO; ERR_NOMEM; ERR_STOPPED the log is
- * closing.
+ * least one record; ERR_GONE the entry at index is not in the log any more, void, or not
+ * durable yet; ERR_DAMAGED, log_text() names file and offset; ERR_IO; ERR_NOMEM; ERR_STOPPED
+ * the log is closing.
  *
  * Owns:    borrows @read until done().
  * Bounds:  keeps at most LOG_READ_VIEW_BYTES of the segment between reads, and the answer.

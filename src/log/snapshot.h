@@ -58,7 +58,6 @@ struct log_snapshot_writer {
     const char *operation; /* that failed */
     char folder[LOG_PATH_BYTES];
     char temporary[LOG_PATH_BYTES];
-    char path[LOG_PATH_BYTES];
 };
 
 /* Prepare to write a snapshot into @folder. Does no I/O.

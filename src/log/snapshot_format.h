@@ -1,6 +1,7 @@
-/* log/snapshot_format.h -- the bytes of a snapshot's header, chunk header and footer.
+/* log/snapshot_format.h -- the bytes of a snapshot's header, chunk header and footer; and its
+ * name.
  *
- * Layer: log (base)     Spec: docs/spec/log.md section 7
+ * Layer: log (base, io)     Spec: docs/spec/log.md section 7
  */
 #ifndef CARILLON_LOG_SNAPSHOT_FORMAT_H
 #define CARILLON_LOG_SNAPSHOT_FORMAT_H
@@ -69,5 +70,18 @@ void snapshot_footer_encode(const struct snapshot_footer *footer,
 /* Errors: ERR_DAMAGED. */
 int snapshot_footer_decode(const uint8_t in[SNAPSHOT_FOOTER_BYTES],
                            struct snapshot_footer *ret_footer) CHECKED;
+
+/* Where a whole and synced temporary file is to stand. */
+struct snapshot_place {
+    const char *folder;
+    const char *temporary; /* path */
+    uint32_t group;
+    uint64_t index;
+};
+
+/* Rename it, make the name durable, and remove older snapshots of the group. In a lane.
+ * @operation: out, what was tried last. Errors: ERR_IO, ERR_TOO_LARGE. */
+int snapshot_publish(struct io *io, const struct snapshot_place *place,
+                     const char **operation) CHECKED;
 
 #endif

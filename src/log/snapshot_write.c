@@ -19,8 +19,7 @@ int log_snapshot_init(struct log_snapshot_writer *writer, struct io *io, const c
     memset(writer, 0, sizeof *writer);
     log_snapshot_name(info->group, info->index, name);
     (void)snprintf(temporary, sizeof temporary, "%s.tmp", name);
-    if (log_path_join(writer->path, folder, name) != OK ||
-        log_path_join(writer->temporary, folder, temporary) != OK) {
+    if (log_path_join(writer->temporary, folder, temporary) != OK) {
         return ERR_TOO_LARGE;
     }
     (void)snprintf(writer->folder, sizeof writer->folder, "%s", folder);
@@ -149,47 +148,25 @@ static int finish_file(struct log_snapshot_writer *writer)
     if (status == OK) {
         status = sync_file(writer);
     }
-    if (status == OK) {
-        writer->operation = "rename";
-        status = io_file_rename(writer->io, writer->temporary, writer->path);
-    }
-    if (status == OK) {
-        writer->operation = "sync the folder";
-        status = io_folder_sync(writer->io, writer->folder);
-    }
     return status;
-}
-
-static int found_older(void *context, const char *name)
-{
-    const struct log_snapshot_writer *writer = context;
-    char path[LOG_PATH_BYTES];
-    uint32_t group;
-    uint64_t index;
-
-    if (log_snapshot_parse(name, &group, &index) != OK || group != writer->info.group ||
-        index >= writer->info.index) {
-        return OK;
-    }
-    int status = log_path_join(path, writer->folder, name);
-    return status == OK ? remove_old(writer->io, path) : status;
 }
 
 static void finish_run(struct io *io, struct io_job *job)
 {
     struct log_snapshot_writer *writer = CONTAINER_OF(job, struct log_snapshot_writer, job);
+    struct snapshot_place place = {
+        .folder = writer->folder,
+        .temporary = writer->temporary,
+        .group = writer->info.group,
+        .index = writer->info.index,
+    };
 
     int status = writer->file == NULL ? begin_file(writer) : OK;
     if (status == OK) {
         status = finish_file(writer);
     }
     if (status == OK) {
-        writer->operation = "remove an older one in";
-        status = io_folder_list(io, writer->folder, found_older, writer);
-    }
-    if (status == OK) {
-        writer->operation = "sync the folder";
-        status = io_folder_sync(io, writer->folder);
+        status = snapshot_publish(io, &place, &writer->operation);
     }
     if (status == OK) {
         io_file_close(io, writer->file);
