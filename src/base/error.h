@@ -75,9 +75,7 @@ enum exit_code {
     X(ERR_UNAUTHENTICATED, 36, false, 401, EXIT_FAILED, "no valid credential was shown")       \
     X(ERR_FORBIDDEN, 37, false, 403, EXIT_FAILED, "the role may not do that")                  \
     X(ERR_NOT_LEADER, 38, true, 503, EXIT_UNAVAILABLE,                                         \
-      "another node leads now, or none yet; try again shortly")                                \
-    X(ERR_UNKNOWN_OUTCOME, 39, true, 504, EXIT_UNKNOWN,                                        \
-      "the leader changed meanwhile; safe to try again with the same key")
+      "another node leads now, or none yet; try again shortly")
 
 #define ERROR_ENUM(name, number, retry, http, exit_code, text) name = -(number),
 enum error { ERROR_TABLE(ERROR_ENUM) };

@@ -388,6 +388,17 @@ void conn_table_close(struct conn_table *table, void (*closed)(struct conn_table
     }
 }
 
+void conn_table_turn_out(struct conn_table *table)
+{
+    for (uint32_t slot = 0; slot < table->limits.connections_max + 1; slot++) {
+        struct conn *conn = table->slots[slot];
+
+        if (conn != NULL && conn->is_greeted && conn->who.node == 0) {
+            conn_close(conn);
+        }
+    }
+}
+
 void conn_table_forget(struct conn_table *table)
 {
     for (uint32_t slot = 0; slot < table->limits.connections_max + 1; slot++) {

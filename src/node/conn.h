@@ -120,6 +120,9 @@ void conn_table_serve(struct conn_table *table);
 /* Stop listening and close every connection; closed() follows. */
 void conn_table_close(struct conn_table *table, void (*closed)(struct conn_table *table));
 
+/* Close the connections of clients: they may come again. */
+void conn_table_turn_out(struct conn_table *table);
+
 /* Free the memory of the connections of a process that has died; the streams are not closed. */
 void conn_table_forget(struct conn_table *table);
 

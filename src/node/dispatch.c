@@ -173,6 +173,15 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
     node__write_applied(node, index);
 }
 
+void node__answer_unknown(struct node *node, struct conn *conn, uint64_t id)
+{
+    buf_clear(&node->text);
+    (void)!buf_append_text(&node->text,
+                           "another node began to lead meanwhile; safe to try again with the "
+                           "same key");
+    node__answer_error(node, conn, id, ERR_TIMEOUT);
+}
+
 /* ---- requests
  * ----------------------------------------------------------------------------------------------------------
  */

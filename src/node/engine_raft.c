@@ -362,9 +362,11 @@ static void give_back(struct engine_raft *engine)
 {
     for (uint32_t i = 0; i < engine->group_count; i++) {
         raft_fini(&engine->groups[i].raft);
+        log_receiver_fini(&engine->groups[i].receiver);
     }
     engine->group_count = 0;
     engine_raft__fetch_fini(engine);
+    engine_raft__transfer_fini(engine);
     io_turn_remove(engine->io, &engine->gather_turn);
     io_turn_remove(engine->io, &engine->turn);
     io_timer_stop(engine->io, &engine->clock);
@@ -405,6 +407,7 @@ void engine_raft__close_step(struct engine_raft *engine)
     io_timer_stop(engine->io, &engine->clock);
     io_timer_stop(engine->io, &engine->retry);
     io_timer_stop(engine->io, &engine->pace);
+    engine_raft__transfer_stop(engine);
     log_close(&engine->log);
 }
 
@@ -572,6 +575,9 @@ int engine_raft_open(struct engine_raft *engine, struct io *io,
     list_init(&engine->backlog);
     list_init(&engine->fetches);
     list_init(&engine->idle_fetches);
+    list_init(&engine->sendings);
+    list_init(&engine->receivings);
+    list_init(&engine->idle_receivings);
     arena_init(&engine->arena, UINT64_MAX);
     io_turn_add(io, &engine->gather_turn, gather_turn_ended);
     int status = open_data(engine, options);

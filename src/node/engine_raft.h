@@ -24,6 +24,7 @@
 #include "log/log.h"
 #include "log/read.h"
 #include "log/snapshot.h"
+#include "log/transfer.h"
 #include "node/engine.h"
 #include "raft/raft.h"
 
@@ -63,6 +64,29 @@ struct engine_fetch {
     raft_term term;
 };
 
+/* A snapshot on its way to a member, chunk by chunk. */
+struct engine_sending {
+    struct list node; /* in engine.sendings */
+    struct engine_raft *engine;
+    struct log_send send;
+    raft_id peer;
+    raft_term term;
+    bool is_busy;
+};
+
+/* A piece of work on a snapshot that comes in. */
+struct engine_receiving {
+    struct list node; /* in engine.receivings or .idle_receivings */
+    struct engine_raft *engine;
+    struct log_receive receive;
+    struct io_timer timer; /* before a write that found no room is tried again */
+    enum raft_request_kind kind;
+    uint32_t group;
+    raft_term term;
+    raft_index index;
+    uint64_t offset; /* behind what is written */
+};
+
 /* A record that found no room. */
 struct engine_backlog {
     struct list node;
@@ -75,6 +99,8 @@ struct engine_group {
     uint64_t snapshot_bytes;
     uint64_t snapshot_ms;
     struct raft_snapshot frozen; /* where the snapshot being written stands */
+    raft_index round_index; /* its snapshot when the last round of snapshots began */
+    struct log_receiver receiver;
     uint64_t stored;             /* the core's newest durable write */
     uint32_t proposal_first;
     uint32_t proposal_last;
@@ -130,6 +156,9 @@ struct engine_raft {
     struct list backlog;
     struct list fetches;
     struct list idle_fetches;
+    struct list sendings;
+    struct list receivings;
+    struct list idle_receivings;
     struct raft_entry *fetched; /* of the fetch that has just ended */
     uint32_t *dirty; /* groups with news from the disk */
     uint32_t dirty_count;
@@ -149,6 +178,7 @@ struct engine_raft {
     bool is_resting;       /* pace runs */
     struct io_timer pace;  /* before a step is asked again that had nothing to add */
     bool is_last_step;
+    bool is_superseded; /* the group being written began again from another's snapshot */
     bool is_retry_started;
     bool is_closing;
     bool is_log_closing;

@@ -42,7 +42,28 @@ void engine_raft__fetch(struct engine_raft *engine, uint32_t group,
 /* Free what reads have used; none is on its way, or the process has died. */
 void engine_raft__fetch_fini(struct engine_raft *engine);
 
+/* ---- engine_raft_transfer.c */
+
+/* RAFT_READ_CHUNK, WRITE_CHUNK, INSTALL, ABANDON. */
+void engine_raft__transfer(struct engine_raft *engine, uint32_t group,
+                           const struct raft_request *request);
+
+/* Wait for room no more. */
+void engine_raft__transfer_stop(struct engine_raft *engine);
+
+/* Free what transfers have used; nothing is on its way, or the process has died. */
+void engine_raft__transfer_fini(struct engine_raft *engine);
+
 /* ---- engine_raft_snapshot.c */
+
+/* What the file of a snapshot of @group says of it. */
+void engine_raft__snapshot_info(const struct engine_raft *engine, uint32_t group,
+                                const struct raft_snapshot *snapshot,
+                                struct log_snapshot_info *ret_info);
+
+/* Begin the state of @group again from its newest snapshot file. Waits for the disk. */
+void engine_raft__begin_again(struct engine_raft *engine, uint32_t group,
+                              const struct raft_snapshot *snapshot);
 
 /* Restore all groups from the newest snapshots, and begin their cores there. */
 int engine_raft__restore(struct engine_raft *engine) CHECKED;

@@ -166,7 +166,7 @@ static void writer_done(struct log_snapshot_writer *writer, int status)
 
     switch (engine->writing) {
     case ENGINE_PUTTING:
-        if (status != OK || engine->is_closing || engine->is_failed) {
+        if (status != OK || engine->is_closing || engine->is_failed || engine->is_superseded) {
             give_up(engine);
         } else if (engine->is_last_step) {
             engine->writing = ENGINE_FINISHING;
@@ -197,7 +197,7 @@ static void step(struct engine_raft *engine)
     struct log_snapshot_writer *writer = &engine->writer;
     size_t had = writer->raw.len;
 
-    if (engine->is_closing || engine->is_failed) {
+    if (engine->is_closing || engine->is_failed || engine->is_superseded) {
         give_up(engine);
         return;
     }
@@ -220,18 +220,31 @@ static void step(struct engine_raft *engine)
     }
 }
 
+void engine_raft__snapshot_info(const struct engine_raft *engine, uint32_t group,
+                                const struct raft_snapshot *snapshot,
+                                struct log_snapshot_info *ret_info)
+{
+    _Static_assert((int)RAFT_CONFIGURATION_BYTES_MAX <= (int)LOG_SNAPSHOT_CONFIGURATION_MAX,
+                   "a configuration fits into a snapshot's header");
+    *ret_info = (struct log_snapshot_info){
+        .group = group,
+        .index = snapshot->index,
+        .term = snapshot->term,
+        .identity = log_cluster_hash(&engine->identity),
+        .configuration_index = snapshot->configuration.index,
+    };
+    ret_info->configuration_bytes =
+        raft_configuration_encode(&snapshot->configuration, ret_info->configuration);
+}
+
 static void begin(struct engine_raft *engine, uint32_t group)
 {
     struct engine_group *state = &engine->groups[group];
 
     raft_snapshot_point(&state->raft, &state->frozen);
-    struct log_snapshot_info info = {
-        .group = group,
-        .index = state->frozen.index,
-        .term = state->frozen.term,
-        .identity = log_cluster_hash(&engine->identity),
-    };
+    struct log_snapshot_info info;
 
+    engine_raft__snapshot_info(engine, group, &state->frozen, &info);
     /* Whoever asks from here on wants a later one. */
     state->is_wanted = false;
     move_waits(&engine->waits, &engine->waits_served, group);
@@ -251,6 +264,7 @@ static void begin(struct engine_raft *engine, uint32_t group)
     engine->snapshot_group = group;
     engine->writing = ENGINE_STEPPING;
     engine->is_last_step = false;
+    engine->is_superseded = false;
     engine->turn.again = true;
     engine->hooks.snapshot_begin(engine->hooks.context, group);
 }
@@ -281,7 +295,8 @@ void engine_raft__snapshot_turn(struct engine_raft *engine)
     if (engine->writing == ENGINE_IDLE) {
         begin_next(engine);
     } else if (engine->writing == ENGINE_STEPPING &&
-               (!engine->is_resting || engine->is_closing || engine->is_failed)) {
+               (!engine->is_resting || engine->is_closing || engine->is_failed ||
+                engine->is_superseded)) {
         step(engine);
     }
 }
@@ -297,6 +312,14 @@ void engine_raft__round(struct engine_raft *engine)
         const struct raft *raft = &group->raft;
 
         group->is_wanted = group->is_wanted || raft->applied > raft->snapshot.index;
+        /* What was covered a whole round ago is kept for nobody: a group that is idle would
+         * keep the segments of all the others. */
+        if (group->round_index > raft->log.base) {
+            engine_raft__step(
+                engine, i,
+                &(struct raft_event){.kind = RAFT_LET_GO, .index = group->round_index});
+        }
+        group->round_index = raft->snapshot.index;
     }
 }
 
@@ -341,8 +364,15 @@ static int restore_begin(void *context, const struct log_snapshot_info *info)
 
     bool is_it = info->group == restore->group && info->index == restore->snapshot.index &&
                  log_snapshot_is_of(info, &restore->engine->identity);
+    if (!is_it) {
+        return ERR_DAMAGED;
+    }
     restore->snapshot.term = info->term;
-    return is_it ? OK : ERR_DAMAGED;
+    return info->configuration_bytes == 0
+               ? OK /* written by a node that was alone */
+               : raft_configuration_decode(
+                     slice_from(info->configuration, info->configuration_bytes),
+                     info->configuration_index, &restore->snapshot.configuration);
 }
 
 static int restore_chunk(void *context, struct slice bytes)
@@ -401,24 +431,49 @@ static void begin_group(struct engine_raft *engine, uint32_t group,
     io_random(engine->io, &options.seed, sizeof options.seed);
     raft_init(&engine->groups[group].raft, &options, snapshot);
     engine->group_count = group + 1;
+    int status = log_receiver_init(&engine->groups[group].receiver, engine->io,
+                                   engine->snapshots, group, &engine->identity);
+    ASSERT(status == OK); /* longer paths of that folder were made before */
+}
+
+static int restore_state(struct restore *restore)
+{
+    const struct engine_hooks *hooks = &restore->engine->hooks;
+
+    int status = hooks->restore_begin(hooks->context, restore->group, restore->snapshot.index);
+    if (status == OK && restore->snapshot.index > 0) {
+        status = restore_file(restore);
+    }
+    return status == OK ? hooks->restore_end(hooks->context, restore->group) : status;
+}
+
+void engine_raft__begin_again(struct engine_raft *engine, uint32_t group,
+                              const struct raft_snapshot *snapshot)
+{
+    struct restore restore = {.engine = engine, .group = group, .snapshot = *snapshot};
+
+    if (engine->writing != ENGINE_IDLE && engine->snapshot_group == group) {
+        engine->is_superseded = true;
+    }
+    int status = restore_state(&restore);
+    if (status != OK) {
+        char text[LOG_TEXT_BYTES];
+
+        (void)snprintf(text, sizeof text, "the snapshot of group %u that was sent: %s", group,
+                       error_text(status));
+        engine_raft__fail(engine, text);
+    }
 }
 
 static int restore_group(struct engine_raft *engine, uint32_t group, uint64_t index)
 {
-    const struct engine_hooks *hooks = &engine->hooks;
     struct restore restore = {
         .engine = engine,
         .group = group,
         .snapshot = {.index = index, .configuration = configuration_of(engine)},
     };
 
-    int status = hooks->restore_begin(hooks->context, group, index);
-    if (status == OK && index > 0) {
-        status = restore_file(&restore);
-    }
-    if (status == OK) {
-        status = hooks->restore_end(hooks->context, group);
-    }
+    int status = restore_state(&restore);
     if (status == OK) {
         begin_group(engine, group, &restore.snapshot);
     }

@@ -187,13 +187,17 @@ static void request(struct engine_raft *engine, uint32_t group,
     case RAFT_WRITE_CHUNK:
     case RAFT_INSTALL:
     case RAFT_ABANDON:
-        UNREACHABLE(); /* a node alone reads nothing back and receives nothing */
+        engine_raft__transfer(engine, group, request);
+        break;
     }
 }
 
 static void apply(struct engine_raft *engine, uint32_t group, const struct raft_apply *apply)
 {
-    ASSERT(apply->snapshot == NULL);
+    if (apply->snapshot != NULL) {
+        engine_raft__begin_again(engine, group, apply->snapshot);
+        return;
+    }
     for (uint32_t i = 0; i < apply->count; i++) {
         const struct raft_entry *entry = &apply->entries[i];
 
@@ -279,7 +283,7 @@ static void perform(struct engine_raft *engine, uint32_t group)
     for (uint32_t i = 0; i < effects->send_count && engine->hooks.send != NULL; i++) {
         engine->hooks.send(engine->hooks.context, group, &effects->sends[i]);
     }
-    for (uint32_t i = 0; i < effects->apply_count; i++) {
+    for (uint32_t i = 0; i < effects->apply_count && !engine->is_failed; i++) {
         apply(engine, group, &effects->applies[i]);
     }
     for (uint32_t i = 0; i < effects->reply_count; i++) {

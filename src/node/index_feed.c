@@ -162,6 +162,11 @@ void node__index_all(struct node *node)
     io_lane_submit(node->io, IO_LANE_LOG, &node->indexing);
 }
 
+void node__index_now(struct node *node)
+{
+    build_run(node->io, &node->indexing);
+}
+
 void node__index_wait(struct node *node)
 {
     if (node->is_indexing) {

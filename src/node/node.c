@@ -55,6 +55,22 @@ static int identified(void *context, const struct log_identity *identity)
     return door_open_node(&node->door, identity->node, &node->text);
 }
 
+/* The leader's snapshot takes the place of the state. What entries it stands for is not in this
+ * node's audit trail, but in others'. Whoever is connected was let in by the old state. */
+static void forget_state(struct node *node)
+{
+    event_log(EVENT_WARNING, "state-replaced", "applied=%llu",
+              (unsigned long long)node->applied);
+    node__verify_fini(node);
+    node__search_forget(node);
+    conn_table_turn_out(&node->conns);
+    search_destroy(node->search);
+    arena_reset(&node->search_arena);
+    node->search = search_create(&node->search_arena);
+    node__index_forget_all(node);
+    enrol_destroy(node->enrol);
+}
+
 static int restore_begin(void *context, uint32_t group, uint64_t index)
 {
     struct node *node = context;
@@ -67,10 +83,14 @@ static int restore_begin(void *context, uint32_t group, uint64_t index)
     if (group != NODE_GROUP_SHARD) {
         return OK;
     }
+    if (node->enrol != NULL) {
+        forget_state(node);
+    }
     memcpy(config.cluster_id.bytes, identity->cluster, sizeof config.cluster_id.bytes);
     node->enrol = enrol_create(&config);
     node->applied = index;
-    return open_audit(node); /* now that the folder is locked and before entries are replayed */
+    /* now that the folder is locked and before entries are replayed */
+    return node->audit == NULL ? open_audit(node) : OK;
 }
 
 static int restore_chunk(void *context, uint32_t group, struct slice chunk)
@@ -88,7 +108,9 @@ static int restore_end(void *context, uint32_t group)
         return OK;
     }
     int rc = enrol_restore_end(node->enrol);
-    if (rc == OK) {
+    if (rc == OK && node->is_replayed) {
+        node__index_now(node);
+    } else if (rc == OK) {
         node__index_all(node);
     }
     return rc;
@@ -103,6 +125,7 @@ static void snapshot_begin(void *context, uint32_t group)
 
         ASSERT(rc == OK); /* the engine writes one at a time */
         node->snapshot_index = node->applied;
+        node->snapshot_audit = audit_last_index(node->audit);
         audit_sync(node->audit);
     }
 }
@@ -116,7 +139,7 @@ static int snapshot_step(void *context, uint32_t group, struct buf *out)
     if (group != NODE_GROUP_SHARD) {
         return OK;
     }
-    if (audit_synced_index(node->audit) < node->snapshot_index) {
+    if (audit_synced_index(node->audit) < node->snapshot_audit) {
         return SM_PENDING;
     }
     return enrol_snapshot_step(node->enrol, out);
@@ -508,6 +531,7 @@ static int open_engine(struct node *node, struct buf *text)
         node__replay_flush(node);
     }
     node__index_wait(node);
+    node->is_replayed = true;
     if (rc != OK) {
         const char *reason = engine_raft_text(&node->raft);
 

@@ -189,6 +189,8 @@ struct node {
     uint64_t applied;        /* index of the newest entry of the shard */
     uint64_t audit_from;     /* entries up to here are in the audit trail */
     uint64_t snapshot_index; /* the frozen one's, while a snapshot is written */
+    uint64_t snapshot_audit; /* the newest in the audit trail then */
+    bool is_replayed;        /* what comes now is news */
     uint16_t port;
     bool is_listening;
     bool is_port_refused; /* why the start failed */
@@ -258,6 +260,9 @@ void node__peers_open(struct node *node);
 void node__peers_serve(struct node *node);
 void node__peers_stop(struct node *node);
 
+/* To a change of which nobody knows whether it happened. */
+void node__answer_unknown(struct node *node, struct conn *conn, uint64_t id);
+
 /* ---- write.c: a change on its way */
 
 /* A request that changes state; it is admitted and proposed before the turn ends. */
@@ -326,6 +331,9 @@ void node__index_forget_all(struct node *node);
  * which has nothing to write before the node serves. */
 void node__index_all(struct node *node);
 
+/* The same here and now, for a node that serves already. */
+void node__index_now(struct node *node);
+
 /* Wait until that is done. */
 void node__index_wait(struct node *node);
 
@@ -342,6 +350,9 @@ void node__search(struct node *node, struct conn *conn, uint64_t id, uint64_t de
 bool node__search_turn(struct node *node);
 
 void node__search_fini(struct node *node);
+
+/* Whatever is searched for now is asked for again: the state is another. */
+void node__search_forget(struct node *node);
 
 /* Append the SearchReply of a query that has come to its end. Errors: ERR_FULL. */
 int node__search_pack(const struct query *query, struct buf *out) CHECKED;

@@ -171,9 +171,12 @@ static void on_unanswered(void *context, const struct link_forward *forward, int
     if (conn == NULL || status == ERR_TIMEOUT) {
         return; /* who asked has stopped waiting */
     }
-    buf_clear(&node->text);
-    node__answer_error(node, conn, forward->id,
-                       forward->is_write ? ERR_UNKNOWN_OUTCOME : ERR_NOT_LEADER);
+    if (forward->is_write) {
+        node__answer_unknown(node, conn, forward->id);
+    } else {
+        buf_clear(&node->text);
+        node__answer_error(node, conn, forward->id, ERR_NOT_LEADER);
+    }
 }
 
 /* ---- reads */

@@ -57,6 +57,23 @@ static void fini_all(struct list *queries)
     }
 }
 
+static void give_all(struct list *queries)
+{
+    while (!list_is_empty(queries)) {
+        struct query *query = CONTAINER_OF(queries->next, struct query, node_link);
+
+        list_remove(&query->node_link);
+        query_give(query);
+    }
+}
+
+void node__search_forget(struct node *node)
+{
+    give_all(&node->queries);
+    give_all(&node->long_queries);
+    node->query_count = 0;
+}
+
 void node__search_fini(struct node *node)
 {
     fini_all(&node->queries);

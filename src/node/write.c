@@ -276,8 +276,7 @@ void node__writes_lost(struct node *node)
 
         if (conn != NULL) {
             conn->outstanding--;
-            buf_clear(&node->text);
-            node__answer_error(node, conn, pending->id, ERR_UNKNOWN_OUTCOME);
+            node__answer_unknown(node, conn, pending->id);
         }
     }
     enrol_forget_all(node->enrol);

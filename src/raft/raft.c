@@ -81,6 +81,7 @@ static raft_handler *const handlers[RAFT_EVENT_NR] = {
     [RAFT_CHUNK_WRITTEN] = raft__on_chunk_written,
     [RAFT_INSTALLED] = raft__on_installed,
     [RAFT_TAKEN] = raft__on_taken,
+    [RAFT_LET_GO] = raft__on_let_go,
     [RAFT_DISK_FAILED] = on_disk_failed,
 };
 

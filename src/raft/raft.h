@@ -141,6 +141,7 @@ enum raft_event_kind {
     RAFT_CHUNK_WRITTEN, /* index, offset behind it */
     RAFT_INSTALLED,     /* index; status: the bytes do not check */
     RAFT_TAKEN,         /* snapshot: a durable one of the own state */
+    RAFT_LET_GO,        /* index: entries up to there are kept for nobody any more */
     RAFT_DISK_FAILED,   /* text */
     RAFT_EVENT_NR,
 };
@@ -181,7 +182,8 @@ struct raft_options {
     uint32_t tail_entries_max;   /* in memory */
     uint64_t tail_bytes_max;     /* in memory, payloads */
     uint32_t runs_max;           /* changes of term between base and end of the log */
-    uint32_t trailing_max;       /* entries kept behind a snapshot for followers that lag */
+    uint32_t trailing_max;       /* entries kept behind a snapshot for followers that lag, until
+                                    RAFT_LET_GO */
     uint32_t read_entries_max;   /* of one READ_ENTRIES for the own state machine */
 };
 

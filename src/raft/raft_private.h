@@ -85,6 +85,7 @@ void raft__on_chunk_read(struct raft *raft, const struct raft_event *event);
 void raft__on_chunk_written(struct raft *raft, const struct raft_event *event);
 void raft__on_installed(struct raft *raft, const struct raft_event *event);
 void raft__on_taken(struct raft *raft, const struct raft_event *event);
+void raft__on_let_go(struct raft *raft, const struct raft_event *event);
 
 void raft__recv_vote(struct raft *raft, const struct raft_message *message);
 void raft__recv_vote_reply(struct raft *raft, const struct raft_message *message);

@@ -49,6 +49,24 @@ void raft__on_taken(struct raft *raft, const struct raft_event *event)
     compact(raft, snapshot->index > trailing ? snapshot->index - trailing : 0);
 }
 
+/* Entries that an idle group keeps for members that lag would keep others' in the log as well. */
+void raft__on_let_go(struct raft *raft, const struct raft_event *event)
+{
+    raft_index index =
+        event->index < raft->snapshot.index ? event->index : raft->snapshot.index;
+
+    if (index <= raft->log.base) {
+        return;
+    }
+    compact(raft, index);
+    if (raft->stored >= raft->mark_sequence) {
+        raft__request(raft,
+                      (struct raft_request){.kind = RAFT_RELEASE, .index = raft->log.base});
+    } else {
+        raft->is_release_due = true;
+    }
+}
+
 /* Begin again from the snapshot. Entries behind it stay if they follow it; else they are void,
  * as everything is that contradicts what was committed. */
 static void adopt(struct raft *raft, const struct raft_snapshot *snapshot)

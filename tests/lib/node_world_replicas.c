@@ -154,6 +154,16 @@ static uint32_t running(const struct node_world *world)
     return count;
 }
 
+/* Whether what is asked of @node is answered, by itself or by the leader. */
+static bool can_ask(struct node *node)
+{
+    raft_id leader = node == NULL ? 0 : engine_raft_leader(&node->raft, NODE_GROUP_SHARD);
+
+    return leader != 0 && (leader == node->raft.id
+                               ? node->is_leading
+                               : link_is_up(link_find(&node->links, leader)));
+}
+
 /* As the leader of each group has it. */
 static bool is_gathered(const struct node_world *world)
 {
@@ -171,7 +181,7 @@ static bool is_gathered(const struct node_world *world)
                         raft->configuration.index <= raft->commit;
         }
     }
-    return complete == NODE_SHARDS + 1;
+    return complete == NODE_SHARDS + 1 && can_ask(world->node);
 }
 
 bool node_world_gather(struct node_world *world)
