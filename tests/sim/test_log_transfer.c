@@ -139,6 +139,7 @@ static void on_other(struct log_receive *receive, int status)
 
 static void begin_receiver(struct fixture *f)
 {
+    log_receive_fini(&f->receive);
     memset(&f->receive, 0, sizeof f->receive);
     f->receive.done = on_received;
     f->other.done = on_other;
