@@ -125,6 +125,7 @@ int enrol__read_outcome(struct enrol_reading *reading, const void *body)
                                           buf_slice(&packed), &enrol->scratch)
                             : NULL;
     }
+    reply.as_of = enrol__as_of(enrol);
     rc = rc == OK ? enrol__pack(&reply.base, reading->reply) : rc;
     buf_fini(&packed);
     return rc;

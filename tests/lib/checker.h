@@ -30,7 +30,8 @@ bool checker_check(const struct model_result *expected, int status, struct slice
  * @answer is NULL when the key has none. */
 void checker_schedule_pack(const struct model *model, int student, struct buf *out);
 void checker_roster_pack(const struct model *model, int section, struct buf *out);
-void checker_outcome_pack(const struct model_answer *answer, struct buf *out);
+void checker_outcome_pack(const struct model *model, const struct model_answer *answer,
+                          struct buf *out);
 
 /* Compare two packed replies of one type. */
 bool checker_reply(const ProtobufCMessageDescriptor *type, struct slice expected,

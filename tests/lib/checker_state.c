@@ -241,12 +241,16 @@ void checker_roster_pack(const struct model *model, int section, struct buf *out
     arena_fini(&scratch);
 }
 
-void checker_outcome_pack(const struct model_answer *answer, struct buf *out)
+void checker_outcome_pack(const struct model *model, const struct model_answer *answer,
+                          struct buf *out)
 {
     Carillon__OutcomeReply expected = CARILLON__OUTCOME_REPLY__INIT;
     Carillon__SubmitReply *submit = NULL;
+    struct arena scratch;
     int status;
 
+    arena_init(&scratch, SCRATCH_BYTES);
+    expected.as_of = receipt_of(model, &scratch);
     if (answer != NULL) {
         expected.known = true;
         expected.status = (uint32_t)-answer->status;
@@ -260,4 +264,5 @@ void checker_outcome_pack(const struct model_answer *answer, struct buf *out)
     if (submit != NULL) {
         carillon__submit_reply__free_unpacked(submit, NULL);
     }
+    arena_fini(&scratch);
 }

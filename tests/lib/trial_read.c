@@ -197,7 +197,7 @@ static bool outcome_compare(struct trial *trial, const struct model_answer *answ
         request.student = submit->student;
         request.key = wire_binary(slice_from(answer->key, UUID_BYTES));
         buf_clear(&trial->expected);
-        checker_outcome_pack(answer, &trial->expected);
+        checker_outcome_pack(&trial->model, answer, &trial->expected);
         is_same = trial__read(trial, CARILLON__METHOD__METHOD_OUTCOME, &request.base) == OK &&
                   reply_compare(trial, &carillon__outcome_reply__descriptor);
         if (!is_same) {

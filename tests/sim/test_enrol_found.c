@@ -99,7 +99,8 @@ static void outcome_compare(struct story *story, const char *student)
                                 buf_slice(&body), story->model->model.wall_ms, &story->reply,
                                 &story->text),
                      OK);
-    checker_outcome_pack(model_answer_find(&story->model->model, story->model->key), &expected);
+    checker_outcome_pack(&story->model->model,
+                         model_answer_find(&story->model->model, story->model->key), &expected);
     assert_true(checker_reply(&carillon__outcome_reply__descriptor, buf_slice(&expected),
                               buf_slice(&story->reply), &story->text));
     buf_fini(&body);

@@ -133,8 +133,8 @@ static void checker_outcome__answer_forgotten__is_reported(void **state)
 
     checker_case_submit(c, "s1", "+B");
     buf_init(&expected, CHECKER_CASE_BYTES);
-    checker_outcome_pack(model_answer_find(&c->model, c->key), &expected);
-    checker_outcome_pack(NULL, &c->reply);
+    checker_outcome_pack(&c->model, model_answer_find(&c->model, c->key), &expected);
+    checker_outcome_pack(&c->model, NULL, &c->reply);
     assert_true(checker_reply(&carillon__outcome_reply__descriptor, buf_slice(&expected),
                               buf_slice(&expected), &c->why));
     assert_false(checker_reply(&carillon__outcome_reply__descriptor, buf_slice(&expected),

@@ -176,11 +176,13 @@ static void outcome__of_own_key__is_known(void **state)
     assert_true(reply->known);
     assert_int_equal(reply->outcome->n_changes, 1);
     assert_int_equal(reply->outcome->receipt->index, f->index);
+    assert_int_equal(reply->as_of->index, f->index);
     carillon__outcome_reply__free_unpacked(reply, NULL);
     request.student = (char[]){"bob"};
     assert_int_equal(fixture_read(f, CARILLON__METHOD__METHOD_OUTCOME, &request.base), OK);
     reply = carillon__outcome_reply__unpack(NULL, f->reply.len, f->reply.data);
     assert_false(reply->known);
+    assert_int_equal(reply->as_of->index, f->index);
     carillon__outcome_reply__free_unpacked(reply, NULL);
 }
 
