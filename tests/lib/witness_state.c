@@ -67,8 +67,10 @@ uint64_t witness__state_hash(const struct witness_state *state)
         mix(&hash, (uint64_t)state->blocks[i].student << 20 | (uint64_t)state->blocks[i].reason);
     }
     for (int i = 0; i < state->hidden_count; i++) {
-        mix(&hash, (uint64_t)state->hidden[i].deed);
-        mix(&hash, state->hidden[i].index);
+        const struct witness_hidden *hidden = &state->hidden[i];
+
+        mix(&hash, (uint64_t)hidden->deed);
+        mix(&hash, hidden->index != 0 ? hidden->index : hidden->low << 32 ^ hidden->high);
     }
     return hash;
 }
@@ -146,10 +148,19 @@ void witness__seat_remove(struct witness_state *state, int seat)
             (size_t)(state->seat_count - seat) * sizeof *state->seats);
 }
 
+/* Places of one entry stand in the order in which the sections were imported. */
 void witness__place_add(struct witness_state *state, const struct witness_place *place)
 {
+    int at = state->place_count;
+
     ASSERT(state->place_count < WITNESS_PLACES_MAX);
-    state->places[state->place_count++] = *place;
+    while (at > 0 && state->places[at - 1].since == place->since &&
+           state->places[at - 1].section > place->section) {
+        state->places[at] = state->places[at - 1];
+        at--;
+    }
+    state->places[at] = *place;
+    state->place_count++;
 }
 
 void witness__place_remove(struct witness_state *state, int place)
