@@ -19,6 +19,7 @@
 #include "node/node.h"
 #include "proto/envelope.pb-c.h"
 #include "proto/registration.pb-c.h"
+#include "tests/lib/witness_record.h"
 
 enum {
     NODE_WORLD_COURSES = 6,
@@ -81,6 +82,7 @@ enum world_op_state {
 struct world_op {
     struct node_world *world;
     struct carillon_key key;
+    uint64_t call; /* of the record, while it is asked */
     enum world_op_kind kind;
     enum world_op_state state;
     bool was_unknown;
@@ -139,8 +141,9 @@ struct node_world {
     uint32_t refused_full;
     struct world_wave waves[NODE_WORLD_WAVES_MAX];
     uint32_t wave_count;
-    uint64_t opens; /* starts tried */
-    uint64_t *sometimes; /* of SOMETIMES_NR, over all worlds */
+    uint64_t opens;                /* starts tried */
+    struct witness_record *record; /* of what is asked and told; NULL: none is kept */
+    uint64_t *sometimes;           /* of SOMETIMES_NR, over all worlds */
     char violation[512]; /* "" while all is well */
 };
 
@@ -208,6 +211,18 @@ void node_world_import(struct node_world *world);
 
 /* Ask again what is unknown until nothing is. The node must be well. */
 void node_world_settle(struct node_world *world);
+
+/* ---- for the witness (node_world_record.c) */
+
+/* Keep a record from now on, when nothing was asked yet. */
+void node_world_record(struct node_world *world, struct witness_record *record);
+
+/* Ask for a random roster or schedule; the answer goes to the record only. */
+void node_world_look_random(struct node_world *world);
+
+/* Read every roster and schedule, then let the witness check the record. What it does not
+ * believe is kept as NAME.history in the folder that CARILLON_KEEP names. */
+void node_world_check_record(struct node_world *world, const char *name);
 
 /* ---- looking (node_world_check.c) */
 

@@ -18,6 +18,8 @@ struct call {
     void *reply;
     int status;
     bool is_done;
+    uint32_t method;
+    uint64_t recorded; /* its number in the record, or 0 */
 };
 
 static void on_done(void *context, const struct carillon_reply *reply)
@@ -26,6 +28,10 @@ static void on_done(void *context, const struct carillon_reply *reply)
 
     call->is_done = true;
     call->status = reply->status;
+    if (call->world->record != NULL) {
+        witness_record_done(call->world->record, call->recorded, call->method, reply->status,
+                            slice_from(reply->body, reply->body_bytes));
+    }
     if (reply->body_bytes > 0 || reply->status == OK) {
         call->reply = wire_unpack(call->type, slice_from(reply->body, reply->body_bytes),
                                   &call->world->looked);
@@ -35,12 +41,15 @@ static void on_done(void *context, const struct carillon_reply *reply)
 static int call_once(struct node_world *world, uint32_t method, const ProtobufCMessage *request,
                      const ProtobufCMessageDescriptor *type, void *ret_reply)
 {
-    struct call call = {.world = world, .type = type};
+    struct call call = {.world = world, .type = type, .method = method};
     struct carillon_client *client = node_world_client(world);
     struct carillon_call asked = {
         .method = method, .message = request, .done = on_done, .context = &call};
 
     arena_reset(&world->looked);
+    if (world->record != NULL) {
+        call.recorded = witness_record_call(world->record, method, NULL, request);
+    }
     int rc = carillon_submit_call(client, &asked);
     ASSERT(rc == OK);
     carillon_flush(client);

@@ -166,12 +166,25 @@ static void end_without_answer(struct world_op *op, int status, const char *text
     }
 }
 
+/* Imports are no part of a record. */
+static uint32_t method_of(enum world_op_kind kind)
+{
+    return kind <= WORLD_WAIT     ? CARILLON__METHOD__METHOD_SUBMIT
+           : kind == WORLD_CAP    ? CARILLON__METHOD__METHOD_CAP
+           : kind == WORLD_LIMITS ? CARILLON__METHOD__METHOD_LIMITS
+                                  : CARILLON__METHOD__METHOD_NONE;
+}
+
 static void on_done(void *context, const struct carillon_reply *reply)
 {
     struct world_op *op = context;
     struct node_world *world = op->world;
 
     world->asked--;
+    if (world->record != NULL) {
+        witness_record_done(world->record, op->call, method_of(op->kind), reply->status,
+                            slice_from(reply->body, reply->body_bytes));
+    }
     if (reply->status == OK || reply->status == ERR_REFUSED ||
         is_import_over(op, reply->status)) {
         if (world->is_failed && io_sim_now_ns(world->sim) > world->failed_ns + LATE_NS) {
@@ -200,6 +213,9 @@ static void submit(struct world_op *op, uint32_t method, const ProtobufCMessage 
         op->state = WORLD_OP_ASKED;
     }
     world->asked++;
+    if (world->record != NULL) {
+        op->call = witness_record_call(world->record, method, op->key.bytes, message);
+    }
     struct carillon_client *client = node_world_client(world);
     int rc = carillon_submit_call(client, &call);
     ASSERT(rc == OK);

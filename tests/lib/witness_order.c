@@ -347,6 +347,7 @@ static int by_place(const void *a, const void *b)
 static bool check_places(struct witness_history *history, struct holding *rows, int count)
 {
     uint64_t term = 0;
+    uint64_t term_at = 0; /* the place that it is known of */
 
     qsort(rows, (size_t)count, sizeof *rows, by_place);
     for (int i = 0; i < count; i++) {
@@ -362,7 +363,9 @@ static bool check_places(struct witness_history *history, struct holding *rows, 
         if (rows[i].at.term == 0) {
             continue; /* OUTCOME names none */
         }
-        if (rows[i].at.term < term || (is_same && term != 0 && rows[i].at.term != term)) {
+        bool is_of_same = is_next && term_at == rows[i].at.index;
+
+        if (rows[i].at.term < term || (is_of_same && rows[i].at.term != term)) {
             return witness__wrong(history, WITNESS_TERM, rows[i].line,
                                   "term %llu at %llu, and term %llu before",
                                   (unsigned long long)rows[i].at.term,
@@ -370,6 +373,7 @@ static bool check_places(struct witness_history *history, struct holding *rows, 
                                   (unsigned long long)term);
         }
         term = rows[i].at.term;
+        term_at = rows[i].at.index;
     }
     return true;
 }

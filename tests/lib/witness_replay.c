@@ -7,6 +7,9 @@
  * explain the history has a first supposed request, and that stands before the first step that
  * does not fit without it; so trying all gaps up to there, again and again, misses none.
  *
+ * A read that shows a registration since a place that no known entry holds says that one of these
+ * requests stands there: the gap around that place must not stay empty.
+ *
  * Two things keep it short. What was reached once at a step with the same state and the same
  * requests supposed is not followed again. And the search is repeated with growing patience: how
  * many requests may be supposed one after the other without getting any further. When a round
@@ -20,8 +23,16 @@
 
 enum { VISITED_SLOTS = 1 << 18, PATIENCE_MAX = WITNESS_UNKNOWN_MAX, STEPS = 400000 };
 
+/* A place that something is shown to be since, and that no known entry holds. */
+struct pin {
+    uint64_t index;
+    int line;
+};
+
 struct step {
     uint64_t index;
+    int pin_first; /* of those in the gap before it */
+    int pin_count;
     int deed; /* WITNESS_NONE: a read */
     int call; /* whose answer is looked at; WITNESS_NONE: nobody was told more than the status */
     int line;
@@ -32,6 +43,8 @@ struct replay {
     const struct witness_deeds *deeds;
     struct step *steps;
     int step_count;
+    struct pin *pins;
+    int pin_count;
     struct witness_state **before; /* of each step, when something is unknown */
     int unknown[WITNESS_UNKNOWN_MAX];
     int unknown_count;
@@ -241,6 +254,57 @@ static bool is_key_free(const struct replay *replay, int number)
     return true;
 }
 
+/* How many requests are supposed in the gap before @at. */
+static int supposed_before(const struct replay *replay, const struct witness_state *state, int at)
+{
+    uint64_t low = gap_low(replay, at);
+    int count = 0;
+
+    for (int i = state->hidden_count; i > 0 && state->hidden[i - 1].low >= low; i--) {
+        count++;
+    }
+    return count;
+}
+
+static void note_pin(struct replay *replay, int at)
+{
+    const struct step *step = &replay->steps[at];
+
+    if (at >= replay->furthest) {
+        const struct pin *pin = &replay->pins[step->pin_first + step->pin_count - 1];
+
+        replay->furthest = at;
+        replay->wrong.kind = WITNESS_READ;
+        replay->wrong.line = pin->line;
+        (void)snprintf(replay->wrong.text, sizeof replay->wrong.text,
+                       "something is since %llu, and no request explains it",
+                       (unsigned long long)pin->index);
+    }
+}
+
+/* A request that has to do with the step that does not fit, or with nothing of it. */
+static bool is_related(const struct replay *replay, int number, int at)
+{
+    const struct witness_call *call =
+        &replay->history->calls[replay->deeds->rows[replay->unknown[number]].call];
+    const struct witness_call *other = call_of(replay, &replay->steps[at]);
+
+    if (call->student != WITNESS_NONE && call->student == other->student) {
+        return true;
+    }
+    for (int i = 0; i < call->wish_count; i++) {
+        for (int k = 0; k < other->wish_count; k++) {
+            if (call->wishes[i].section == other->wishes[k].section) {
+                return true;
+            }
+        }
+        if (call->wishes[i].section == other->section) {
+            return true;
+        }
+    }
+    return call->wish_count == 0;
+}
+
 struct node {
     int from;
     uint64_t low; /* the first place free in the gap before @from */
@@ -305,6 +369,11 @@ static int go_on(struct replay *replay, struct witness_state *work, const struct
             }
             witness__state_copy(replay->before[at], work);
         }
+        if (replay->unknown_count > 0 &&
+            supposed_before(replay, work, at) < replay->steps[at].pin_count) {
+            note_pin(replay, at);
+            break;
+        }
         if (!perform(replay, work, &replay->steps[at])) {
             note_failure(replay, at);
             break;
@@ -323,6 +392,7 @@ static bool explain(struct replay *replay, const struct witness_state *state,
     ASSERT(work != NULL);
     witness__state_copy(work, state);
     int at = go_on(replay, work, node, &last);
+    int failed = at < replay->step_count ? at : 0;
     free(work);
     if (at == replay->step_count) {
         return true;
@@ -342,11 +412,15 @@ static bool explain(struct replay *replay, const struct witness_state *state,
         uint64_t low = gap == node->from ? node->low : gap_low(replay, gap);
 
         next.from = gap;
-        for (int i = 0; i < replay->unknown_count; i++) {
+        for (int i = 0; i < 2 * replay->unknown_count; i++) {
+            bool is_first = i < replay->unknown_count; /* those related come first */
+            int number = i % replay->unknown_count;
+
             if (replay->tried > replay->tried_max) {
                 return false;
             }
-            if (suppose(replay, before, low, i, &next)) {
+            if (is_related(replay, number, failed) == is_first &&
+                suppose(replay, before, low, number, &next)) {
                 return true;
             }
         }
@@ -380,7 +454,10 @@ static void steps_make(struct replay *replay)
 
         if (deed->status != WITNESS_UNKNOWN) {
             replay->steps[replay->step_count++] =
-                (struct step){deed->at.index, i, deed->told, deed->line};
+                (struct step){.index = deed->at.index,
+                              .deed = i,
+                              .call = deed->told,
+                              .line = deed->line};
             result->entries++;
         } else if (deed->may_have_happened) {
             result->unknown++;
@@ -394,11 +471,73 @@ static void steps_make(struct replay *replay)
 
         if (call->verb >= WITNESS_CHECK && call->answer.at.index != 0) {
             replay->steps[replay->step_count++] =
-                (struct step){call->answer.at.index, WITNESS_NONE, i, call->answer.line};
+                (struct step){.index = call->answer.at.index,
+                              .deed = WITNESS_NONE,
+                              .call = i,
+                              .line = call->answer.line};
             result->reads++;
         }
     }
     qsort(replay->steps, (size_t)replay->step_count, sizeof *replay->steps, by_index);
+}
+
+static int by_pin(const void *a, const void *b)
+{
+    const struct pin *left = a;
+    const struct pin *right = b;
+
+    return left->index < right->index ? -1 : left->index > right->index;
+}
+
+static bool is_entry_at(const struct replay *replay, uint64_t index)
+{
+    for (int i = 0; i < replay->step_count; i++) {
+        if (replay->steps[i].index == index && replay->steps[i].deed != WITNESS_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void pin_add(struct replay *replay, const struct witness_item *item, int line, int *room)
+{
+    bool is_shown = item->since != 0 && item->kind != WITNESS_ITEM_FOUND;
+
+    for (int i = 0; is_shown && i < replay->pin_count; i++) {
+        is_shown = replay->pins[i].index != item->since;
+    }
+    if (is_shown && !is_entry_at(replay, item->since)) {
+        replay->pins = witness__grow(replay->pins, replay->pin_count, room, sizeof *replay->pins);
+        replay->pins[replay->pin_count++] = (struct pin){item->since, line};
+    }
+}
+
+/* Put every pin to the gap that it lies in. One behind the last step stays alone. */
+static void pins_make(struct replay *replay)
+{
+    const struct witness_history *history = replay->history;
+    int room = 0;
+    int pin = 0;
+
+    for (int i = 0; i < history->call_count; i++) {
+        const struct witness_answer *answer = &history->calls[i].answer;
+
+        for (int k = 0; k < answer->item_count; k++) {
+            pin_add(replay, &history->items[answer->item_first + k], answer->line, &room);
+        }
+    }
+    if (replay->pin_count > 0) {
+        qsort(replay->pins, (size_t)replay->pin_count, sizeof *replay->pins, by_pin);
+    }
+    for (int i = 0; i < replay->step_count; i++) {
+        struct step *step = &replay->steps[i];
+
+        step->pin_first = pin;
+        while (pin < replay->pin_count && replay->pins[pin].index <= step->index) {
+            step->pin_count++;
+            pin++;
+        }
+    }
 }
 
 /* Rounds of growing patience, until one finds an explanation or was not cut short. */
@@ -449,6 +588,9 @@ void witness__replay(struct witness_history *history, const struct witness_deeds
                               .visited = calloc(VISITED_SLOTS, sizeof *replay->visited)};
     ASSERT(replay->steps != NULL && replay->before != NULL && replay->visited != NULL);
     steps_make(replay);
+    if (replay->unknown_count > 0) {
+        pins_make(replay);
+    }
     witness__state_init(empty, history);
     if (deeds->group_count > 1 || history->result->unknown > WITNESS_UNKNOWN_MAX) {
         (void)witness__wrong(history, WITNESS_UNDECIDED, 0, "%d groups, %u unanswered requests",
@@ -460,6 +602,7 @@ void witness__replay(struct witness_history *history, const struct witness_deeds
         free(replay->before[i]);
     }
     free(replay->steps);
+    free(replay->pins);
     free(replay->before);
     free(replay->visited);
     free(replay);
