@@ -27,6 +27,8 @@ enum { VISITED_SLOTS = 1 << 18, PATIENCE_MAX = WITNESS_UNKNOWN_MAX, STEPS = 4000
 struct pin {
     uint64_t index;
     int line;
+    int student;
+    int section;
 };
 
 struct step {
@@ -282,13 +284,22 @@ static void note_pin(struct replay *replay, int at)
     }
 }
 
-/* A request that has to do with the step that does not fit, or with nothing of it. */
-static bool is_related(const struct replay *replay, int number, int at)
-{
-    const struct witness_call *call =
-        &replay->history->calls[replay->deeds->rows[replay->unknown[number]].call];
-    const struct witness_call *other = call_of(replay, &replay->steps[at]);
+/* In which order unanswered requests are tried: one that asks for what the next pin of the gap
+ * before @gap shows; one that has to do with the step @failed; the others. */
+enum rank { RANK_PIN, RANK_RELATED, RANK_OTHER, RANKS };
 
+static bool asks_for(const struct witness_call *call, const struct pin *pin)
+{
+    for (int i = 0; i < call->wish_count && call->student == pin->student; i++) {
+        if (!call->wishes[i].is_drop && call->wishes[i].section == pin->section) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_related(const struct witness_call *call, const struct witness_call *other)
+{
     if (call->student != WITNESS_NONE && call->student == other->student) {
         return true;
     }
@@ -303,6 +314,21 @@ static bool is_related(const struct replay *replay, int number, int at)
         }
     }
     return call->wish_count == 0;
+}
+
+static enum rank rank_of(const struct replay *replay, int number, int failed, int gap,
+                         int supposed)
+{
+    const struct witness_call *call =
+        &replay->history->calls[replay->deeds->rows[replay->unknown[number]].call];
+    const struct step *step = &replay->steps[gap];
+
+    if (supposed < step->pin_count &&
+        asks_for(call, &replay->pins[step->pin_first + supposed])) {
+        return RANK_PIN;
+    }
+    return is_related(call, call_of(replay, &replay->steps[failed])) ? RANK_RELATED
+                                                                    : RANK_OTHER;
 }
 
 struct node {
@@ -397,6 +423,9 @@ static bool explain(struct replay *replay, const struct witness_state *state,
     if (at == replay->step_count) {
         return true;
     }
+    if (replay->unknown_count == 0) {
+        return false;
+    }
     struct node next = *node;
     if (at > node->goal) {
         next.goal = at;
@@ -412,14 +441,15 @@ static bool explain(struct replay *replay, const struct witness_state *state,
         uint64_t low = gap == node->from ? node->low : gap_low(replay, gap);
 
         next.from = gap;
-        for (int i = 0; i < 2 * replay->unknown_count; i++) {
-            bool is_first = i < replay->unknown_count; /* those related come first */
+        int supposed = supposed_before(replay, before, gap);
+        for (int i = 0; i < RANKS * replay->unknown_count; i++) {
             int number = i % replay->unknown_count;
 
             if (replay->tried > replay->tried_max) {
                 return false;
             }
-            if (is_related(replay, number, failed) == is_first &&
+            if ((int)rank_of(replay, number, failed, gap, supposed) ==
+                    i / replay->unknown_count &&
                 suppose(replay, before, low, number, &next)) {
                 return true;
             }
@@ -499,8 +529,10 @@ static bool is_entry_at(const struct replay *replay, uint64_t index)
     return false;
 }
 
-static void pin_add(struct replay *replay, const struct witness_item *item, int line, int *room)
+static void pin_add(struct replay *replay, const struct witness_call *call,
+                    const struct witness_item *item, int *room)
 {
+    bool is_schedule = call->verb == WITNESS_SCHEDULE;
     bool is_shown = item->since != 0 && item->kind != WITNESS_ITEM_FOUND;
 
     for (int i = 0; is_shown && i < replay->pin_count; i++) {
@@ -508,7 +540,12 @@ static void pin_add(struct replay *replay, const struct witness_item *item, int 
     }
     if (is_shown && !is_entry_at(replay, item->since)) {
         replay->pins = witness__grow(replay->pins, replay->pin_count, room, sizeof *replay->pins);
-        replay->pins[replay->pin_count++] = (struct pin){item->since, line};
+        replay->pins[replay->pin_count++] = (struct pin){
+            .index = item->since,
+            .line = call->answer.line,
+            .student = is_schedule ? call->student : item->who,
+            .section = is_schedule ? item->who : call->section,
+        };
     }
 }
 
@@ -523,7 +560,8 @@ static void pins_make(struct replay *replay)
         const struct witness_answer *answer = &history->calls[i].answer;
 
         for (int k = 0; k < answer->item_count; k++) {
-            pin_add(replay, &history->items[answer->item_first + k], answer->line, &room);
+            pin_add(replay, &history->calls[i], &history->items[answer->item_first + k],
+                    &room);
         }
     }
     if (replay->pin_count > 0) {
