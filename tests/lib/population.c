@@ -43,6 +43,15 @@ static int call(struct import *import, uint32_t method, const ProtobufCMessage *
     return rc;
 }
 
+struct population_slot population_slot(const struct population *population, uint32_t number)
+{
+    uint32_t slot = number % population->slots;
+    uint32_t start_min = 8 * 60 + slot % SLOTS_A_DAY * SLOT_MIN;
+
+    return (struct population_slot){1U << (slot / SLOTS_A_DAY % 7), start_min,
+                                    start_min + SLOT_MIN};
+}
+
 static void make_course(const struct population *population, uint32_t number,
                         Carillon__Course *course, Carillon__Section *section,
                         Carillon__Section **sections, Carillon__Meeting *meeting,
@@ -66,11 +75,11 @@ static void make_course(const struct population *population, uint32_t number,
     section->capacity_known = true;
     section->capacity = population->capacity;
     if (population->slots > 0) {
-        uint32_t slot = number % population->slots;
+        struct population_slot slot = population_slot(population, number);
 
-        meeting->days = 1U << (slot / SLOTS_A_DAY % 7);
-        meeting->start_min = 8 * 60 + slot % SLOTS_A_DAY * SLOT_MIN;
-        meeting->end_min = meeting->start_min + SLOT_MIN;
+        meeting->days = slot.days;
+        meeting->start_min = slot.start_min;
+        meeting->end_min = slot.end_min;
         section->n_meetings = 1;
         section->meetings = meetings;
         *meetings = meeting;

@@ -21,6 +21,14 @@ struct population {
     uint32_t slots; /* courses n and n + slots meet at the same time; 0: no meetings at all */
 };
 
+/* When course @number meets. Only with slots. */
+struct population_slot {
+    uint32_t days; /* as in proto/catalogue.proto */
+    uint32_t start_min;
+    uint32_t end_min;
+};
+struct population_slot population_slot(const struct population *population, uint32_t number);
+
 /* Import both. Returns: OK or the first error, printed. */
 int population_import(struct carillon_client *client, const struct population *population);
 
