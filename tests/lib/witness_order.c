@@ -276,7 +276,8 @@ static bool learn(struct ordering *ordering, const struct witness_call *call, in
         return true; /* which of them is not said */
     }
     deed->status = (enum witness_status)item->code;
-    deed->at = (struct witness_place_in_log){call->answer.at.group, 0, item->since};
+    deed->at = (struct witness_place_in_log){call->answer.at.group, WITNESS_TERM_UNKNOWN,
+                                            item->since};
     deed->line = call->answer.line;
     return check_behind(ordering, deed, group, item->since, deed->line);
 }
@@ -360,8 +361,8 @@ static bool check_places(struct witness_history *history, struct holding *rows, 
                                   (unsigned long long)rows[i].at.index, rows[i - 1].line);
         }
         term = is_next ? term : 0;
-        if (rows[i].at.term == 0) {
-            continue; /* OUTCOME names none */
+        if (rows[i].at.term == WITNESS_TERM_UNKNOWN) {
+            continue;
         }
         bool is_of_same = is_next && term_at == rows[i].at.index;
 

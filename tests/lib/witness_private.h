@@ -91,6 +91,8 @@ struct witness_wish {
     int16_t drops[WITNESS_DROPS_MAX];
 };
 
+#define WITNESS_TERM_UNKNOWN UINT64_MAX /* OUTCOME names no term */
+
 struct witness_place_in_log {
     uint32_t group;
     uint64_t term;
