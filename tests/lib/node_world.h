@@ -217,7 +217,7 @@ void node_world_settle(struct node_world *world);
 /* Keep a record from now on, when nothing was asked yet. */
 void node_world_record(struct node_world *world, struct witness_record *record);
 
-/* Ask for a random roster or schedule; the answer goes to the record only. */
+/* Ask for a random roster, schedule or outcome; the answer goes to the record only. */
 void node_world_look_random(struct node_world *world);
 
 /* Read every roster and schedule, then let the witness check the record. What it does not

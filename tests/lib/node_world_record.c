@@ -52,6 +52,23 @@ static void look_at(struct node_world *world, uint32_t method, const ProtobufCMe
     carillon_flush(client);
 }
 
+/* What became of a submit that was asked at some time, answered or not. */
+static bool look_at_outcome(struct node_world *world)
+{
+    Carillon__OutcomeRequest request = CARILLON__OUTCOME_REQUEST__INIT;
+    const struct world_op *op = &world->ops[rng_below(&world->rng, world->op_count)];
+    char token[24];
+
+    if (op->kind > WORLD_WAIT) {
+        return false;
+    }
+    node_world_student(op->student, token);
+    request.student = token;
+    request.key = wire_binary(slice_from(op->key.bytes, sizeof op->key.bytes));
+    look_at(world, CARILLON__METHOD__METHOD_OUTCOME, &request.base);
+    return true;
+}
+
 void node_world_look_random(struct node_world *world)
 {
     Carillon__ScheduleRequest schedule = CARILLON__SCHEDULE_REQUEST__INIT;
@@ -59,6 +76,9 @@ void node_world_look_random(struct node_world *world)
     Carillon__SectionName name = CARILLON__SECTION_NAME__INIT;
     char text[24];
 
+    if (rng_chance(&world->rng, 300000) && look_at_outcome(world)) {
+        return;
+    }
     if (rng_chance(&world->rng, 500000)) {
         node_world_student((uint32_t)rng_between(&world->rng, 1, NODE_WORLD_STUDENTS), text);
         schedule.student = text;
