@@ -1,13 +1,14 @@
-/* tests/lib/witness.h -- whether a correct cluster could have told its clients what it told them.
+/* tests/lib/witness.h -- whether a correct cluster could have told its clients what it told
+ * them.
  *
  * Layer: tests (base, wire)     Spec: docs/spec/history.md
  *
- * A witness reads a history: a small catalogue, then every request and every answer in the order
- * in which they were seen, with the places in the log that answers name. It checks keys, places
- * and real time, then replays the entries in the order of their places by rules of its own, and
- * compares every answer and every read with them. A request without an answer may have happened
- * or not: the witness looks for a way in which everything fits, and calls a history wrong only
- * when there is none.
+ * A witness reads a history: a small catalogue, then every request and every answer in the
+ * order in which they were seen, with the places in the log that answers name. It checks keys,
+ * places and real time, then replays the entries in the order of their places by rules of its
+ * own, and compares every answer and every read with them. A request without an answer may have
+ * happened or not: the witness looks for a way in which everything fits, and calls a history
+ * wrong only when there is none.
  *
  * It includes nothing of campus or enrol, and nothing of tests/lib/model.
  */

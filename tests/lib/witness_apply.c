@@ -1,5 +1,5 @@
-/* What an entry does, and what is to be seen afterwards: docs/spec/registration.md sections 3, 5
- * and 6. */
+/* What an entry does, and what is to be seen afterwards: docs/spec/registration.md sections 3,
+ * 5 and 6. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,14 +27,14 @@ static void say(struct witness_items *out, struct witness_item item)
 
 static void say_number(struct witness_items *out, enum witness_number number, uint32_t count)
 {
-    say(out, (struct witness_item){
-                 .kind = WITNESS_ITEM_NUMBER, .code = number, .count = count});
+    say(out,
+        (struct witness_item){.kind = WITNESS_ITEM_NUMBER, .code = number, .count = count});
 }
 
 static void say_change(struct witness_items *out, enum witness_change change, uint32_t place)
 {
-    say(out, (struct witness_item){
-                 .kind = WITNESS_ITEM_CHANGE, .code = change, .count = place});
+    say(out,
+        (struct witness_item){.kind = WITNESS_ITEM_CHANGE, .code = change, .count = place});
 }
 
 /* ---- the queue ---- */
@@ -183,11 +183,11 @@ static void perform_add(struct witness_state *state, const struct witness_call *
     if (place != WITNESS_NONE) {
         witness__place_remove(state, place);
     }
-    witness__seat_add(
-        state, &(struct witness_seat){.student = (int16_t)call->student,
-                                      .section = (int16_t)wish->section,
-                                      .is_over = witness__is_full(state, wish->section),
-                                      .since = index});
+    witness__seat_add(state,
+                      &(struct witness_seat){.student = (int16_t)call->student,
+                                             .section = (int16_t)wish->section,
+                                             .is_over = witness__is_full(state, wish->section),
+                                             .since = index});
     say_change(out, WITNESS_REGISTERED, 0);
 }
 
@@ -257,7 +257,8 @@ static enum witness_status apply_block(struct witness_state *state,
                                        const struct witness_call *call)
 {
     for (int i = 0; i < state->block_count; i++) {
-        if (state->blocks[i].student == call->student && state->blocks[i].reason == call->word) {
+        if (state->blocks[i].student == call->student &&
+            state->blocks[i].reason == call->word) {
             return WITNESS_OK;
         }
     }
@@ -272,9 +273,8 @@ static enum witness_status apply_unblock(struct queue *queue, const struct witne
     int kept = 0;
 
     for (int i = 0; i < state->block_count; i++) {
-        bool is_lifted =
-            state->blocks[i].student == call->student &&
-            (call->word == WITNESS_NONE || state->blocks[i].reason == call->word);
+        bool is_lifted = state->blocks[i].student == call->student &&
+                         (call->word == WITNESS_NONE || state->blocks[i].reason == call->word);
 
         if (!is_lifted) {
             state->blocks[kept++] = state->blocks[i];
@@ -301,8 +301,8 @@ static enum witness_status apply_permit(struct queue *queue, const struct witnes
     if (call->numbers[0] != 0) {
         ASSERT(at < WITNESS_PERMITS_MAX);
         state->permit_count += at == state->permit_count;
-        state->permits[at] = (struct witness_permit){
-            (int16_t)call->student, (int16_t)call->section, call->numbers[0]};
+        state->permits[at] = (struct witness_permit){(int16_t)call->student,
+                                                     (int16_t)call->section, call->numbers[0]};
     } else if (at == state->permit_count) {
         return WITNESS_FAILED;
     } else {

@@ -574,8 +574,8 @@ static void read_all(struct draw *draw)
 
         arena_reset(&draw->scratch);
         request.student = text(draw, "s", i);
-        perform(draw, asked_add(draw, CARILLON__METHOD__METHOD_SCHEDULE, &key, &request.base,
-                                false));
+        perform(draw,
+                asked_add(draw, CARILLON__METHOD__METHOD_SCHEDULE, &key, &request.base, false));
         answer(draw, 0);
     }
     for (uint32_t i = 0; i < draw->courses; i++) {

@@ -1,8 +1,9 @@
-/* tests/lib/witness_draw.h -- draws random histories that are good, for the witness's own tests.
+/* tests/lib/witness_draw.h -- draws random histories that are good, for the witness's own
+ * tests.
  *
- * A small campus and its students and registrars, several requests under way at a time, answered
- * by tests/lib/model in the order of a log with gaps and changes of term. Whether an answer is
- * ever seen, and whether a request without one happened, is drawn as well.
+ * A small campus and its students and registrars, several requests under way at a time,
+ * answered by tests/lib/model in the order of a log with gaps and changes of term. Whether an
+ * answer is ever seen, and whether a request without one happened, is drawn as well.
  */
 #ifndef CARILLON_TESTS_LIB_WITNESS_DRAW_H
 #define CARILLON_TESTS_LIB_WITNESS_DRAW_H

@@ -1,5 +1,5 @@
-/* What speaks against a request: docs/spec/registration.md sections 3 and 4, for one institution
- * in one term. */
+/* What speaks against a request: docs/spec/registration.md sections 3 and 4, for one
+ * institution in one term. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -28,8 +28,8 @@ struct judgement {
 static void refuse(struct judgement *judgement, int wish, enum witness_refusal refusal)
 {
     if (judgement->out->count < WITNESS_REFUSALS_MAX) {
-        judgement->out->rows[judgement->out->count++] = (struct witness_item){
-            .kind = WITNESS_ITEM_REFUSAL, .who = wish, .code = refusal};
+        judgement->out->rows[judgement->out->count++] =
+            (struct witness_item){.kind = WITNESS_ITEM_REFUSAL, .who = wish, .code = refusal};
     }
 }
 
@@ -158,8 +158,8 @@ static bool leaf_holds(const struct judgement *judgement, const struct witness_l
     if (has_taken(judgement, leaf->course)) {
         return true;
     }
-    return leaf->kind == WITNESS_WITH && (is_before ? had(judgement, leaf->course)
-                                                    : will_have(judgement, leaf->course));
+    return leaf->kind == WITNESS_WITH &&
+           (is_before ? had(judgement, leaf->course) : will_have(judgement, leaf->course));
 }
 
 static bool rule_holds(const struct judgement *judgement, int section, bool is_before)

@@ -18,8 +18,9 @@ const char *const witness_kind_names[WITNESS_KINDS] = {
 };
 
 const char *const witness__verbs[WITNESS_VERBS] = {
-    [WITNESS_SUBMIT] = "submit",     [WITNESS_CAP] = "cap",       [WITNESS_BLOCK] = "block",
-    [WITNESS_UNBLOCK] = "unblock",   [WITNESS_PERMIT] = "permit", [WITNESS_LIMITS] = "limits",
+    [WITNESS_SUBMIT] = "submit",     [WITNESS_CAP] = "cap",
+    [WITNESS_BLOCK] = "block",       [WITNESS_UNBLOCK] = "unblock",
+    [WITNESS_PERMIT] = "permit",     [WITNESS_LIMITS] = "limits",
     [WITNESS_WINDOW] = "window",     [WITNESS_CHECK] = "check",
     [WITNESS_SCHEDULE] = "schedule", [WITNESS_ROSTER] = "roster",
     [WITNESS_OUTCOME] = "outcome",
@@ -33,8 +34,8 @@ const char *const witness__changes[WITNESS_CHANGES] = {
 };
 
 const char *const witness__numbers[WITNESS_NUMBERS] = {
-    [WITNESS_CAPACITY] = "capacity", [WITNESS_ENROLLED] = "enrolled",
-    [WITNESS_WAITING] = "waiting",   [WITNESS_PROMOTED] = "promoted",
+    [WITNESS_CAPACITY] = "capacity",  [WITNESS_ENROLLED] = "enrolled",
+    [WITNESS_WAITING] = "waiting",    [WITNESS_PROMOTED] = "promoted",
     [WITNESS_BLOCK_COUNT] = "blocks",
 };
 

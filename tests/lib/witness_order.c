@@ -267,7 +267,8 @@ static bool learn(struct ordering *ordering, const struct witness_call *call, in
     }
     struct witness_deed *deed = &ordering->deeds->rows[only];
     if (deed->status != WITNESS_UNKNOWN) {
-        return (deed->status == (enum witness_status)item->code && deed->at.index == item->since)
+        return (deed->status == (enum witness_status)item->code &&
+                deed->at.index == item->since)
                    ? true
                    : witness__wrong(history, WITNESS_KEY, call->answer.line,
                                     "the key had another answer in line %d", deed->line);
@@ -276,8 +277,8 @@ static bool learn(struct ordering *ordering, const struct witness_call *call, in
         return true; /* which of them is not said */
     }
     deed->status = (enum witness_status)item->code;
-    deed->at = (struct witness_place_in_log){call->answer.at.group, WITNESS_TERM_UNKNOWN,
-                                            item->since};
+    deed->at =
+        (struct witness_place_in_log){call->answer.at.group, WITNESS_TERM_UNKNOWN, item->since};
     deed->line = call->answer.line;
     return check_behind(ordering, deed, group, item->since, deed->line);
 }
@@ -367,11 +368,10 @@ static bool check_places(struct witness_history *history, struct holding *rows, 
         bool is_of_same = is_next && term_at == rows[i].at.index;
 
         if (rows[i].at.term < term || (is_of_same && rows[i].at.term != term)) {
-            return witness__wrong(history, WITNESS_TERM, rows[i].line,
-                                  "term %llu at %llu, and term %llu before",
-                                  (unsigned long long)rows[i].at.term,
-                                  (unsigned long long)rows[i].at.index,
-                                  (unsigned long long)term);
+            return witness__wrong(
+                history, WITNESS_TERM, rows[i].line, "term %llu at %llu, and term %llu before",
+                (unsigned long long)rows[i].at.term, (unsigned long long)rows[i].at.index,
+                (unsigned long long)term);
         }
         term = rows[i].at.term;
         term_at = rows[i].at.index;

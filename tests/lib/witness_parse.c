@@ -43,8 +43,8 @@ static int course_put(struct witness_history *history, const char *code)
     int number = witness__name_put(&history->courses, code);
 
     if (history->courses.count > before) {
-        history->course_rows = realloc(
-            history->course_rows, (size_t)history->courses.count * sizeof *history->course_rows);
+        history->course_rows = realloc(history->course_rows, (size_t)history->courses.count *
+                                                                 sizeof *history->course_rows);
         ASSERT(history->course_rows != NULL);
         history->course_rows[number] = (struct witness_course){0};
     }
@@ -226,8 +226,11 @@ static bool parse_words(struct witness_history *history, int line, char **words,
         const char *name;
         bool (*parse)(struct witness_history *history, char **words, int count);
     } heads[] = {
-        {"cluster", parse_cluster}, {"course", parse_course}, {"section", parse_section},
-        {"student", parse_student}, {"limits", parse_limits},
+        {"cluster", parse_cluster},
+        {"course",  parse_course },
+        {"section", parse_section},
+        {"student", parse_student},
+        {"limits",  parse_limits },
     };
 
     if (strcmp(words[0], "call") == 0) {
@@ -245,7 +248,8 @@ static bool parse_words(struct witness_history *history, int line, char **words,
     return false;
 }
 
-static bool parse_line(struct witness_history *history, int number, const char *text, size_t len)
+static bool parse_line(struct witness_history *history, int number, const char *text,
+                       size_t len)
 {
     static char line[LINE_BYTES];
     static char *words[WORDS_MAX];

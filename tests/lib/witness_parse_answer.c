@@ -5,7 +5,7 @@
 #include "tests/lib/witness_private.h"
 
 static const char *const statuses[] = {
-    [WITNESS_UNKNOWN] = "unknown", [WITNESS_OK] = "ok",         [WITNESS_NO] = "no",
+    [WITNESS_UNKNOWN] = "unknown", [WITNESS_OK] = "ok",        [WITNESS_NO] = "no",
     [WITNESS_NEVER] = "never",     [WITNESS_FAILED] = "error",
 };
 
@@ -124,7 +124,8 @@ static bool parse_found(const char *word, struct witness_item *item)
     return true;
 }
 
-/* NAME@12, NAME@12!, ~NAME@12, ~NAME:2. A name that the catalogue does not have matches nothing.
+/* NAME@12, NAME@12!, ~NAME@12, ~NAME:2. A name that the catalogue does not have matches
+ * nothing.
  */
 static bool parse_member(const struct witness_names *names, const char *word,
                          struct witness_item *item)
@@ -141,7 +142,8 @@ static bool parse_member(const struct witness_names *names, const char *word,
     char digits[24];
 
     (void)snprintf(name, sizeof name, "%.*s", (int)len, word);
-    (void)snprintf(digits, sizeof digits, "%.*s", (int)(end - len - 1 - is_over), word + len + 1);
+    (void)snprintf(digits, sizeof digits, "%.*s", (int)(end - len - 1 - is_over),
+                   word + len + 1);
     if (word[len] == '\0' || !witness__number(digits, UINT64_MAX, &number)) {
         return false;
     }
@@ -182,8 +184,8 @@ bool witness__parse_answer(struct witness_history *history, struct witness_call 
                            char **words, int count)
 {
     struct witness_answer *answer = &call->answer;
-    int status = table_find(statuses, sizeof statuses / sizeof statuses[0], words[0],
-                            strlen(words[0]));
+    int status =
+        table_find(statuses, sizeof statuses / sizeof statuses[0], words[0], strlen(words[0]));
     int at = 1;
 
     *answer = (struct witness_answer){.line = line, .item_first = history->item_count};
@@ -202,8 +204,8 @@ bool witness__parse_answer(struct witness_history *history, struct witness_call 
         at++;
     }
     for (; at < count; at++) {
-        history->items = witness__grow(history->items, history->item_count,
-                                       &history->item_room, sizeof *history->items);
+        history->items = witness__grow(history->items, history->item_count, &history->item_room,
+                                       sizeof *history->items);
         if (answer->item_count == WITNESS_ITEMS_MAX ||
             !parse_item(history, call, words[at], &history->items[history->item_count])) {
             return false;
@@ -273,8 +275,9 @@ static void print_item(const struct witness_history *history, const struct witne
     }
 }
 
-void witness__items_print(const struct witness_history *history, const struct witness_call *call,
-                          const struct witness_item *items, int count, char *out, size_t size)
+void witness__items_print(const struct witness_history *history,
+                          const struct witness_call *call, const struct witness_item *items,
+                          int count, char *out, size_t size)
 {
     size_t len = 0;
 

@@ -102,17 +102,17 @@ struct witness_place_in_log {
 enum witness_status {
     WITNESS_UNKNOWN,
     WITNESS_OK,
-    WITNESS_NO,    /* by rule */
-    WITNESS_NEVER, /* a definite no without an entry: load */
+    WITNESS_NO,     /* by rule */
+    WITNESS_NEVER,  /* a definite no without an entry: load */
     WITNESS_FAILED, /* with an error */
 };
 
 enum witness_item_kind {
-    WITNESS_ITEM_CHANGE, /* code: enum witness_change, count: the place */
+    WITNESS_ITEM_CHANGE,  /* code: enum witness_change, count: the place */
     WITNESS_ITEM_REFUSAL, /* code: enum witness_refusal, who: the op or WITNESS_NONE */
     WITNESS_ITEM_SEAT,    /* who: section or student */
     WITNESS_ITEM_PLACE,
-    WITNESS_ITEM_NUMBER, /* code: enum witness_number, count */
+    WITNESS_ITEM_NUMBER,  /* code: enum witness_number, count */
     WITNESS_ITEM_NOTHING, /* no answer is kept under the key */
     WITNESS_ITEM_FOUND,   /* code: enum witness_status, since: the place in the log */
 };
@@ -181,7 +181,7 @@ struct witness_call {
     int key;
     int student;
     int section;
-    int word; /* a reason; of an outcome: the key */
+    int word;        /* a reason; of an outcome: the key */
     bool is_strange; /* names what the catalogue does not have */
     uint32_t numbers[3];
     int wish_count;
@@ -331,12 +331,13 @@ void *witness__grow(void *rows, int count, int *room, size_t size);
 
 /* ---- witness_parse_call.c, witness_parse_answer.c: one line each, its words after the id */
 
-bool witness__parse_call(struct witness_history *history, struct witness_call *call, char **words,
-                         int count);
+bool witness__parse_call(struct witness_history *history, struct witness_call *call,
+                         char **words, int count);
 bool witness__parse_answer(struct witness_history *history, struct witness_call *call, int line,
                            char **words, int count);
-void witness__items_print(const struct witness_history *history, const struct witness_call *call,
-                          const struct witness_item *items, int count, char *out, size_t size);
+void witness__items_print(const struct witness_history *history,
+                          const struct witness_call *call, const struct witness_item *items,
+                          int count, char *out, size_t size);
 bool witness__number(const char *text, uint64_t most, uint64_t *ret_number);
 
 /* ---- witness_order.c: keys, places, real time. Returns: whether nothing is wrong. */

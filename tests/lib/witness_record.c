@@ -149,7 +149,10 @@ static void put_window(FILE *file, const void *message)
     bool is_closed = request->closes_ms != 0;
     bool is_before = !is_closed && request->opens_ms != 0;
 
-    (void)fprintf(file, "%s %" PRIu32, is_closed ? "closed" : is_before ? "before" : "open",
+    (void)fprintf(file, "%s %" PRIu32,
+                  is_closed   ? "closed"
+                  : is_before ? "before"
+                              : "open",
                   request->level_min);
 }
 

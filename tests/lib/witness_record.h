@@ -4,7 +4,8 @@
  * Layer: tests (base, wire)     Spec: docs/spec/history.md
  *
  * The catalogue comes first, by the caller's own lines. The moment of an event is that of the
- * call here: a request is written before it is sent, an answer after it was received. One thread.
+ * call here: a request is written before it is sent, an answer after it was received. One
+ * thread.
  */
 #ifndef CARILLON_TESTS_LIB_WITNESS_RECORD_H
 #define CARILLON_TESTS_LIB_WITNESS_RECORD_H

@@ -1,19 +1,20 @@
 /* The replay: entries in the order of their places, reads between them, by rules of our own.
  *
- * A request without an answer may stand in any gap between two steps, behind what was known when
- * it was asked. Only one that changes something matters: one that was refused leaves no trace
- * but its place. So the search supposes none, replays, and where something does not fit it puts
- * one such request into a gap before, the nearest first, and goes on from there. Every way to
- * explain the history has a first supposed request, and that stands before the first step that
- * does not fit without it; so trying all gaps up to there, again and again, misses none.
+ * A request without an answer may stand in any gap between two steps, behind what was known
+ * when it was asked. Only one that changes something matters: one that was refused leaves no
+ * trace but its place. So the search supposes none, replays, and where something does not fit
+ * it puts one such request into a gap before, the nearest first, and goes on from there. Every
+ * way to explain the history has a first supposed request, and that stands before the first
+ * step that does not fit without it; so trying all gaps up to there, again and again, misses
+ * none.
  *
- * A read that shows a registration since a place that no known entry holds says that one of these
- * requests stands there: the gap around that place must not stay empty.
+ * A read that shows a registration since a place that no known entry holds says that one of
+ * these requests stands there: the gap around that place must not stay empty.
  *
  * Two things keep it short. What was reached once at a step with the same state and the same
- * requests supposed is not followed again. And the search is repeated with growing patience: how
- * many requests may be supposed one after the other without getting any further. When a round
- * was never cut short by that, there is no explanation. */
+ * requests supposed is not followed again. And the search is repeated with growing patience:
+ * how many requests may be supposed one after the other without getting any further. When a
+ * round was never cut short by that, there is no explanation. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,8 @@ struct step {
     int pin_first; /* of those in the gap before it */
     int pin_count;
     int deed; /* WITNESS_NONE: a read */
-    int call; /* whose answer is looked at; WITNESS_NONE: nobody was told more than the status */
+    int call; /* whose answer is looked at; WITNESS_NONE: nobody was told more than the status
+               */
     int line;
 };
 
@@ -122,7 +124,8 @@ static bool is_same(struct replay *replay, struct witness_state *state,
     if (call->answer.status != replay->expected_status || count != replay->expected.count) {
         return false;
     }
-    memcpy(told, replay->history->items + call->answer.item_first, (size_t)count * sizeof *told);
+    memcpy(told, replay->history->items + call->answer.item_first,
+           (size_t)count * sizeof *told);
     while (call->verb == WITNESS_SCHEDULE && seats < count &&
            told[seats].kind == WITNESS_ITEM_SEAT) {
         seats++;
@@ -201,15 +204,14 @@ static void note_failure(struct replay *replay, int at)
     replay->wrong.kind = step->deed == WITNESS_NONE ? WITNESS_READ : WITNESS_ANSWER;
     replay->wrong.line = step->line;
     (void)snprintf(replay->wrong.text, sizeof replay->wrong.text,
-                   "%s of line %d at %llu: told%s, by the rules%s",
-                   witness__verbs[call->verb], call->line, (unsigned long long)step->index, told,
-                   expected);
+                   "%s of line %d at %llu: told%s, by the rules%s", witness__verbs[call->verb],
+                   call->line, (unsigned long long)step->index, told, expected);
 }
 
 /* ---- the search ---- */
 
-static bool visit(struct replay *replay, int at, const struct witness_state *state, int patience,
-                  int goal)
+static bool visit(struct replay *replay, int at, const struct witness_state *state,
+                  int patience, int goal)
 {
     uint64_t hash = witness__state_hash(state);
 
@@ -257,7 +259,8 @@ static bool is_key_free(const struct replay *replay, int number)
 }
 
 /* How many requests are supposed in the gap before @at. */
-static int supposed_before(const struct replay *replay, const struct witness_state *state, int at)
+static int supposed_before(const struct replay *replay, const struct witness_state *state,
+                           int at)
 {
     uint64_t low = gap_low(replay, at);
     int count = 0;
@@ -328,7 +331,7 @@ static enum rank rank_of(const struct replay *replay, int number, int failed, in
         return RANK_PIN;
     }
     return is_related(call, call_of(replay, &replay->steps[failed])) ? RANK_RELATED
-                                                                    : RANK_OTHER;
+                                                                     : RANK_OTHER;
 }
 
 struct node {
@@ -341,8 +344,8 @@ struct node {
 static bool explain(struct replay *replay, const struct witness_state *state,
                     const struct node *node);
 
-/* Suppose that unknown request @number happened in the gap before @at. Returns: whether all fits
- * then. */
+/* Suppose that unknown request @number happened in the gap before @at. Returns: whether all
+ * fits then. */
 static bool suppose(struct replay *replay, const struct witness_state *state, uint64_t low,
                     int number, const struct node *next)
 {
@@ -483,11 +486,8 @@ static void steps_make(struct replay *replay)
         const struct witness_deed *deed = &deeds->rows[i];
 
         if (deed->status != WITNESS_UNKNOWN) {
-            replay->steps[replay->step_count++] =
-                (struct step){.index = deed->at.index,
-                              .deed = i,
-                              .call = deed->told,
-                              .line = deed->line};
+            replay->steps[replay->step_count++] = (struct step){
+                .index = deed->at.index, .deed = i, .call = deed->told, .line = deed->line};
             result->entries++;
         } else if (deed->may_have_happened) {
             result->unknown++;
@@ -500,11 +500,10 @@ static void steps_make(struct replay *replay)
         const struct witness_call *call = &history->calls[i];
 
         if (call->verb >= WITNESS_CHECK && call->answer.at.index != 0) {
-            replay->steps[replay->step_count++] =
-                (struct step){.index = call->answer.at.index,
-                              .deed = WITNESS_NONE,
-                              .call = i,
-                              .line = call->answer.line};
+            replay->steps[replay->step_count++] = (struct step){.index = call->answer.at.index,
+                                                                .deed = WITNESS_NONE,
+                                                                .call = i,
+                                                                .line = call->answer.line};
             result->reads++;
         }
     }
@@ -539,7 +538,8 @@ static void pin_add(struct replay *replay, const struct witness_call *call,
         is_shown = replay->pins[i].index != item->since;
     }
     if (is_shown && !is_entry_at(replay, item->since)) {
-        replay->pins = witness__grow(replay->pins, replay->pin_count, room, sizeof *replay->pins);
+        replay->pins =
+            witness__grow(replay->pins, replay->pin_count, room, sizeof *replay->pins);
         replay->pins[replay->pin_count++] = (struct pin){
             .index = item->since,
             .line = call->answer.line,
@@ -560,8 +560,7 @@ static void pins_make(struct replay *replay)
         const struct witness_answer *answer = &history->calls[i].answer;
 
         for (int k = 0; k < answer->item_count; k++) {
-            pin_add(replay, &history->calls[i], &history->items[answer->item_first + k],
-                    &room);
+            pin_add(replay, &history->calls[i], &history->items[answer->item_first + k], &room);
         }
     }
     if (replay->pin_count > 0) {

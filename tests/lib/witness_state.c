@@ -44,7 +44,8 @@ uint64_t witness__state_hash(const struct witness_state *state)
     for (int i = 0; i < state->seat_count; i++) {
         const struct witness_seat *seat = &state->seats[i];
 
-        mix(&hash, (uint64_t)seat->student << 20 | (uint64_t)seat->section << 1 | seat->is_over);
+        mix(&hash,
+            (uint64_t)seat->student << 20 | (uint64_t)seat->section << 1 | seat->is_over);
         mix(&hash, seat->since);
     }
     mix(&hash, (uint64_t)state->seat_count);
@@ -64,7 +65,8 @@ uint64_t witness__state_hash(const struct witness_state *state)
     }
     mix(&hash, (uint64_t)state->permit_count);
     for (int i = 0; i < state->block_count; i++) {
-        mix(&hash, (uint64_t)state->blocks[i].student << 20 | (uint64_t)state->blocks[i].reason);
+        mix(&hash,
+            (uint64_t)state->blocks[i].student << 20 | (uint64_t)state->blocks[i].reason);
     }
     for (int i = 0; i < state->hidden_count; i++) {
         const struct witness_hidden *hidden = &state->hidden[i];

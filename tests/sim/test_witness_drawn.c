@@ -1,6 +1,6 @@
-/* Random histories that are good, answered by the model; then the same with one thing changed so
- * that it is certainly wrong. SEED=n draws one and prints it when the witness does not believe
- * it. */
+/* Random histories that are good, answered by the model; then the same with one thing changed
+ * so that it is certainly wrong. SEED=n draws one and prints it when the witness does not
+ * believe it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +78,9 @@ static void run(struct campaign *campaign)
 
 static void witness__all_answered__believes_every_good_history(void **state)
 {
-    struct campaign campaign = {.name = "all answered", .options = {REQUESTS, 0, 0}};
+    struct campaign campaign = {
+        .name = "all answered", .options = {REQUESTS, 0, 0}
+    };
 
     (void)state;
     run(&campaign);
@@ -87,7 +89,9 @@ static void witness__all_answered__believes_every_good_history(void **state)
 
 static void witness__some_unanswered__believes_every_good_history(void **state)
 {
-    struct campaign campaign = {.name = "some unanswered", .options = {REQUESTS, 30000, 15000}};
+    struct campaign campaign = {
+        .name = "some unanswered", .options = {REQUESTS, 30000, 15000}
+    };
 
     (void)state;
     run(&campaign);
@@ -98,7 +102,9 @@ static void witness__some_unanswered__believes_every_good_history(void **state)
 /* More is unknown than any client would bear with. Not every search ends; none ends wrongly. */
 static void witness__many_unanswered__disbelieves_no_good_history(void **state)
 {
-    struct campaign campaign = {.name = "many unanswered", .options = {REQUESTS, 150000, 50000}};
+    struct campaign campaign = {
+        .name = "many unanswered", .options = {REQUESTS, 150000, 50000}
+    };
 
     (void)state;
     run(&campaign);

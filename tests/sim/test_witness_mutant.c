@@ -1,6 +1,6 @@
 /* Random good histories with one thing changed, each change one that no correct cluster could
- * explain: every request of the history is answered, so every answer and every read follows from
- * the ones before it. The witness must not believe any of them. */
+ * explain: every request of the history is answered, so every answer and every read follows
+ * from the ones before it. The witness must not believe any of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,7 +98,8 @@ static int partner(const struct sheet *sheet, int at)
     const char *with = starts(sheet->lines[at], "call ") ? "done " : "call ";
 
     for (int i = 0; i < sheet->count; i++) {
-        if (starts(sheet->lines[i], with) && id_of(sheet->lines[i]) == id_of(sheet->lines[at])) {
+        if (starts(sheet->lines[i], with) &&
+            id_of(sheet->lines[i]) == id_of(sheet->lines[at])) {
             return i;
         }
     }
@@ -673,35 +674,35 @@ struct mutation {
 };
 
 static const struct mutation mutations[] = {
-    {"two in one place",                   mutate_two_in_one_place           },
-    {"order",                              mutate_order                      },
-    {"term",                               mutate_term                       },
-    {"term of a read",                     mutate_term_of_read               },
-    {"cluster",                            mutate_cluster                    },
-    {"stale read",                         mutate_stale                      },
-    {"no place",                           mutate_no_place                   },
-    {"performed again",                    mutate_performed_again            },
-    {"another receipt",                    mutate_another_receipt            },
-    {"outcome forgotten",                  mutate_outcome_forgotten          },
-    {"outcome changed",                    mutate_outcome_changed            },
-    {"refused without reason",             mutate_refused                    },
-    {"accepted against a rule",            mutate_accepted                   },
-    {"a reason left out",                  mutate_reason_left_out            },
-    {"a reason added",                     mutate_reason_added               },
-    {"another change",                     mutate_change                     },
-    {"another number in line",             mutate_line_number                },
-    {"promotions counted wrong",           mutate_promotions_counted         },
-    {"an entry that nobody asked for",     mutate_entry_that_nobody_asked_for},
-    {"a definite no that happened",        mutate_definite_no                },
-    {"a registration gone from a schedule", mutate_schedule_lacks            },
-    {"a place gone from a schedule",       mutate_schedule_lacks_place       },
-    {"somebody gone from a roster",        mutate_roster_lacks               },
-    {"somebody more in a roster",          mutate_roster_adds                },
-    {"since another entry",                mutate_since                      },
-    {"counts of a roster",                 mutate_counts                     },
-    {"capacity of a roster",               mutate_capacity                   },
-    {"mark of a permit",                   mutate_over_capacity              },
-    {"order of a roster",                  mutate_roster_order               },
+    {"two in one place",                    mutate_two_in_one_place           },
+    {"order",                               mutate_order                      },
+    {"term",                                mutate_term                       },
+    {"term of a read",                      mutate_term_of_read               },
+    {"cluster",                             mutate_cluster                    },
+    {"stale read",                          mutate_stale                      },
+    {"no place",                            mutate_no_place                   },
+    {"performed again",                     mutate_performed_again            },
+    {"another receipt",                     mutate_another_receipt            },
+    {"outcome forgotten",                   mutate_outcome_forgotten          },
+    {"outcome changed",                     mutate_outcome_changed            },
+    {"refused without reason",              mutate_refused                    },
+    {"accepted against a rule",             mutate_accepted                   },
+    {"a reason left out",                   mutate_reason_left_out            },
+    {"a reason added",                      mutate_reason_added               },
+    {"another change",                      mutate_change                     },
+    {"another number in line",              mutate_line_number                },
+    {"promotions counted wrong",            mutate_promotions_counted         },
+    {"an entry that nobody asked for",      mutate_entry_that_nobody_asked_for},
+    {"a definite no that happened",         mutate_definite_no                },
+    {"a registration gone from a schedule", mutate_schedule_lacks             },
+    {"a place gone from a schedule",        mutate_schedule_lacks_place       },
+    {"somebody gone from a roster",         mutate_roster_lacks               },
+    {"somebody more in a roster",           mutate_roster_adds                },
+    {"since another entry",                 mutate_since                      },
+    {"counts of a roster",                  mutate_counts                     },
+    {"capacity of a roster",                mutate_capacity                   },
+    {"mark of a permit",                    mutate_over_capacity              },
+    {"order of a roster",                   mutate_roster_order               },
 };
 
 enum { MUTATIONS = sizeof mutations / sizeof mutations[0], EACH_MIN = 10 };

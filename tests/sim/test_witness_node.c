@@ -1,6 +1,6 @@
 /* The whole node in a simulated world, and a witness of what its clients are told: power cuts,
- * killed processes, broken connections and slow disks, with requests and reads under way, some of
- * which nobody ever hears of again. SEED=n runs one seed; CARILLON_KEEP=FOLDER keeps the
+ * killed processes, broken connections and slow disks, with requests and reads under way, some
+ * of which nobody ever hears of again. SEED=n runs one seed; CARILLON_KEEP=FOLDER keeps the
  * histories that are not believed. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -196,7 +196,8 @@ static void witness__of_a_node_in_trouble__believes_what_it_told(void **state)
     const char *campaign = getenv("CARILLON_CAMPAIGN");
     bool is_nightly = campaign != NULL && strcmp(campaign, "nightly") == 0;
     uint64_t first = only != NULL ? strtoull(only, NULL, 10) : 0;
-    uint64_t end = only != NULL ? first + 1 : first + (is_nightly ? SEEDS_NIGHTLY : SEEDS_MERGE);
+    uint64_t end =
+        only != NULL ? first + 1 : first + (is_nightly ? SEEDS_NIGHTLY : SEEDS_MERGE);
     struct sum sum = {0};
 
     (void)state;
@@ -216,8 +217,8 @@ static void witness__of_a_node_in_trouble__believes_what_it_told(void **state)
     }
 }
 
-/* The control: a disk whose sync does nothing. Mostly the node itself finds its log damaged and does not
- * start; where it does start, the witness alone must find acknowledged answers
+/* The control: a disk whose sync does nothing. Mostly the node itself finds its log damaged and
+ * does not start; where it does start, the witness alone must find acknowledged answers
  * missing; nothing else is compared here. */
 static void witness__of_a_sync_that_lies__finds_out(void **state)
 {
