@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "meta/meta.h"
 
 enum setting_type { SETTING_TEXT, SETTING_COUNT, SETTING_BYTES };
 
@@ -13,7 +14,7 @@ struct setting {
     const char *name;
     enum setting_type type;
     size_t offset;
-    uint64_t low; /* bounds of numbers; size of the field for texts stands in high */
+    uint64_t low; /* bounds of numbers; of texts the least length, and the size of the field in high */
     uint64_t high;
     const char *help;
 };
@@ -25,10 +26,12 @@ struct setting {
 
 /* clang-format off */
 static const struct setting settings[] = {
-    {"data_folder",        SETTING_TEXT,  AT(data_folder),        0,        CONFIG_PATH_BYTES,    "where the log, the snapshots and the audit files live"},
-    {"listen",             SETTING_TEXT,  AT(listen),             0,        CONFIG_ADDRESS_BYTES, "address and port for clients; from other machines they come with TLS only"},
-    {"plain",              SETTING_TEXT,  AT(plain),              0,        CONFIG_WORD_BYTES,    "who may connect without TLS: \"loopback\" (with the local credential) or \"never\""},
-    {"runtime_folder",     SETTING_TEXT,  AT(runtime_folder),     0,        CONFIG_FOLDER_BYTES,  "where clients on this machine find the local credential"},
+    {"data_folder",        SETTING_TEXT,  AT(data_folder),        1,        CONFIG_PATH_BYTES,    "where the log, the snapshots and the audit files live"},
+    {"listen",             SETTING_TEXT,  AT(listen),             1,        CONFIG_ADDRESS_BYTES, "address and port for clients; from other machines they come with TLS only"},
+    {"advertise",          SETTING_TEXT,  AT(advertise),          0,        CONFIG_ADDRESS_BYTES, "address and port where other nodes and clients find this node; empty: as in listen"},
+    {"name",               SETTING_TEXT,  AT(name),               0,        CONFIG_NAME_BYTES,    "the node's name, for people; empty: the machine's"},
+    {"plain",              SETTING_TEXT,  AT(plain),              1,        CONFIG_WORD_BYTES,    "who may connect without TLS: \"loopback\" (with the local credential) or \"never\""},
+    {"runtime_folder",     SETTING_TEXT,  AT(runtime_folder),     1,        CONFIG_FOLDER_BYTES,  "where clients on this machine find the local credential"},
     {"memory_bytes_max",   SETTING_BYTES, AT(memory_bytes_max),   64 * MIB, 1024 * GIB,           "memory for state and index; requests that would need more are refused"},
     {"connections_max",    SETTING_COUNT, AT(connections_max),    1,        65536,                "client connections at a time"},
     {"outstanding_max",    SETTING_COUNT, AT(outstanding_max),    1,        65536,                "unanswered requests a connection"},
@@ -79,7 +82,7 @@ static int set_text(struct node_config *config, const struct setting *setting,
 {
     size_t len = strlen(value);
 
-    if (len == 0 || len >= setting->high) {
+    if (len < setting->low || len >= setting->high) {
         return refuse(text, where, "the text is empty or too long");
     }
     memcpy(field_of(config, setting), value, len + 1);
@@ -273,6 +276,39 @@ static int runtime_folder_default(struct node_config *config, struct buf *text)
                : refuse(text, "runtime_folder: ", "XDG_RUNTIME_DIR is too long; set another");
 }
 
+/* The machine's name, as far as it may stand in a list of nodes. */
+static void name_default(struct node_config *config)
+{
+    size_t len = 0;
+
+    if (gethostname(config->name, sizeof config->name - 1) != 0) {
+        config->name[0] = '\0';
+    }
+    config->name[sizeof config->name - 1] = '\0';
+    for (const char *at = config->name; *at != '\0'; at++) {
+        bool is_letter = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z');
+
+        if (is_letter || (*at >= '0' && *at <= '9') || *at == '-' || *at == '.') {
+            config->name[len++] = *at;
+        }
+    }
+    config->name[len] = '\0';
+}
+
+static int check_member(struct node_config *config, struct buf *text)
+{
+    if (config->name[0] == '\0') {
+        name_default(config);
+    }
+    if (config->name[0] != '\0' && !meta_name_is_valid(config->name)) {
+        return refuse(text, "name: ", "1 to 64 of a-z A-Z 0-9 . _ - are wanted");
+    }
+    return config->advertise[0] == '\0' || meta_address_is_valid(config->advertise)
+               ? OK
+               : refuse(text, "advertise: ",
+                        "an address and a port are wanted, such as 192.0.2.7:7440");
+}
+
 int node_config_finish(struct node_config *config, struct buf *text)
 {
     char address[CONFIG_ADDRESS_BYTES];
@@ -302,7 +338,10 @@ int node_config_finish(struct node_config *config, struct buf *text)
     if (strcmp(config->plain, "loopback") != 0 && strcmp(config->plain, "never") != 0) {
         return refuse(text, "plain: ", "\"loopback\" or \"never\" is wanted");
     }
-    return config->runtime_folder[0] == '\0' ? runtime_folder_default(config, text) : OK;
+    int rc = check_member(config, text);
+
+    return rc == OK && config->runtime_folder[0] == '\0' ? runtime_folder_default(config, text)
+                                                         : rc;
 }
 
 int node_config_listen_split(const struct node_config *config,

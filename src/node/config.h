@@ -1,6 +1,6 @@
 /* node/config.h -- what an operator can set, from a libconfig file and from flags.
  *
- * Layer: node (base)
+ * Layer: node (base, meta)
  *
  * Everything has a default: a node runs with no configuration at all. One row of the table in
  * config.c is one setting; a name that has no row is refused with file and line.
@@ -16,11 +16,14 @@ enum {
     CONFIG_ADDRESS_BYTES = 64,
     CONFIG_WORD_BYTES = 16,
     CONFIG_FOLDER_BYTES = 200,
+    CONFIG_NAME_BYTES = 65,
 };
 
 struct node_config {
     char data_folder[CONFIG_PATH_BYTES];
     char listen[CONFIG_ADDRESS_BYTES]; /* "ADDRESS:PORT"; port 0: any free one */
+    char advertise[CONFIG_ADDRESS_BYTES]; /* where others find it; "": as listen says */
+    char name[CONFIG_NAME_BYTES]; /* for people; "": the machine's */
     char plain[CONFIG_WORD_BYTES];     /* "loopback" or "never": who may speak without TLS */
     char runtime_folder[CONFIG_FOLDER_BYTES]; /* for the local credential; "": it is not put
                                                  there */

@@ -22,6 +22,18 @@ void node__answer(struct node *node, struct conn_name name, const struct conn_an
     }
 }
 
+void node__answer_message(struct node *node, struct conn_name name, uint64_t id,
+                          const ProtobufCMessage *message)
+{
+    buf_clear(&node->body);
+    int rc = wire_pack(message, &node->body);
+
+    node__answer(node, name,
+                 &(struct conn_answer){.id = id,
+                                       .status = rc == OK ? OK : ERR_NOSPACE_REPLY,
+                                       .body = buf_slice(&node->body)});
+}
+
 void node__answer_error(struct node *node, struct conn *conn, uint64_t id, int status)
 {
     struct conn_answer answer = {.id = id, .status = status};
@@ -160,8 +172,9 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
     struct node *node = context;
     struct enrol_entry entry;
 
-    if (group != NODE_GROUP_SHARD) {
-        return; /* the meta group holds nothing yet */
+    if (group == NODE_GROUP_META) {
+        node__meta_apply(node, index, payload, is_replay);
+        return;
     }
     if (is_replay) {
         node__replay(node, index, term, payload);

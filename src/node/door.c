@@ -1,4 +1,4 @@
-/* The node's keys: opening, serving and renewing them. Judging is in door_greet.c. */
+/* The node's keys: opening, serving and renewing them. Handshakes are in door_tls.c, Hellos in door_greet.c. */
 #include "node/door.h"
 
 #include <stdio.h>
@@ -8,64 +8,6 @@
 #include "node/event.h"
 
 enum { LOOK_MS = 3600 * 1000, WARN_MS = 24 * 3600 * 1000 };
-
-/* ---- TLS ---- */
-
-static bool is_revoked(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES])
-{
-    struct door *door = context;
-
-    return door->hooks.is_revoked(door->hooks.context, hash);
-}
-
-static enum io_refusal verify(void *context, struct slice certificate, struct slice issuer,
-                              struct io_peer *ret_peer)
-{
-    struct door *door = context;
-    struct identity_certificate read;
-    struct identity_trust trust = {
-        .root = &door->ring.root,
-        .roles = IDENTITY_ROLE_CLIENT | IDENTITY_ROLE_REGISTRAR | IDENTITY_ROLE_OPERATOR |
-                 IDENTITY_ROLE_NODE,
-        .wall_ms = io_wall_ms(door->io),
-        .is_revoked = is_revoked,
-        .context = door,
-    };
-
-    (void)issuer; /* ours, or it does not count */
-    memcpy(trust.cluster, door->ring.cluster, sizeof trust.cluster);
-    enum io_refusal refusal = identity_certificate_judge(&trust, certificate, &read);
-
-    if (refusal == IO_REFUSAL_NONE) {
-        ret_peer->role = read.role;
-        memcpy(ret_peer->name, read.name, sizeof ret_peer->name);
-    }
-    return refusal;
-}
-
-/* Use the node's present certificate in handshakes. */
-static int show_certificate(struct door *door)
-{
-    struct buf key;
-    struct io_tls_options options = {
-        .is_server = true,
-        .certificate = buf_slice(&door->ring.node.certificate),
-        .issuer = buf_slice(&door->ring.root_certificate),
-        .verify = verify,
-        .context = door,
-    };
-
-    buf_init(&key, IDENTITY_KEY_FILE_BYTES_MAX);
-    int rc = identity_key_to_der(&door->ring.node.key, &key);
-
-    options.key = buf_slice(&key);
-    if (rc == OK) {
-        rc = door->tls == NULL ? io_tls_create(door->io, &options, &door->tls)
-                               : io_tls_renew(door->io, door->tls, &options);
-    }
-    identity_buf_wipe(&key);
-    return rc;
-}
 
 /* ---- opening ---- */
 
@@ -86,7 +28,7 @@ int door_open_node(struct door *door, const uint8_t node_id[IDENTITY_ID_BYTES],
 {
     int rc = keyring_open_node(&door->ring, node_id, text);
 
-    return rc == OK ? show_certificate(door) : rc;
+    return rc == OK ? door__show_certificate(door) : rc;
 }
 
 /* ---- the local credential ---- */
@@ -239,7 +181,7 @@ static void job_on_done(struct io_job *job)
     door->is_busy = false;
     int rc = keyring_take(&door->ring, &door->update);
 
-    rc = rc == OK ? show_certificate(door) : rc;
+    rc = rc == OK ? door__show_certificate(door) : rc;
     if (rc == OK) {
         event_log(EVENT_INFO, "certificate-renewed", "until_ms=%llu card_epoch=%u",
                   (unsigned long long)door->ring.node.not_after_ms, door->ring.card.epoch);
@@ -289,6 +231,7 @@ void door_rotate(struct door *door, struct door_rotation *rotation)
 static void door_free(struct door *door)
 {
     io_tls_destroy(door->io, door->tls);
+    io_tls_destroy(door->io, door->peer_tls);
     proof_memory_fini(&door->memory);
     keyring_fini(&door->ring);
 }

@@ -1,7 +1,7 @@
 /* node/door.h -- who may come in: the node's keys, its side of TLS, and what a Hello has to
  * show.
  *
- * Layer: node (base, io, wire, identity)     Spec: docs/spec/identity.md
+ * Layer: node (base, io, wire, identity, meta)     Spec: docs/spec/identity.md
  *
  * Everything that is refused is counted by its reason, and said in at most one line a second
  * and reason. What somebody may do once inside is rights.h's.
@@ -20,6 +20,13 @@ struct door_rotation {
     void (*done)(struct door_rotation *rotation, int status, const char *text);
 };
 
+/* A node, as its certificate says. */
+struct door_member {
+    uint8_t id[IDENTITY_ID_BYTES];
+    const uint8_t *key; /* IDENTITY_KEY_BYTES; NULL: judged already */
+    uint64_t key_ms;    /* when the certificate begins */
+};
+
 /* What the door asks of the state. */
 struct door_hooks {
     void *context;
@@ -28,13 +35,16 @@ struct door_hooks {
     enum io_refusal (*token)(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
                              struct conn_who *ret_who);
     bool (*is_revoked)(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES]);
+    /* Whether a node may be one of this cluster: IO_REFUSAL_NONE or IO_REFUSAL_MEMBER. */
+    enum io_refusal (*member)(void *context, const struct door_member *member);
 };
 
 struct door {
     struct io *io;
     struct door_hooks hooks;
     struct keyring ring;
-    struct io_tls *tls;
+    struct io_tls *tls;      /* for who comes in */
+    struct io_tls *peer_tls; /* for the nodes that this one dials */
     struct proof_memory memory;
     bool is_plain_allowed; /* to peers on this machine */
     bool is_open;          /* the keys are there */
@@ -94,6 +104,24 @@ void door_forget(struct door *door);
 
 /* Make new keys, certificate, card and local secret; done() follows. */
 void door_rotate(struct door *door, struct door_rotation *rotation);
+
+/* ---- door_tls.c: handshakes ---- */
+
+/* What a stream to another node of the cluster is to connect with (io_stream.tls): it shows
+ * this node's certificate and takes nothing but that of a node. Lives until the door closes. */
+static inline struct io_tls *door_peer_tls(const struct door *door)
+{
+    return door->peer_tls;
+}
+
+/* Which node stands at the other end of a stream, dialled or accepted; whoever dials compares it
+ * with the one that was meant. Errors: IO_REFUSAL_ROLE it is no node; IO_REFUSAL_CERTIFICATE its
+ * name is no id; IO_REFUSAL_MEMBER it was removed. */
+enum io_refusal door_peer_id(const struct door *door, const struct io_peer *peer,
+                             uint8_t ret_id[IDENTITY_ID_BYTES]);
+
+/* Use the node's present certificate in handshakes from now on. */
+int door__show_certificate(struct door *door) CHECKED;
 
 /* ---- conn_hooks ---- */
 

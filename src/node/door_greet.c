@@ -1,7 +1,6 @@
 /* Who comes in: section 7 of docs/spec/identity.md, and the counting of section 8. */
-#include <string.h>
-
 #include "base/assert.h"
+#include "meta/meta.h"
 #include "node/door.h"
 #include "node/event.h"
 #include "proto/envelope.pb-c.h"
@@ -27,37 +26,24 @@ static uint32_t rights_of(uint32_t role)
     }
 }
 
-/* The member's number of the node whose id @name is in 32 hex digits: its last 8 bytes, little
- * endian; 0 when it is none. */
-static uint64_t node_number(const char *name)
-{
-    static const char digits[] = "0123456789abcdef";
-    uint64_t number = 0;
-
-    if (strlen(name) != 2 * (size_t)IDENTITY_ID_BYTES) {
-        return 0;
-    }
-    for (size_t i = 0; i < 16; i++) {
-        const char *digit = strchr(digits, name[16 + i]);
-
-        if (digit == NULL) {
-            return 0;
-        }
-        number |= (uint64_t)(digit - digits) << (8 * (i / 2) + (i % 2 == 0 ? 4 : 0));
-    }
-    return number;
-}
-
 /* ---- one kind of credential each ---- */
 
-static enum io_refusal greet_certificate(const struct io_peer *peer, struct conn_who *ret_who)
+static enum io_refusal greet_certificate(const struct door *door, const struct io_peer *peer,
+                                         struct conn_who *ret_who)
 {
+    uint8_t id[IDENTITY_ID_BYTES];
+
     if (!peer->is_encrypted || peer->role == IDENTITY_ROLE_NONE) {
         return IO_REFUSAL_NO_CREDENTIAL;
     }
     ret_who->roles = rights_of(peer->role);
-    ret_who->node = peer->role == IDENTITY_ROLE_NODE ? node_number(peer->name) : 0;
-    return IO_REFUSAL_NONE;
+    if (peer->role != IDENTITY_ROLE_NODE) {
+        return IO_REFUSAL_NONE;
+    }
+    enum io_refusal refusal = door_peer_id(door, peer, id);
+
+    ret_who->node = refusal == IO_REFUSAL_NONE ? meta_number(id) : 0;
+    return refusal;
 }
 
 static enum io_refusal greet_local(struct door *door, const struct io_peer *peer,
@@ -112,6 +98,9 @@ static const char *text_of(enum io_refusal refusal)
     if (refusal == IO_REFUSAL_TOKEN) {
         return "the token is unknown, revoked or has ended, or did not come over TLS";
     }
+    if (refusal == IO_REFUSAL_MEMBER || refusal == IO_REFUSAL_CERTIFICATE) {
+        return "this node is no member of the cluster any more, or has another key by now";
+    }
     if (refusal == IO_REFUSAL_REPLAY) {
         return "this Hello was taken before";
     }
@@ -131,7 +120,7 @@ static enum io_refusal greet(struct door *door, const struct io_peer *peer,
     case CARILLON__CREDENTIAL_KIND__CREDENTIAL_TOKEN:
         return greet_token(door, peer, credential, ret_who);
     default:
-        return greet_certificate(peer, ret_who);
+        return greet_certificate(door, peer, ret_who);
     }
 }
 

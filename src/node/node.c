@@ -80,7 +80,8 @@ static int restore_begin(void *context, uint32_t group, uint64_t index)
         .group = group,
     };
 
-    if (group != NODE_GROUP_SHARD) {
+    if (group == NODE_GROUP_META) {
+        node__meta_restore_begin(node);
         return OK;
     }
     if (node->enrol != NULL) {
@@ -97,14 +98,18 @@ static int restore_chunk(void *context, uint32_t group, struct slice chunk)
 {
     struct node *node = context;
 
-    return group == NODE_GROUP_SHARD ? enrol_restore_chunk(node->enrol, chunk) : OK;
+    return group == NODE_GROUP_META ? node__meta_restore_chunk(node, chunk)
+                                    : enrol_restore_chunk(node->enrol, chunk);
 }
 
 static int restore_end(void *context, uint32_t group)
 {
     struct node *node = context;
 
-    if (group != NODE_GROUP_SHARD || node->applied == 0) {
+    if (group == NODE_GROUP_META) {
+        return node__meta_restore_end(node);
+    }
+    if (node->applied == 0) {
         return OK;
     }
     int rc = enrol_restore_end(node->enrol);
@@ -120,7 +125,9 @@ static void snapshot_begin(void *context, uint32_t group)
 {
     struct node *node = context;
 
-    if (group == NODE_GROUP_SHARD) {
+    if (group == NODE_GROUP_META) {
+        node__meta_snapshot_begin(node);
+    } else {
         int rc = enrol_snapshot_begin(node->enrol);
 
         ASSERT(rc == OK); /* the engine writes one at a time */
@@ -136,8 +143,8 @@ static int snapshot_step(void *context, uint32_t group, struct buf *out)
 {
     struct node *node = context;
 
-    if (group != NODE_GROUP_SHARD) {
-        return OK;
+    if (group == NODE_GROUP_META) {
+        return node__meta_snapshot_step(node, out);
     }
     if (audit_synced_index(node->audit) < node->snapshot_audit) {
         return SM_PENDING;
@@ -170,7 +177,8 @@ static void on_role(void *context, uint32_t group, bool is_leading, uint64_t ter
 {
     struct node *node = context;
 
-    if (group != NODE_GROUP_SHARD) {
+    if (group == NODE_GROUP_META) {
+        node__meta_role(node, is_leading);
         return;
     }
     node->is_leading = is_leading;
@@ -236,6 +244,7 @@ static void node_free(struct node *node)
     buf_fini(&node->body);
     buf_fini(&node->text);
     buf_fini(&node->notes);
+    buf_fini(&node->meta_bytes);
     arena_fini(&arena);
 }
 
@@ -359,6 +368,7 @@ static void on_clock(struct io_timer *timer)
         fail(node, "the audit trail cannot be written: the disk failed");
         return;
     }
+    node__members_look(node);
     if (!node->is_leading) {
         node__serve(node);
         io_timer_start(node->io, timer, CLOCK_MS, on_clock);
@@ -484,6 +494,7 @@ static struct node *node_create(struct io *io, const struct node_config *config)
     buf_init(&node->body, NODE_REPLY_BODY_BYTES_MAX);
     buf_init(&node->text, NODE_TEXT_BYTES_MAX);
     buf_init(&node->notes, NODE_REPLY_BODY_BYTES_MAX);
+    buf_init(&node->meta_bytes, META_STATE_BYTES_MAX);
     node->pending = arena_alloc(&node->arena, NODE_PENDING_MAX * sizeof *node->pending);
     list_init(&node->queries);
     list_init(&node->long_queries);
@@ -560,7 +571,7 @@ static int open_connections(struct node *node)
     node->conns.hooks = (struct conn_hooks){
         node, node__request, on_arrive, on_greet, on_refused,
     };
-    node->door.hooks = (struct door_hooks){node, find_token, is_revoked};
+    node->door.hooks = (struct door_hooks){node, find_token, is_revoked, node__member_judge};
     node->door.is_plain_allowed = strcmp(node->config.plain, "loopback") == 0;
     if (rc == OK) {
         door_prepare(&node->door, node->config.runtime_folder, node->config.listen);

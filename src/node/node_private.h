@@ -1,12 +1,13 @@
 /* node/node_private.h -- the node's state, shared by the files of this room.
  *
- * Layer: node (base, io, wire, log, campus, search, enrol)
+ * Layer: node (base, io, wire, log, meta, campus, search, enrol)
  */
 #ifndef CARILLON_NODE_NODE_PRIVATE_H
 #define CARILLON_NODE_NODE_PRIVATE_H
 
 #include "base/sm.h"
 #include "enrol/enrol.h"
+#include "meta/meta.h"
 #include "node/audit.h"
 #include "node/conn.h"
 #include "node/door.h"
@@ -14,6 +15,7 @@
 #include "node/histogram.h"
 #include "node/link.h"
 #include "node/node.h"
+#include "proto/meta.pb-c.h"
 #include "proto/operator.pb-c.h"
 #include "search/search.h"
 #include "wire/envelope.h"
@@ -136,6 +138,9 @@ struct node {
     struct arena scratch; /* one request or one entry at a time */
     struct engine_raft raft;
     struct engine *engine;
+    struct meta meta; /* who the cluster's nodes are */
+    struct buf meta_bytes; /* its snapshot, being written or restored */
+    uint64_t own_proposed; /* the entry that puts this node there; 0: none is on its way */
     struct enrol *enrol;
     struct search_index *search;
     uint64_t search_reserved; /* for the chunks in flight */
@@ -195,6 +200,7 @@ struct node {
     bool is_listening;
     bool is_port_refused; /* why the start failed */
     bool is_leading; /* the shard */
+    bool is_leading_meta;
     bool is_serving; /* connections are taken */
     bool is_writable;
     bool is_failed;
@@ -262,6 +268,46 @@ void node__peers_stop(struct node *node);
 
 /* To a change of which nobody knows whether it happened. */
 void node__answer_unknown(struct node *node, struct conn *conn, uint64_t id);
+
+/* node__answer with a message. */
+void node__answer_message(struct node *node, struct conn_name name, uint64_t id,
+                          const ProtobufCMessage *message);
+
+/* ---- members.c: who the cluster's nodes are */
+
+/* engine_hooks, of the meta group. */
+void node__meta_restore_begin(struct node *node);
+int node__meta_restore_chunk(struct node *node, struct slice chunk) CHECKED;
+int node__meta_restore_end(struct node *node) CHECKED;
+void node__meta_snapshot_begin(struct node *node);
+int node__meta_snapshot_step(struct node *node, struct buf *out) CHECKED;
+void node__meta_apply(struct node *node, uint64_t index, struct slice payload, bool is_replay);
+void node__meta_role(struct node *node, bool is_leading);
+
+/* Judge @entry, stamp it and propose it. Errors: as meta_check, and as engine_propose. */
+int node__meta_propose(struct node *node, struct meta_entry *entry,
+                       uint64_t *ret_index) CHECKED;
+
+/* See to it that the state says of this node what it is, when it is for this node to say. */
+void node__members_look(struct node *node);
+
+/* Where others find this node. */
+void node__own_address(const struct node *node, char ret_address[META_ADDRESS_BYTES_MAX + 1]);
+
+/* door_hooks.member */
+enum io_refusal node__member_judge(void *context, const struct door_member *peer);
+
+struct node_members {
+    Carillon__Member rows[META_ROWS_MAX];
+    Carillon__Member *list[META_ROWS_MAX];
+    uint32_t count;
+};
+
+/* All members, pointing into the state. */
+void node__members_pack(const struct node *node, struct node_members *out);
+
+/* The method of that name. */
+void node__members(struct node *node, struct conn *conn, uint64_t id);
 
 /* ---- write.c: a change on its way */
 

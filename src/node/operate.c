@@ -70,17 +70,6 @@ static void status_activity(struct node *node, Carillon__StatusReply *reply)
     }
 }
 
-static void reply_message(struct node *node, struct conn_name conn, uint64_t id,
-                          const ProtobufCMessage *message)
-{
-    buf_clear(&node->body);
-    int rc = wire_pack(message, &node->body);
-    node__answer(node, conn,
-                 &(struct conn_answer){.id = id,
-                                       .status = rc == OK ? OK : ERR_NOSPACE_REPLY,
-                                       .body = buf_slice(&node->body)});
-}
-
 static void status(struct node *node, struct conn *conn, uint64_t id)
 {
     Carillon__StatusReply reply = CARILLON__STATUS_REPLY__INIT;
@@ -99,7 +88,7 @@ static void status(struct node *node, struct conn *conn, uint64_t id)
     status_log(node, &reply);
     status_activity(node, &reply);
     node__status_refusals(node, &refusals, &reply);
-    reply_message(node, conn->name, id, &reply.base);
+    node__answer_message(node, conn->name, id, &reply.base);
 }
 
 /* ---- what waits
@@ -146,7 +135,7 @@ static void on_snapshot(struct engine_snapshot *snapshot, int status)
         reply.index = engine.snapshot_index;
         reply.bytes = engine.snapshot_bytes;
         reply.duration_ms = (io_now_ns(node->io) - wait->began_ns) / 1000000;
-        reply_message(node, wait->conn, wait->id, &reply.base);
+        node__answer_message(node, wait->conn, wait->id, &reply.base);
     } else {
         answer_status(wait, status);
     }
@@ -257,6 +246,8 @@ void node__operate(struct node *node, struct conn *conn, uint64_t id,
         node__keys(node, conn, id);
     } else if (method->number == CARILLON__METHOD__METHOD_ROTATE) {
         node__rotate(node, conn, id);
+    } else if (method->number == CARILLON__METHOD__METHOD_MEMBERS) {
+        node__members(node, conn, id);
     } else {
         ASSERT(method->number == CARILLON__METHOD__METHOD_AUDIT);
         audit(node, conn, id, body);

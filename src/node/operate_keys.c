@@ -43,18 +43,6 @@ static void describe_root(struct key_line *line, const struct keyring *ring)
     line->info.is_here = ring->has_root_key;
 }
 
-static void answer_message(struct node *node, struct conn_name name, uint64_t id,
-                           const ProtobufCMessage *message)
-{
-    buf_clear(&node->body);
-    int rc = wire_pack(message, &node->body);
-
-    node__answer(node, name,
-                 &(struct conn_answer){.id = id,
-                                       .status = rc == OK ? OK : ERR_NOSPACE_REPLY,
-                                       .body = buf_slice(&node->body)});
-}
-
 void node__keys(struct node *node, struct conn *conn, uint64_t id)
 {
     const struct keyring *ring = &node->door.ring;
@@ -73,7 +61,7 @@ void node__keys(struct node *node, struct conn *conn, uint64_t id)
     reply.root_certificate = wire_binary(buf_slice(&ring->root_certificate));
     reply.n_keys = 3;
     reply.keys = infos;
-    answer_message(node, conn->name, id, &reply.base);
+    node__answer_message(node, conn->name, id, &reply.base);
 }
 
 /* ---- rotating ---- */
@@ -98,7 +86,7 @@ static void on_rotated(struct door_rotation *done, int status, const char *text)
         reply.card_epoch = ring->card.epoch;
         reply.node_fingerprint = wire_binary(slice_from(fingerprint, sizeof fingerprint));
         reply.not_after_ms = ring->node.not_after_ms;
-        answer_message(node, rotation->conn, rotation->id, &reply.base);
+        node__answer_message(node, rotation->conn, rotation->id, &reply.base);
     } else {
         node__answer(node, rotation->conn,
                      &(struct conn_answer){.id = rotation->id, .status = status, .text = text});

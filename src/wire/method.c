@@ -1,6 +1,7 @@
 #include "wire/method.h"
 
 #include "proto/identity.pb-c.h"
+#include "proto/meta.pb-c.h"
 #include "proto/operator.pb-c.h"
 #include "proto/peer.pb-c.h"
 #include "proto/registrar.pb-c.h"
@@ -58,6 +59,7 @@ static const struct method methods[] = {
     ROW(ROTATE,         "node.rotate",          NODE,  OPERATOR,  60000, rotate_request,         rotate_reply,         "ERR_GONE ERR_BUSY"),
     ROW(PEER,           "peer.messages",        PEER,  NODE,      1000,  peer_request,           peer_reply,           ""),
     ROW(FORWARD,        "peer.forward",         PEER,  NODE,      10000, forward_request,        peer_reply,           ""),
+    ROW(MEMBERS,        "node.members",         NODE,  REGISTRAR, 5000,  members_request,        members_reply,        ""),
 };
 /* clang-format on */
 

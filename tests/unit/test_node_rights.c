@@ -50,6 +50,7 @@ static const struct {
     {"node.rotate",            "O"},
     {"peer.messages",          "N"},
     {"peer.forward",           "N"},
+    {"node.members",           "RO"},
 };
 /* clang-format on */
 
