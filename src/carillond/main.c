@@ -16,13 +16,16 @@
 #include "io_uv/io_uv.h"
 #include "node/config.h"
 #include "node/event.h"
+#include "node/join.h"
 #include "node/node.h"
 
-enum { TEXT_BYTES_MAX = 64 << 10, OPTION_PRINT_CONFIG = 256, OPTION_SET, OPTION_PORT_FILE };
+enum { TEXT_BYTES_MAX = 64 << 10, OPTION_PRINT_CONFIG = 256, OPTION_SET, OPTION_PORT_FILE, OPTION_JOIN };
 
 struct daemon {
     struct io_uv *world;
     struct node *node;
+    struct node_join join;
+    int join_status;
     struct node_config config;
     struct buf text;
     const char *config_file;
@@ -44,6 +47,7 @@ static const struct argp_option options[] = {
     {"config",                               'c', "FILE", 0, "read settings from FILE (libconfig)", 0},
     {"data",                                'd', "FOLDER", 0, "keep the data in FOLDER", 0},
     {"listen", 'l', "ADDRESS:PORT", 0, "serve there; port 0 takes a free one", 0},
+    {"join", OPTION_JOIN, "INVITE", 0, "become a node of another's cluster, by what `carillon node invite` prints there", 0},
     {"memory",                                      'm', "BYTES", 0, "memory for state and index, such as 4G", 0},
     {"set",    OPTION_SET, "NAME=VALUE", 0, "any setting of the configuration file", 0},
     {"port-file",                                     OPTION_PORT_FILE, "FILE", 0, "write the served port into FILE when ready", 0},
@@ -84,6 +88,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case 'l':
         set_or_exit(daemon, "listen", value);
+        return 0;
+    case OPTION_JOIN:
+        set_or_exit(daemon, "join", value);
         return 0;
     case 'm':
         set_or_exit(daemon, "memory_bytes_max", value);
@@ -198,8 +205,42 @@ static void advise_huge(void *block, size_t bytes)
     (void)madvise((char *)block + (from - (uintptr_t)block), to - from, MADV_HUGEPAGE);
 }
 
+static void on_joined(struct node_join *joining, int status)
+{
+    struct daemon *daemon = CONTAINER_OF(joining, struct daemon, join);
+
+    daemon->join_status = status;
+    io_uv_stop(daemon->world);
+}
+
+/* Become one of a cluster that is there, if that was asked for. */
+static int join(struct daemon *daemon)
+{
+    struct node_join *joining = &daemon->join;
+
+    if (daemon->config.join[0] == '\0') {
+        return OK;
+    }
+    int rc = node_join_start(joining, io_uv_world(daemon->world), &daemon->config, on_joined);
+
+    if (rc == SM_PENDING) {
+        io_uv_run(daemon->world);
+        rc = daemon->join_status;
+    }
+    if (rc != OK) {
+        (void)fprintf(stderr, "carillond: cannot join: %s\n", buf_text(&joining->text));
+    }
+    node_join_fini(joining);
+    return rc;
+}
+
 static int serve(struct daemon *daemon)
 {
+    int joined = join(daemon);
+
+    if (joined != OK) {
+        return error_exit_code(joined);
+    }
     int rc =
         node_open(io_uv_world(daemon->world), &daemon->config, &daemon->node, &daemon->text);
 

@@ -202,6 +202,14 @@ bool enrol_token_find(const struct enrol *enrol, const uint8_t hash[ENROL_TOKEN_
                       uint64_t wall_ms, struct enrol_token_view *ret_view);
 bool enrol_token_is_live(const struct enrol *enrol, uint32_t number, uint64_t wall_ms);
 
+
+/* Of a token by its number: the hash it is known by, and its end. */
+struct enrol_token_secret {
+    const uint8_t *hash; /* ENROL_TOKEN_HASH_BYTES, borrowed */
+    uint64_t expires_ms;
+};
+struct enrol_token_secret enrol_token_secret(const struct enrol *enrol, uint32_t number);
+
 bool enrol_certificate_is_revoked(const struct enrol *enrol,
                                   const uint8_t hash[ENROL_TOKEN_HASH_BYTES]);
 

@@ -85,6 +85,13 @@ bool enrol_token_is_live(const struct enrol *enrol, uint32_t number, uint64_t wa
     return number < enrol->tokens.count && is_live(token_at(enrol, number), wall_ms);
 }
 
+struct enrol_token_secret enrol_token_secret(const struct enrol *enrol, uint32_t number)
+{
+    const struct enrol_token *token = token_at(enrol, number);
+
+    return (struct enrol_token_secret){token->hash, token->expires_ms};
+}
+
 bool enrol_certificate_is_revoked(const struct enrol *enrol,
                                   const uint8_t hash[ENROL_TOKEN_HASH_BYTES])
 {

@@ -28,6 +28,7 @@ enum identity_role {
     IDENTITY_ROLE_REGISTRAR = 4,
     IDENTITY_ROLE_OPERATOR = 8,
     IDENTITY_ROLE_NODE = 16,
+    IDENTITY_ROLE_INVITED = 32, /* by an invite; in no certificate */
 };
 
 /* "operator"; NULL for what is not one role. */

@@ -140,9 +140,30 @@ static bool has_card(struct keyring *ring)
     return rc != ERR_GONE;
 }
 
-static int root_settle(struct keyring *ring, struct identity_key *key, bool is_new,
+/* Whether the folder may be given a root of its own. */
+static int root_may_make(struct keyring *ring, enum keyring_start start, struct buf *text)
+{
+    struct identity_key node = {0};
+
+    if (start == KEYRING_JOINED || (start == KEYRING_FOUND && has_card(ring))) {
+        return say(ring, text, "root.crt", ERR_DAMAGED,
+                   "the cluster's root is lost; put root.crt (and root.key) back");
+    }
+    int rc = start == KEYRING_NEW ? read_key(ring, "node.key", &node, text) : ERR_GONE;
+
+    identity_key_fini(&node);
+    if (rc == OK) {
+        return say(ring, text, "node.key", ERR_CONFIG,
+                   "this folder began to join a cluster and did not come to the end; start with "
+                   "--join and the invite again, or with an empty folder");
+    }
+    return rc == ERR_GONE ? OK : rc;
+}
+
+static int root_settle(struct keyring *ring, struct identity_key *key, enum keyring_start start,
                        uint8_t cluster[IDENTITY_ID_BYTES], struct buf *text)
 {
+    bool is_new = start == KEYRING_NEW;
     uint8_t of_key[IDENTITY_ID_BYTES] = {0};
     int rc = read_key(ring, "root.key", key, text);
     int certificate_rc = OK;
@@ -154,9 +175,9 @@ static int root_settle(struct keyring *ring, struct identity_key *key, bool is_n
         return rc != OK && rc != ERR_GONE ? rc : certificate_rc;
     }
     if (rc == ERR_GONE && (certificate_rc == ERR_GONE || is_new)) {
-        if (!is_new && has_card(ring)) {
-            return say(ring, text, "root.crt", ERR_DAMAGED,
-                       "the cluster's root is lost; put root.crt (and root.key) back");
+        rc = root_may_make(ring, start, text);
+        if (rc != OK) {
+            return rc;
         }
         rc = root_make_key(ring, key);
         certificate_rc = ERR_GONE;
@@ -219,13 +240,13 @@ static int make(struct keyring *ring, unsigned parts, struct buf *text)
     return keyring_take(ring, &update);
 }
 
-int keyring_open(struct keyring *ring, struct io *io, const char *data_folder, bool is_new,
-                 uint8_t cluster[IDENTITY_ID_BYTES], struct buf *text)
+int keyring_open(struct keyring *ring, struct io *io, const char *data_folder,
+                 enum keyring_start start, uint8_t cluster[IDENTITY_ID_BYTES], struct buf *text)
 {
     struct identity_key key = {0};
     uint8_t of_key[IDENTITY_ID_BYTES];
 
-    *ring = (struct keyring){.io = io};
+    *ring = (struct keyring){.io = io, .is_joined = start == KEYRING_JOINED};
     buf_init(&ring->root_certificate, IDENTITY_CERTIFICATE_BYTES_MAX);
     buf_init(&ring->card_bytes, CARD_BYTES_MAX + 1);
     buf_init(&ring->node.certificate, IDENTITY_CERTIFICATE_BYTES_MAX);
@@ -238,7 +259,7 @@ int keyring_open(struct keyring *ring, struct io *io, const char *data_folder, b
     if (rc != OK) {
         return say_io(ring, text, "", rc);
     }
-    rc = root_settle(ring, &key, is_new, cluster, text);
+    rc = root_settle(ring, &key, start, cluster, text);
     if (rc == OK) {
         identity_cluster_id(&ring->root, of_key);
         ring->is_adopted = memcmp(of_key, ring->cluster, sizeof of_key) != 0;

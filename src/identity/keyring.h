@@ -28,6 +28,7 @@ struct keyring {
     char folder[KEYRING_PATH_BYTES];
     uint8_t cluster[IDENTITY_ID_BYTES];
     uint8_t node_id[IDENTITY_ID_BYTES];
+    bool is_joined;           /* the root key is another node's */
     bool is_adopted;          /* the cluster's id is not its root key's hash */
     bool has_root_key;        /* root.key was there when last looked at */
     struct identity_key root; /* the public key alone */
@@ -48,21 +49,31 @@ enum keyring_part {
     KEYRING_OPERATOR_CERTIFICATE = 8,
     KEYRING_CARD = 16,
     KEYRING_SECRET = 32,
-    KEYRING_SIGNED = KEYRING_NODE_CERTIFICATE | KEYRING_OPERATOR_CERTIFICATE | KEYRING_CARD,
+    KEYRING_GUEST = 64, /* a certificate for another node; no file */
+    KEYRING_SIGNED = KEYRING_NODE_CERTIFICATE | KEYRING_OPERATOR_CERTIFICATE | KEYRING_CARD |
+                     KEYRING_GUEST,
     KEYRING_ROTATION =
         KEYRING_NODE_KEY | KEYRING_NODE_CERTIFICATE | KEYRING_CARD | KEYRING_SECRET,
 };
 
 /* ---- opening: waits for the disk, before the node serves */
 
-/* Find or make DATA/keys, the root key and the local secret. @cluster is the recorded id, or,
- * if @is_new, is set to the root key's.
+/* What is known of the folder beforehand. */
+enum keyring_start {
+    KEYRING_FOUND,  /* it has its identity */
+    KEYRING_NEW,    /* it is being made: so is a cluster */
+    KEYRING_JOINED, /* it belongs to a cluster that was there: no root is ever made */
+};
+
+/* Find or make DATA/keys, the root key and the local secret. @cluster is the recorded id, or, of
+ * a KEYRING_NEW one, is set to the root key's.
  *
- * Errors: ERR_PERMISSION others can read a key; ERR_DAMAGED; ERR_IO, ERR_DISK_FULL. @text says
+ * Errors: ERR_PERMISSION others can read a key; ERR_DAMAGED; ERR_CONFIG a join was begun there
+ * and not ended; ERR_IO, ERR_DISK_FULL. @text says
  * which file and what to do. The ring may be given to keyring_fini in any case.
  */
-int keyring_open(struct keyring *ring, struct io *io, const char *data_folder, bool is_new,
-                 uint8_t cluster[IDENTITY_ID_BYTES], struct buf *text) CHECKED;
+int keyring_open(struct keyring *ring, struct io *io, const char *data_folder,
+                 enum keyring_start start, uint8_t cluster[IDENTITY_ID_BYTES], struct buf *text) CHECKED;
 
 /* Find or make all the rest. Errors: as keyring_open; ERR_GONE the root key is needed and is
  * not there. */
@@ -83,8 +94,11 @@ struct keyring_update {
         uint8_t node_seed[IDENTITY_KEY_BYTES];
         uint8_t operator_seed[IDENTITY_KEY_BYTES];
         uint8_t secret[PROOF_SECRET_BYTES];
-        uint8_t serials[2][IDENTITY_SERIAL_BYTES];
+        uint8_t serials[3][IDENTITY_SERIAL_BYTES];
     } random;
+    uint8_t guest_id[IDENTITY_ID_BYTES]; /* KEYRING_GUEST: set after planning */
+    uint8_t guest_key[IDENTITY_KEY_BYTES];
+    struct keyring_pair guest; /* its certificate alone; read it before taking */
     struct keyring_pair node; /* what was made */
     struct keyring_pair operator;
     struct card card;

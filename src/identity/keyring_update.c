@@ -39,6 +39,10 @@ unsigned keyring_due(const struct keyring *ring, uint64_t wall_ms)
          memcmp(ring->card.node_key, ring->node.key.bytes, sizeof ring->card.node_key) != 0)) {
         due |= KEYRING_CARD;
     }
+    /* The card and the operator's certificate are kept where the root key is. */
+    if (ring->is_joined && !ring->has_root_key) {
+        due &= KEYRING_NODE_KEY | KEYRING_NODE_CERTIFICATE;
+    }
     return ring->has_secret ? due : due | KEYRING_SECRET;
 }
 
@@ -49,6 +53,7 @@ void keyring_plan(const struct keyring *ring, unsigned parts, struct keyring_upd
     io_random(ring->io, &ret_update->random, sizeof ret_update->random);
     buf_init(&ret_update->node.certificate, IDENTITY_CERTIFICATE_BYTES_MAX);
     buf_init(&ret_update->operator.certificate, IDENTITY_CERTIFICATE_BYTES_MAX);
+    buf_init(&ret_update->guest.certificate, IDENTITY_CERTIFICATE_BYTES_MAX);
     buf_init(&ret_update->card_bytes, CARD_BYTES_MAX + 1);
 }
 
@@ -166,6 +171,29 @@ static int make_operator_certificate(struct io *io, struct keyring_update *updat
     return make_certificate(io, update, "operator.crt", &plan, &update->operator);
 }
 
+static int make_guest_certificate(struct keyring_update *update, const struct identity_key *root)
+{
+    char name[2 * IDENTITY_ID_BYTES + 1];
+    struct identity_key subject = {0};
+    struct identity_certificate_plan plan =
+        plan_of(update, root, IDENTITY_ROLE_NODE, IDENTITY_NODE_DAYS);
+    int rc = identity_key_public(slice_from(update->guest_key, sizeof update->guest_key),
+                                 &subject);
+
+    if (rc != OK) {
+        return fail(update, "", rc, "the node's key is none");
+    }
+    hex_encode(slice_from(update->guest_id, IDENTITY_ID_BYTES), name);
+    plan.name = name;
+    plan.subject = &subject;
+    memcpy(plan.serial, update->random.serials[2], sizeof plan.serial);
+    rc = identity_certificate_issue(&plan, &update->guest.certificate);
+    update->guest.not_before_ms = plan.not_before_ms;
+    update->guest.not_after_ms = plan.not_after_ms;
+    identity_key_fini(&subject);
+    return rc;
+}
+
 static int make_card(struct io *io, struct keyring_update *update,
                      const struct identity_key *root)
 {
@@ -231,6 +259,9 @@ static int make_signed(struct io *io, struct keyring_update *update)
     }
     if (rc == OK && (update->parts & KEYRING_OPERATOR_CERTIFICATE) != 0) {
         rc = make_operator_certificate(io, update, &root);
+    }
+    if (rc == OK && (update->parts & KEYRING_GUEST) != 0) {
+        rc = make_guest_certificate(update, &root);
     }
     if (rc == OK && (update->parts & KEYRING_CARD) != 0) {
         rc = make_card(io, update, &root);
@@ -299,6 +330,7 @@ int keyring_take(struct keyring *ring, struct keyring_update *update)
     identity_key_fini(&update->operator.key);
     buf_fini(&update->node.certificate);
     buf_fini(&update->operator.certificate);
+    buf_fini(&update->guest.certificate);
     buf_fini(&update->card_bytes);
     identity_wipe(update, sizeof *update);
     return status;

@@ -6,15 +6,18 @@
 #include "base/hash.h"
 #include "log/bytes.h"
 
-/* "CLRI", version, cluster, node, shards, crc. */
+/* "CLRI", version, cluster, node, shards, from version 2 on flags, crc. */
 enum {
-    IDENTITY_FORMAT = 1,
+    IDENTITY_FORMAT = 2,
+    IDENTITY_FORMAT_FIRST = 1,
     AT_VERSION = 4,
     AT_CLUSTER = 8,
     AT_NODE = AT_CLUSTER + LOG_ID_BYTES,
     AT_SHARDS = AT_NODE + LOG_ID_BYTES,
-    AT_CRC = AT_SHARDS + 4,
+    AT_FLAGS = AT_SHARDS + 4,
+    AT_CRC = AT_FLAGS + 4,
     IDENTITY_BYTES = AT_CRC + 4,
+    FLAG_JOINED = 1,
 };
 
 uint64_t log_identity_hash(const struct log_identity *identity)
@@ -42,12 +45,43 @@ void log_identity_make(struct io *io, uint32_t shards, struct log_identity *ret_
     io_random(io, ret_identity->cluster, LOG_ID_BYTES);
     io_random(io, ret_identity->node, LOG_ID_BYTES);
     ret_identity->shards = shards;
+    ret_identity->is_joined = false;
+}
+
+static int decode(const uint8_t *bytes, size_t len, struct log_identity *ret_identity)
+{
+    uint32_t version = len >= AT_CLUSTER ? bytes_get_u32(bytes + AT_VERSION) : 0;
+    size_t at_crc = version == IDENTITY_FORMAT_FIRST ? AT_FLAGS : AT_CRC;
+    uint32_t flags = 0;
+
+    if (len < AT_CLUSTER || memcmp(bytes, "CLRI", 4) != 0) {
+        return ERR_DAMAGED;
+    }
+    if (len >= 8 && version > IDENTITY_FORMAT &&
+        bytes_get_u32(bytes + len - 4) == crc32c(0, bytes, len - 4)) {
+        return ERR_VERSION;
+    }
+    if (len != at_crc + 4 || version < IDENTITY_FORMAT_FIRST || version > IDENTITY_FORMAT ||
+        bytes_get_u32(bytes + at_crc) != crc32c(0, bytes, at_crc)) {
+        return ERR_DAMAGED;
+    }
+    if (version != IDENTITY_FORMAT_FIRST) {
+        flags = bytes_get_u32(bytes + AT_FLAGS);
+    }
+    if ((flags & ~(uint32_t)FLAG_JOINED) != 0) {
+        return ERR_VERSION;
+    }
+    memcpy(ret_identity->cluster, bytes + AT_CLUSTER, LOG_ID_BYTES);
+    memcpy(ret_identity->node, bytes + AT_NODE, LOG_ID_BYTES);
+    ret_identity->shards = bytes_get_u32(bytes + AT_SHARDS);
+    ret_identity->is_joined = flags == FLAG_JOINED;
+    return OK;
 }
 
 int log_identity_read(struct io *io, const char *folder, struct log_identity *ret_identity)
 {
     char path[LOG_PATH_BYTES];
-    uint8_t bytes[IDENTITY_BYTES + 1];
+    uint8_t bytes[2 * IDENTITY_BYTES]; /* of later versions too */
     struct io_file *file;
     size_t len;
 
@@ -60,20 +94,7 @@ int log_identity_read(struct io *io, const char *folder, struct log_identity *re
     }
     status = io_file_read(io, file, 0, bytes, sizeof bytes, &len);
     io_file_close(io, file);
-    if (status != OK) {
-        return status;
-    }
-    if (len != IDENTITY_BYTES || memcmp(bytes, "CLRI", 4) != 0 ||
-        bytes_get_u32(bytes + AT_CRC) != crc32c(0, bytes, AT_CRC)) {
-        return ERR_DAMAGED;
-    }
-    if (bytes_get_u32(bytes + AT_VERSION) != IDENTITY_FORMAT) {
-        return ERR_VERSION;
-    }
-    memcpy(ret_identity->cluster, bytes + AT_CLUSTER, LOG_ID_BYTES);
-    memcpy(ret_identity->node, bytes + AT_NODE, LOG_ID_BYTES);
-    ret_identity->shards = bytes_get_u32(bytes + AT_SHARDS);
-    return OK;
+    return status == OK ? decode(bytes, len, ret_identity) : status;
 }
 
 static int write_whole(struct io *io, const char *path, struct slice bytes)
@@ -126,6 +147,7 @@ int log_identity_write(struct io *io, const char *folder, const struct log_ident
     memcpy(bytes + AT_CLUSTER, identity->cluster, LOG_ID_BYTES);
     memcpy(bytes + AT_NODE, identity->node, LOG_ID_BYTES);
     bytes_put_u32(bytes + AT_SHARDS, identity->shards);
+    bytes_put_u32(bytes + AT_FLAGS, identity->is_joined ? FLAG_JOINED : 0);
     bytes_put_u32(bytes + AT_CRC, crc32c(0, bytes, AT_CRC));
     return log_file_replace(io, folder, "identity", slice_from(bytes, sizeof bytes));
 }

@@ -13,6 +13,7 @@ struct log_identity {
     uint8_t cluster[LOG_ID_BYTES];
     uint8_t node[LOG_ID_BYTES];
     uint32_t shards; /* groups 1..shards; fixed when the cluster is created */
+    bool is_joined;  /* the node came to a cluster that was there: its groups began without members */
 };
 
 /* The 64 bits of it that every record carries. */

@@ -29,6 +29,7 @@ static const struct setting settings[] = {
     {"data_folder",        SETTING_TEXT,  AT(data_folder),        1,        CONFIG_PATH_BYTES,    "where the log, the snapshots and the audit files live"},
     {"listen",             SETTING_TEXT,  AT(listen),             1,        CONFIG_ADDRESS_BYTES, "address and port for clients; from other machines they come with TLS only"},
     {"advertise",          SETTING_TEXT,  AT(advertise),          0,        CONFIG_ADDRESS_BYTES, "address and port where other nodes and clients find this node; empty: as in listen"},
+    {"join",               SETTING_TEXT,  AT(join),               0,        CONFIG_INVITE_BYTES,  "with an empty data folder: join the cluster of this invite; later it may stay or go"},
     {"name",               SETTING_TEXT,  AT(name),               0,        CONFIG_NAME_BYTES,    "the node's name, for people; empty: the machine's"},
     {"plain",              SETTING_TEXT,  AT(plain),              1,        CONFIG_WORD_BYTES,    "who may connect without TLS: \"loopback\" (with the local credential) or \"never\""},
     {"runtime_folder",     SETTING_TEXT,  AT(runtime_folder),     1,        CONFIG_FOLDER_BYTES,  "where clients on this machine find the local credential"},
@@ -344,11 +345,11 @@ int node_config_finish(struct node_config *config, struct buf *text)
                                                          : rc;
 }
 
-int node_config_listen_split(const struct node_config *config,
-                             char ret_address[CONFIG_ADDRESS_BYTES], uint16_t *ret_port)
+int node_config_address_split(const char *text, char ret_address[CONFIG_ADDRESS_BYTES],
+                              uint16_t *ret_port)
 {
-    const char *colon = strrchr(config->listen, ':');
-    const char *from = config->listen;
+    const char *colon = strrchr(text, ':');
+    const char *from = text;
     uint64_t port;
 
     if (colon == NULL || colon == from) {
@@ -362,10 +363,19 @@ int node_config_listen_split(const struct node_config *config,
     if (slice_parse_u64(slice_from_text(colon + 1), UINT16_MAX, &port) != OK) {
         return ERR_ADDRESS;
     }
+    if (len >= CONFIG_ADDRESS_BYTES) {
+        return ERR_ADDRESS;
+    }
     memcpy(ret_address, from, len);
     ret_address[len] = '\0';
     *ret_port = (uint16_t)port;
     return OK;
+}
+
+int node_config_listen_split(const struct node_config *config,
+                             char ret_address[CONFIG_ADDRESS_BYTES], uint16_t *ret_port)
+{
+    return node_config_address_split(config->listen, ret_address, ret_port);
 }
 
 int node_config_describe(const struct node_config *config, struct buf *out)

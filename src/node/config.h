@@ -17,12 +17,14 @@ enum {
     CONFIG_WORD_BYTES = 16,
     CONFIG_FOLDER_BYTES = 200,
     CONFIG_NAME_BYTES = 65,
+    CONFIG_INVITE_BYTES = 256,
 };
 
 struct node_config {
     char data_folder[CONFIG_PATH_BYTES];
     char listen[CONFIG_ADDRESS_BYTES]; /* "ADDRESS:PORT"; port 0: any free one */
     char advertise[CONFIG_ADDRESS_BYTES]; /* where others find it; "": as listen says */
+    char join[CONFIG_INVITE_BYTES]; /* an invite, for a start with an empty folder; "": none */
     char name[CONFIG_NAME_BYTES]; /* for people; "": the machine's */
     char plain[CONFIG_WORD_BYTES];     /* "loopback" or "never": who may speak without TLS */
     char runtime_folder[CONFIG_FOLDER_BYTES]; /* for the local credential; "": it is not put
@@ -52,6 +54,10 @@ int node_config_set(struct node_config *config, const char *name, const char *va
 /* Check the whole and fill in what is derived. Splits nothing off: the result is what the node
  * works with. Errors: ERR_CONFIG with @text. */
 int node_config_finish(struct node_config *config, struct buf *text) CHECKED;
+
+/* Split "ADDRESS:PORT" or "[ADDRESS]:PORT". Errors: ERR_ADDRESS. */
+int node_config_address_split(const char *text, char ret_address[CONFIG_ADDRESS_BYTES],
+                              uint16_t *ret_port) CHECKED;
 
 /* Split `listen` into a numeric address and a port. Errors: ERR_ADDRESS. */
 int node_config_listen_split(const struct node_config *config,

@@ -256,6 +256,14 @@ static void route_peer(struct node *node, struct conn *conn,
 static void answer(struct node *node, struct conn *conn, const struct envelope_request *request,
                    const struct node_call *call)
 {
+    bool is_of_the_state = call->method->kind != METHOD_KIND_PEER &&
+                           call->method->number != CARILLON__METHOD__METHOD_STATUS;
+
+    if (is_of_the_state && node__is_waiting(node)) {
+        (void)!buf_append_text(&node->text, "this node waits to be added to its cluster");
+        node__answer_error(node, conn, request->id, ERR_NOT_LEADER);
+        return;
+    }
     switch (call->method->kind) {
     case METHOD_KIND_WRITE:
         if (node->is_leading) {
@@ -320,8 +328,10 @@ void node__request(void *context, struct conn *conn, struct slice payload)
     node->counters.requests++;
     if (conn->who.token != 0 &&
         !enrol_token_is_live(node->enrol, conn->who.token - 1, node__wall_ms(node))) {
-        conn_turn_away(conn, IO_REFUSAL_TOKEN, ERR_UNAUTHENTICATED,
-                       "the token was revoked, or has ended");
+        conn_turn_away(conn,
+                       (conn->who.roles & METHOD_ROLE_INVITED) != 0 ? IO_REFUSAL_INVITE
+                                                                    : IO_REFUSAL_TOKEN,
+                       ERR_UNAUTHENTICATED, "the token was revoked, or has ended");
         return;
     }
     arena_reset(&node->scratch);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/sm.h"
 #include "identity/encoding.h"
 #include "node/event.h"
 
@@ -20,7 +21,7 @@ int door_open(struct door *door, struct io *io, struct arena *arena,
     /* Nobody is listened to yet: what was proved before this moment was proved to another. */
     proof_memory_init(&door->memory, arena, io_wall_ms(io));
     door->is_open = true;
-    return keyring_open(&door->ring, io, folder->path, folder->is_new, cluster, text);
+    return keyring_open(&door->ring, io, folder->path, folder->start, cluster, text);
 }
 
 int door_open_node(struct door *door, const uint8_t node_id[IDENTITY_ID_BYTES],
@@ -172,13 +173,29 @@ static void job_run(struct io *io, struct io_job *job)
 
 static void finish_closing(struct door *door);
 
-static void job_on_done(struct io_job *job)
+static void sign_end(struct door *door)
 {
-    struct door *door = CONTAINER_OF(job, struct door, job);
+    struct door_signing *signing = door->signing;
+    const struct buf *made = &door->update.guest.certificate;
     char text[sizeof door->update.text];
 
     memcpy(text, door->update.text, sizeof text);
-    door->is_busy = false;
+    if (door->update.status == OK) {
+        memcpy(signing->certificate, made->data, made->len);
+        signing->certificate_len = made->len;
+        signing->not_before_ms = door->update.guest.not_before_ms;
+    }
+    door->signing = NULL;
+    int rc = keyring_take(&door->ring, &door->update);
+
+    signing->done(signing, rc, text);
+}
+
+static void renewed(struct door *door)
+{
+    char text[sizeof door->update.text];
+
+    memcpy(text, door->update.text, sizeof text);
     int rc = keyring_take(&door->ring, &door->update);
 
     rc = rc == OK ? door__show_certificate(door) : rc;
@@ -189,6 +206,18 @@ static void job_on_done(struct io_job *job)
         warn(door, rc, text);
     }
     rotations_end(door, rc, rc == OK ? "" : text);
+}
+
+static void job_on_done(struct io_job *job)
+{
+    struct door *door = CONTAINER_OF(job, struct door, job);
+
+    door->is_busy = false;
+    if (door->signing != NULL) {
+        sign_end(door);
+    } else {
+        renewed(door);
+    }
     if (door->is_closing) {
         finish_closing(door);
     }
@@ -201,6 +230,10 @@ static void job_start(struct door *door, unsigned parts)
     }
     door->is_busy = true;
     keyring_plan(&door->ring, parts, &door->update);
+    if (door->signing != NULL) {
+        memcpy(door->update.guest_id, door->signing->id, sizeof door->signing->id);
+        memcpy(door->update.guest_key, door->signing->key, sizeof door->signing->key);
+    }
     door->job = (struct io_job){.run = job_run, .done = job_on_done};
     io_lane_submit(door->io, IO_LANE_BULK, &door->job);
 }
@@ -224,6 +257,16 @@ void door_rotate(struct door *door, struct door_rotation *rotation)
     }
     list_add(&door->rotations, &rotation->node);
     job_start(door, KEYRING_ROTATION);
+}
+
+int door_sign(struct door *door, struct door_signing *signing)
+{
+    if (door->is_busy || door->is_closing) {
+        return ERR_BUSY;
+    }
+    door->signing = signing;
+    job_start(door, KEYRING_GUEST);
+    return SM_PENDING;
 }
 
 /* ---- closing ---- */

@@ -27,6 +27,16 @@ struct door_member {
     uint64_t key_ms;    /* when the certificate begins */
 };
 
+/* A certificate is being made for a node that joins. */
+struct door_signing {
+    uint8_t id[IDENTITY_ID_BYTES];
+    uint8_t key[IDENTITY_KEY_BYTES];
+    uint8_t certificate[IDENTITY_CERTIFICATE_BYTES_MAX]; /* DER */
+    size_t certificate_len;
+    uint64_t not_before_ms;
+    void (*done)(struct door_signing *signing, int status, const char *text);
+};
+
 /* What the door asks of the state. */
 struct door_hooks {
     void *context;
@@ -34,6 +44,9 @@ struct door_hooks {
      * IO_REFUSAL_TOKEN. */
     enum io_refusal (*token)(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
                              struct conn_who *ret_who);
+    /* The same of an invite: IO_REFUSAL_NONE or IO_REFUSAL_INVITE. */
+    enum io_refusal (*invite)(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
+                              struct conn_who *ret_who);
     bool (*is_revoked)(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES]);
     /* Whether a node may be one of this cluster: IO_REFUSAL_NONE or IO_REFUSAL_MEMBER. */
     enum io_refusal (*member)(void *context, const struct door_member *member);
@@ -62,6 +75,7 @@ struct door {
     struct io_job job;
     struct keyring_update update; /* the job's */
     struct list rotations;        /* struct door_rotation */
+    struct door_signing *signing; /* the job's, if it is one */
     uint64_t warned_ms;
     bool is_busy; /* the job is on its way */
     bool is_closing;
@@ -72,7 +86,7 @@ struct door {
 /* The data folder. */
 struct door_folder {
     const char *path;
-    bool is_new;
+    enum keyring_start start;
 };
 
 /* Find or make the cluster's root and the local secret (engine_hooks.identify). Memory comes
@@ -104,6 +118,10 @@ void door_forget(struct door *door);
 
 /* Make new keys, certificate, card and local secret; done() follows. */
 void door_rotate(struct door *door, struct door_rotation *rotation);
+
+/* Make a certificate for a node; the storage is kept until done(), which follows.
+ * Returns: SM_PENDING. Errors: ERR_BUSY keys are being made already. */
+int door_sign(struct door *door, struct door_signing *signing) CHECKED;
 
 /* ---- door_tls.c: handshakes ---- */
 

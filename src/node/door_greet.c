@@ -86,6 +86,20 @@ static enum io_refusal greet_token(struct door *door, const struct io_peer *peer
     return refusal;
 }
 
+static enum io_refusal greet_invite(struct door *door, const struct io_peer *peer,
+                                    const Carillon__Credential *credential,
+                                    struct conn_who *ret_who)
+{
+    uint8_t hash[IDENTITY_FINGERPRINT_BYTES];
+
+    if (!peer->is_encrypted || peer->role != IDENTITY_ROLE_NONE ||
+        credential->token.len != TOKEN_BYTES) {
+        return IO_REFUSAL_INVITE;
+    }
+    identity_hash(wire_bytes(credential->token), hash);
+    return door->hooks.invite(door->hooks.context, hash, ret_who);
+}
+
 /* ---- the greeting ---- */
 
 static const char *text_of(enum io_refusal refusal)
@@ -100,6 +114,10 @@ static const char *text_of(enum io_refusal refusal)
     }
     if (refusal == IO_REFUSAL_MEMBER || refusal == IO_REFUSAL_CERTIFICATE) {
         return "this node is no member of the cluster any more, or has another key by now";
+    }
+    if (refusal == IO_REFUSAL_INVITE) {
+        return "the invite is unknown, was used or revoked, or has ended; `carillon node invite` "
+               "makes another one";
     }
     if (refusal == IO_REFUSAL_REPLAY) {
         return "this Hello was taken before";
@@ -119,6 +137,8 @@ static enum io_refusal greet(struct door *door, const struct io_peer *peer,
         return greet_local(door, peer, credential, ret_who);
     case CARILLON__CREDENTIAL_KIND__CREDENTIAL_TOKEN:
         return greet_token(door, peer, credential, ret_who);
+    case CARILLON__CREDENTIAL_KIND__CREDENTIAL_INVITE:
+        return greet_invite(door, peer, credential, ret_who);
     default:
         return greet_certificate(door, peer, ret_who);
     }

@@ -33,7 +33,7 @@ struct engine_hooks {
     void *context;
 
     /* The data folder is locked, and nothing in it was read or made but its identity; of a new
-     * folder the cluster's id may be set here. An error ends the start with it. May be NULL. */
+     * folder all of it may be set here. An error ends the start with it. May be NULL. */
     int (*identify)(void *context, bool is_new, struct log_identity *identity);
     /* The start has succeeded, and the identity is recorded. As above. */
     int (*identified)(void *context, const struct log_identity *identity);

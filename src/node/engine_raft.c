@@ -444,6 +444,7 @@ static int open_identity(struct engine_raft *engine, const struct engine_options
     *ret_is_new = status == ERR_GONE;
     if (status == ERR_GONE) {
         log_identity_make(io, options->shards, &engine->identity);
+        engine->identity.is_joined = options->is_joined;
         status = OK;
     }
     if (status == OK && engine->hooks.identify != NULL) {
@@ -567,7 +568,6 @@ int engine_raft_open(struct engine_raft *engine, struct io *io,
     engine->engine.ops = &raft_ops;
     engine->io = io;
     engine->hooks = *hooks;
-    engine->is_joined = options->is_joined;
     engine->snapshot_log_bytes = options->snapshot_log_bytes;
     engine->clock_ms = UINT64_MAX;
     list_init(&engine->waits);

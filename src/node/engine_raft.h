@@ -33,7 +33,8 @@ enum { ENGINE_PROPOSALS_MAX = 4096 }; /* gathered in a turn, of all groups */
 struct engine_options {
     const char *folder; /* DATA; made when it is not there. Borrowed while opening */
     uint32_t shards;    /* when the folder is new; else the folder's own number holds */
-    bool is_joined; /* groups begin without members, waiting to be added to those of others */
+    bool is_joined; /* of a new folder: groups begin without members, waiting to be added to
+                       those of others; else what the folder says holds */
     uint64_t snapshot_log_bytes; /* default 256 MiB */
     struct raft_options raft;    /* of every group; id and seed are set here */
     struct log_options log;      /* folder, identity, groups and is_new are set here */
@@ -128,7 +129,6 @@ struct engine_raft {
     struct io *io;
     struct engine_hooks hooks;
     struct log_identity identity;
-    bool is_joined;
     struct raft_options raft_options;
     raft_id id;
     struct log log;

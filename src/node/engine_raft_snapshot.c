@@ -416,7 +416,7 @@ static int restore_file(struct restore *restore)
 /* A group begins with the node that made the cluster as its only member. */
 static struct raft_configuration configuration_of(const struct engine_raft *engine)
 {
-    if (engine->is_joined) {
+    if (engine->identity.is_joined) {
         return (struct raft_configuration){0};
     }
     return (struct raft_configuration){

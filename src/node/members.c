@@ -75,6 +75,7 @@ void node__meta_apply(struct node *node, uint64_t index, struct slice payload, b
     if (rc == OK && entry.kind != META_TIME) {
         say_change(node, &entry);
     }
+    node__admissions_applied(node, index, rc);
 }
 
 int node__meta_propose(struct node *node, struct meta_entry *entry, uint64_t *ret_index)
@@ -169,6 +170,9 @@ void node__meta_role(struct node *node, bool is_leading)
 {
     node->is_leading_meta = is_leading;
     node->own_proposed = 0;
+    if (!is_leading) {
+        node__admissions_lost(node);
+    }
     node__members_look(node);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "identity/keyring_join.h"
 #include "node/event.h"
 #include "node/node_private.h"
 #include "proto/envelope.pb-c.h"
@@ -36,13 +37,38 @@ static int open_audit(struct node *node)
 
 static int open_connections(struct node *node);
 
+/* A new folder whose keys were given to it by a cluster belongs there. Errors: ERR_GONE it was
+ * not given any. */
+static int take_joined(struct node *node, struct log_identity *identity)
+{
+    struct keyring_joined joined;
+    int rc = keyring_joined_read(node->io, node->config.data_folder, &joined, &node->text);
+
+    if (rc == OK) {
+        memcpy(identity->cluster, joined.cluster, sizeof identity->cluster);
+        memcpy(identity->node, joined.node, sizeof identity->node);
+        identity->shards = joined.shards;
+        identity->is_joined = true;
+    }
+    return rc;
+}
+
 /* The folder is ours and the local secret is there: clients that come early wait in the
  * backlog. */
 static int identify(void *context, bool is_new, struct log_identity *identity)
 {
     struct node *node = context;
-    const struct door_folder folder = {node->config.data_folder, is_new};
-    int rc = door_open(&node->door, node->io, &node->arena, &folder, identity->cluster,
+    struct door_folder folder = {node->config.data_folder,
+                                 is_new ? KEYRING_NEW : KEYRING_FOUND};
+    int rc = is_new ? take_joined(node, identity) : OK;
+
+    if (identity->is_joined) {
+        folder.start = !is_new || rc == OK ? KEYRING_JOINED : KEYRING_NEW;
+    }
+    if (rc != OK && rc != ERR_GONE) {
+        return rc;
+    }
+    rc = door_open(&node->door, node->io, &node->arena, &folder, identity->cluster,
                        &node->text);
 
     return rc == OK ? open_connections(node) : rc;
@@ -470,6 +496,24 @@ static enum io_refusal find_token(void *context,
     return IO_REFUSAL_NONE;
 }
 
+/* Whoever shows an invite may ask to join, and nothing else. */
+static enum io_refusal find_invite(void *context,
+                                   const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
+                                   struct conn_who *ret_who)
+{
+    struct node *node = context;
+    struct enrol_token_view token;
+
+    if (!enrol_token_find(node->enrol, hash, node__wall_ms(node), &token) ||
+        token.role != METHOD_ROLE_NODE ||
+        meta_invite_is_used(&node->meta, hash, NULL, node__wall_ms(node))) {
+        return IO_REFUSAL_INVITE;
+    }
+    ret_who->roles = METHOD_ROLE_INVITED;
+    ret_who->token = token.number + 1;
+    return IO_REFUSAL_NONE;
+}
+
 static bool is_revoked(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES])
 {
     return enrol_certificate_is_revoked(((struct node *)context)->enrol, hash);
@@ -502,6 +546,7 @@ static struct node *node_create(struct io *io, const struct node_config *config)
     list_init(&node->waits);
     list_init(&node->reads);
     list_init(&node->idle_reads);
+    list_init(&node->admissions);
     return node;
 }
 
@@ -571,7 +616,8 @@ static int open_connections(struct node *node)
     node->conns.hooks = (struct conn_hooks){
         node, node__request, on_arrive, on_greet, on_refused,
     };
-    node->door.hooks = (struct door_hooks){node, find_token, is_revoked, node__member_judge};
+    node->door.hooks = (struct door_hooks){node, find_token, find_invite, is_revoked,
+                                            node__member_judge};
     node->door.is_plain_allowed = strcmp(node->config.plain, "loopback") == 0;
     if (rc == OK) {
         door_prepare(&node->door, node->config.runtime_folder, node->config.listen);
@@ -669,6 +715,9 @@ int node_open(struct io *io, const struct node_config *config, struct node **ret
     node__peers_serve(node);
     if (!node__can_read(node)) {
         node__serve(node); /* others may lead */
+    }
+    if (node__is_waiting(node)) {
+        event_log(EVENT_INFO, "waiting-to-be-added", "text=\"waiting to be added\"");
     }
     *ret_node = node;
     return OK;

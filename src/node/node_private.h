@@ -140,6 +140,8 @@ struct node {
     struct engine *engine;
     struct meta meta; /* who the cluster's nodes are */
     struct buf meta_bytes; /* its snapshot, being written or restored */
+    struct list admissions; /* of nodes that join */
+    uint32_t admission_count;
     uint64_t own_proposed; /* the entry that puts this node there; 0: none is on its way */
     struct enrol *enrol;
     struct search_index *search;
@@ -308,6 +310,24 @@ void node__members_pack(const struct node *node, struct node_members *out);
 
 /* The method of that name. */
 void node__members(struct node *node, struct conn *conn, uint64_t id);
+
+/* Whether the node has joined, and belongs to no group yet. */
+static inline bool node__is_waiting(const struct node *node)
+{
+    return node__identity(node)->is_joined &&
+           engine_raft_configuration(&node->raft, NODE_GROUP_META)->count == 0;
+}
+
+/* ---- admission.c: nodes that join */
+
+/* The method of that name, of a connection that showed an invite. */
+void node__join(struct node *node, struct conn *conn, uint64_t id, struct slice body);
+
+/* The entry of the meta group at @index was applied, with this result. */
+void node__admissions_applied(struct node *node, uint64_t index, int status);
+
+/* The node leads the meta group no more. */
+void node__admissions_lost(struct node *node);
 
 /* ---- write.c: a change on its way */
 

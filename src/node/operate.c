@@ -82,7 +82,9 @@ static void status(struct node *node, struct conn *conn, uint64_t id)
     reply.uptime_ms = (io_now_ns(node->io) - node->opened_ns) / 1000000;
     reply.data_folder = node->config.data_folder;
     reply.writable = node->is_writable;
-    reply.state = wire_text(node->is_writable ? "serving" : "disk full: reads only");
+    reply.state = wire_text(node__is_waiting(node) ? "waiting to be added"
+                            : node->is_writable    ? "serving"
+                                                   : "disk full: reads only");
     reply.memory_bytes_max = node->config.memory_bytes_max;
     status_state(node, &reply);
     status_log(node, &reply);
@@ -248,6 +250,8 @@ void node__operate(struct node *node, struct conn *conn, uint64_t id,
         node__rotate(node, conn, id);
     } else if (method->number == CARILLON__METHOD__METHOD_MEMBERS) {
         node__members(node, conn, id);
+    } else if (method->number == CARILLON__METHOD__METHOD_JOIN) {
+        node__join(node, conn, id, body);
     } else {
         ASSERT(method->number == CARILLON__METHOD__METHOD_AUDIT);
         audit(node, conn, id, body);

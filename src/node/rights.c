@@ -10,6 +10,9 @@ static const char *roles_text(unsigned roles)
         return (roles & METHOD_ROLE_OPERATOR) != 0 ? "a registrar or an operator"
                                                    : "a registrar";
     }
+    if ((roles & METHOD_ROLE_INVITED) != 0) {
+        return "a node that has an invite";
+    }
     if ((roles & METHOD_ROLE_OPERATOR) == 0) {
         return "a node of the cluster";
     }

@@ -14,6 +14,7 @@
 #define OPERATOR  METHOD_ROLE_OPERATOR
 #define PEER      (METHOD_ROLE_OPERATOR | METHOD_ROLE_NODE)
 #define NODE      METHOD_ROLE_NODE
+#define INVITED   METHOD_ROLE_INVITED
 
 #define ROW(NUMBER, name, kind, roles, deadline, request, reply, errors)                       \
     [CARILLON__METHOD__METHOD_##NUMBER] = {CARILLON__METHOD__METHOD_##NUMBER,                  \
@@ -60,6 +61,7 @@ static const struct method methods[] = {
     ROW(PEER,           "peer.messages",        PEER,  NODE,      1000,  peer_request,           peer_reply,           ""),
     ROW(FORWARD,        "peer.forward",         PEER,  NODE,      10000, forward_request,        peer_reply,           ""),
     ROW(MEMBERS,        "node.members",         NODE,  REGISTRAR, 5000,  members_request,        members_reply,        ""),
+    ROW(JOIN,           "node.join",            NODE,  INVITED,   30000, join_request,           join_reply,           "ERR_ARGUMENT ERR_EXISTS ERR_GONE ERR_FULL"),
 };
 /* clang-format on */
 

@@ -30,6 +30,7 @@ enum method_role {
     METHOD_ROLE_REGISTRAR = 4,
     METHOD_ROLE_OPERATOR = 8,
     METHOD_ROLE_NODE = 16,
+    METHOD_ROLE_INVITED = 32,
 };
 
 struct method {

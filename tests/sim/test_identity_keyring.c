@@ -45,7 +45,8 @@ static int open_ring(struct fixture *f, bool is_new)
 {
     keyring_fini(&f->ring);
     buf_clear(&f->text);
-    int rc = keyring_open(&f->ring, f->io, "data", is_new, f->cluster, &f->text);
+    int rc = keyring_open(&f->ring, f->io, "data", is_new ? KEYRING_NEW : KEYRING_FOUND,
+                          f->cluster, &f->text);
 
     return rc == OK ? keyring_open_node(&f->ring, node_id, &f->text) : rc;
 }

@@ -51,6 +51,7 @@ static const struct {
     {"peer.messages",          "N"},
     {"peer.forward",           "N"},
     {"node.members",           "RO"},
+    {"node.join",              "I"},
 };
 /* clang-format on */
 
@@ -66,6 +67,7 @@ static const struct {
     {'R', {.roles = METHOD_ROLE_ANYONE | METHOD_ROLE_REGISTRAR}},
     {'O', {.roles = METHOD_ROLE_ANYONE | METHOD_ROLE_REGISTRAR | METHOD_ROLE_OPERATOR}},
     {'N', {.roles = METHOD_ROLE_ANYONE | METHOD_ROLE_NODE}},
+    {'I', {.roles = METHOD_ROLE_INVITED}},
 };
 
 enum { ROLES = sizeof roles / sizeof roles[0] };
