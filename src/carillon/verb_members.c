@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "carillon/table.h"
 #include "carillon/verbs.h"
 #include "carillon/words.h"
@@ -53,7 +55,7 @@ int verb_members(struct cli *cli, int argc, char **argv)
     for (size_t i = 0; i < reply->n_members; i++) {
         const Carillon__Member *member = reply->members[i];
 
-        table_add_format(&table, "%s%s", words_uuid(cli, member->node_id),
+        table_add_format(&table, "%s%s", words_id(cli, member->node_id),
                          is_it(&member->node_id, &reply->node_id) ? "*" : "");
         table_add(&table, member->name);
         table_add(&table, member->address);

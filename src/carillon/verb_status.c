@@ -1,6 +1,5 @@
 #include <inttypes.h>
 
-#include "base/uuid.h"
 #include "carillon/verbs.h"
 #include "carillon/words.h"
 #include "proto/operator.pb-c.h"
@@ -14,19 +13,6 @@ static const struct cli_syntax syntax = {
 static void print_fact(struct cli *cli, const char *name, const char *value)
 {
     fprintf(cli->out, cli->is_terminal ? "%-16s%s\n" : "%s\t%s\n", name, value);
-}
-
-static const char *identity(struct cli *cli, ProtobufCBinaryData data)
-{
-    struct uuid uuid;
-    char text[UUID_TEXT_BYTES + 1];
-
-    if (data.len != sizeof uuid.bytes) {
-        return "?";
-    }
-    memcpy(uuid.bytes, data.data, sizeof uuid.bytes);
-    uuid_format(&uuid, text);
-    return cli_format(cli, "%s", text);
 }
 
 static const char *duration(struct cli *cli, uint64_t ms)
@@ -120,8 +106,8 @@ int verb_status(struct cli *cli, int argc, char **argv)
     print_fact(cli, "writable", reply->writable ? "yes" : "no: the disk is full, reads go on");
     print_fact(cli, "version", reply->version);
     print_fact(cli, "up", duration(cli, reply->uptime_ms));
-    print_fact(cli, "node", identity(cli, reply->node_id));
-    print_fact(cli, "cluster", identity(cli, reply->cluster_id));
+    print_fact(cli, "node", words_id(cli, reply->node_id));
+    print_fact(cli, "cluster", words_id(cli, reply->cluster_id));
     print_fact(cli, "data", reply->data_folder);
     print_contents(cli, reply);
     print_work(cli, reply);

@@ -51,6 +51,7 @@ const struct verb *verb_at(size_t index);
     X(verify,     "Operators",  "check every invariant of the state")                                      \
     X(keys,       "Operators",  "show the cluster's and the node's keys, or make new ones")                \
     X(node,       "Operators",  "invite another node to join")                                             \
+    X(members,    "Operators",  "list the cluster's nodes")                                                \
     X(call,       "Operators",  "call any method by name with a JSON body")                                \
     X(bench,      "Operators",  "measure registrations, searches, the start, or importing")
 /* clang-format on */

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/uuid.h"
+
 const char *words_credits(struct cli *cli, bool is_known, uint32_t hundredths)
 {
     if (!is_known) {
@@ -192,4 +194,17 @@ const char *words_list(struct cli *cli, char **items, size_t count)
         text = cli_format(cli, "%s%s%s", text, i > 0 ? ", " : "", items[i]);
     }
     return text;
+}
+
+const char *words_id(struct cli *cli, ProtobufCBinaryData data)
+{
+    struct uuid uuid;
+    char text[UUID_TEXT_BYTES + 1];
+
+    if (data.len != sizeof uuid.bytes) {
+        return "?";
+    }
+    memcpy(uuid.bytes, data.data, sizeof uuid.bytes);
+    uuid_format(&uuid, text);
+    return cli_format(cli, "%s", text);
 }

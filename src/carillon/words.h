@@ -25,6 +25,9 @@ const char *words_moment(struct cli *cli, uint64_t unix_ms, const char *zero);
  * time without a zone. Errors: ERR_MALFORMED. */
 int words_moment_parse(const char *text, uint64_t *ret_unix_ms) CHECKED;
 
+/* The id of a cluster or a node, in groups; "?" when it is none. */
+const char *words_id(struct cli *cli, ProtobufCBinaryData data);
+
 /* "prerequisite-unmet". */
 const char *words_refusal(Carillon__RefusalKind kind);
 
