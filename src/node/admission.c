@@ -147,7 +147,8 @@ void node__admissions_lost(struct node *node)
         struct admission *admission = CONTAINER_OF(link, struct admission, node_link);
 
         if (admission->index != 0) {
-            admission_refuse(admission, ERR_UNKNOWN_OUTCOME, error_text(ERR_UNKNOWN_OUTCOME));
+            admission_refuse(admission, ERR_TIMEOUT,
+                             "another node began to lead meanwhile; safe to ask again");
         }
     }
 }

@@ -17,6 +17,7 @@ enum {
     REQUEST_METHOD = 2, /* fields of Request, PeerRequest, PeerMessage, ForwardRequest */
     REQUEST_BODY = 5,
     PEER_MESSAGES = 1,
+    PEER_ADDRESS = 2,
     PEER_GROUP = 1,
     PEER_MESSAGE = 2,
     FORWARD_ROLES = 1,
@@ -223,9 +224,13 @@ static bool take_frame(struct link *link, struct slice payload)
     struct envelope_reply reply;
 
     if (link->state == LINK_GREETING) {
-        if (!is_welcome(link, payload)) {
+        const struct link_hooks *hooks = &link->table->hooks;
+
+        if (!is_welcome(link, payload) ||
+            !hooks->is_it(hooks->context, io_stream_peer(&link->stream), link->id)) {
             return false;
         }
+        link->is_introduced = false;
         io_timer_stop(link->table->io, &link->timer);
         link->state = LINK_UP;
         link->failures = 0;
@@ -290,12 +295,17 @@ static void dial(struct link *link)
  * may ever stand in it. */
 static void pass_on(struct link *link)
 {
+    const struct link_table *table = link->table;
     struct buf *out = &link->stream.out;
     size_t before = out->len;
     size_t frame;
 
     if (link->gathered.len == 0) {
         return;
+    }
+    if (!link->is_introduced) {
+        link->is_introduced = field_append_text(&link->gathered, PEER_ADDRESS,
+                                                slice_from_text(table->own_address)) == OK;
     }
     int rc = frame_begin(out, &frame);
     rc = rc == OK ? field_append_number(out, REQUEST_METHOD, CARILLON__METHOD__METHOD_PEER) : rc;

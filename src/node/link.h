@@ -1,6 +1,6 @@
 /* node/link.h -- connections to the other nodes of the cluster.
  *
- * Layer: node (base, io, wire, raft)     Spec: docs/spec/protocol.md section 7
+ * Layer: node (base, io, wire, meta, raft)     Spec: docs/spec/protocol.md section 7
  *
  * This node dials every other one and speaks the client protocol with it, as a client of role
  * node: messages of its members of groups, which nobody answers, and requests that were made
@@ -11,6 +11,7 @@
 #ifndef CARILLON_NODE_LINK_H
 #define CARILLON_NODE_LINK_H
 
+#include "meta/meta.h"
 #include "node/conn.h"
 #include "raft/message.h"
 #include "wire/envelope.h"
@@ -40,6 +41,7 @@ struct link {
     struct io_timer timer; /* of the greeting, or before the next dial */
     uint32_t failures;
     struct buf gathered; /* messages of this turn: a PeerRequest in the making */
+    bool is_introduced;  /* the other was told where this node listens */
     bool is_dirty;       /* something waits for the end of the turn */
     bool is_unwanted; /* it goes when it is closed */
 };
@@ -57,6 +59,8 @@ struct link_forward {
 
 struct link_hooks {
     void *context;
+    /* Whether who stands at the other end of a stream is the node @id. */
+    bool (*is_it)(void *context, const struct io_peer *peer, raft_id id);
     /* The answer to what @forward was for. */
     void (*answered)(void *context, const struct link_forward *forward,
                      const struct envelope_reply *reply);
@@ -67,7 +71,8 @@ struct link_hooks {
 
 struct link_table {
     struct io *io;
-    struct io_tls *tls; /* how this node shows itself; NULL: plain, in the simulation */
+    struct io_tls *tls; /* how this node shows itself */
+    char own_address[META_ADDRESS_BYTES_MAX + 1]; /* host:port, told to the others */
     struct link_hooks hooks;
     struct arena *arena;
     struct io_turn turn;

@@ -24,8 +24,14 @@ int node__meta_restore_chunk(struct node *node, struct slice chunk)
 /* No bytes at all are the state as it began. */
 int node__meta_restore_end(struct node *node)
 {
-    return node->meta_bytes.len == 0 ? OK
-                                     : meta_restore(&node->meta, buf_slice(&node->meta_bytes));
+    int rc = node->meta_bytes.len == 0
+                 ? OK
+                 : meta_restore(&node->meta, buf_slice(&node->meta_bytes));
+
+    if (rc == OK) {
+        node__members_link(node);
+    }
+    return rc;
 }
 
 void node__meta_snapshot_begin(struct node *node)
@@ -74,6 +80,7 @@ void node__meta_apply(struct node *node, uint64_t index, struct slice payload, b
     }
     if (rc == OK && entry.kind != META_TIME) {
         say_change(node, &entry);
+        node__members_link(node);
     }
     node__admissions_applied(node, index, rc);
 }

@@ -263,6 +263,9 @@ void node__read(struct node *node, struct conn *conn, const struct envelope_requ
 /* The node @id belongs to the cluster and listens at a numeric @address. Errors: as link_put. */
 int node__member_put(struct node *node, raft_id id, const char *address, uint16_t port) CHECKED;
 
+/* Keep links to those that the meta group says are members. */
+void node__members_link(struct node *node);
+
 /* Before the engine is opened; when the node serves; when it stops. */
 void node__peers_open(struct node *node);
 void node__peers_serve(struct node *node);

@@ -7,6 +7,7 @@
 
 enum {
     PEER_MESSAGES = 1,
+    PEER_ADDRESS = 2,
     PEER_GROUP = 1,
     PEER_MESSAGE = 2,
     FORWARD_ROLES = 1,
@@ -52,6 +53,46 @@ static void take_item(struct node *node, raft_id from, struct slice item)
     take_message(node, from, group, message);
 }
 
+static int link_to(struct node *node, raft_id id, const char *text)
+{
+    char address[CONFIG_ADDRESS_BYTES];
+    uint16_t port;
+
+    int rc = node_config_address_split(text, address, &port);
+    return rc == OK ? node__member_put(node, id, address, port) : rc;
+}
+
+/* Whoever speaks to a node that has just come, and does not know the others yet, says where it
+ * can be answered. What the meta group says of it counts more. */
+static void answer_at(struct node *node, raft_id from, struct slice address)
+{
+    char text[META_ADDRESS_BYTES_MAX + 1];
+
+    if (link_find(&node->links, from) == NULL && address.len < sizeof text) {
+        memcpy(text, address.data, address.len);
+        text[address.len] = '\0';
+        (void)!link_to(node, from, text);
+    }
+}
+
+void node__members_link(struct node *node)
+{
+    for (uint32_t i = 0; i < node->meta.member_count && node->links.io != NULL; i++) {
+        const struct meta_member *member = &node->meta.members[i];
+        raft_id id = meta_number(member->id);
+
+        if (id == node->raft.id) {
+            continue;
+        }
+        if (member->state == META_REMOVED) {
+            link_remove(&node->links, id);
+        } else if (link_to(node, id, member->address) != OK) {
+            event_log(EVENT_WARNING, "member-not-linked", "node=%016llx address=%s",
+                      (unsigned long long)id, member->address);
+        }
+    }
+}
+
 void node__peer_messages(struct node *node, const struct conn *conn, struct slice body)
 {
     struct field_reader in = field_reader_from(body);
@@ -64,6 +105,8 @@ void node__peer_messages(struct node *node, const struct conn *conn, struct slic
         }
         if (field.number == PEER_MESSAGES && field.type == FIELD_BYTES) {
             take_item(node, conn->who.node, field.bytes);
+        } else if (field.number == PEER_ADDRESS && field.type == FIELD_BYTES) {
+            answer_at(node, conn->who.node, field.bytes);
         }
     }
 }
@@ -344,13 +387,24 @@ static void on_placement(struct io_timer *timer)
 
 /* ---- opening and closing */
 
+static bool is_it(void *context, const struct io_peer *peer, raft_id id)
+{
+    struct node *node = context;
+    uint8_t own[META_ID_BYTES];
+
+    return door_peer_id(&node->door, peer, own) == IO_REFUSAL_NONE && meta_number(own) == id;
+}
+
 void node__peers_open(struct node *node)
 {
-    const struct link_hooks hooks = {node, on_answered, on_unanswered};
+    const struct link_hooks hooks = {node, is_it, on_answered, on_unanswered};
 
     node->peer_entries =
         arena_alloc(&node->arena, NODE_PEER_ENTRIES_MAX * sizeof *node->peer_entries);
     link_table_open(&node->links, node->io, &node->arena, &hooks);
+    node->links.tls = door_peer_tls(&node->door);
+    node__own_address(node, node->links.own_address);
+    node__members_link(node);
 }
 
 void node__peers_serve(struct node *node)

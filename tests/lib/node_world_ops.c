@@ -11,6 +11,7 @@ enum {
     CLIENT_CONNECTIONS = 2,
     CLIENT_OUTSTANDING = 64,
     CHUNKS = 2,
+    ELECTION_MS = 1000,
     SETTLE_ROUNDS = 60,
     LATE_NS = 20000000, /* longer than any answer is on its way */
     CAPACITY_MAX = 4,
@@ -513,6 +514,9 @@ void node_world_settle(struct node_world *world)
         }
         if (!ask_unknown(world) && world->asked == 0) {
             return;
+        }
+        if (world->replica_count > 0) {
+            node_world_run_ms(world, ELECTION_MS); /* perhaps nobody leads just now */
         }
     }
     node_world_violate(world, "%u requests stay without an answer", world->asked);
