@@ -234,7 +234,7 @@ static void calls__banned_in_a_room__are_reported(void **state)
 
 /* ---- whole numbers only, where replicas must agree ---- */
 
-static const char exact_rooms[] = " base wire log raft campus search enrol ";
+static const char exact_rooms[] = " base wire log raft member campus search enrol ";
 
 static void check_floats(const struct source_file *file, struct findings *findings)
 {

@@ -134,12 +134,12 @@ static const char pure_headers[] =
     " assert.h ctype.h errno.h inttypes.h limits.h stdalign.h stdarg.h stdbool.h stddef.h "
     "stdint.h stdio.h "
     "stdlib.h string.h strings.h nmmintrin.h sanitizer/asan_interface.h ";
-static const char pure_rooms[] = " base io wire log raft campus search enrol node io_sim ";
+static const char pure_rooms[] = " base io wire log raft member campus search enrol node io_sim ";
 
 /* The deterministic cores have less: nothing that could print, allocate or ask. */
 static const char core_headers[] =
     " inttypes.h limits.h stdalign.h stdarg.h stdbool.h stddef.h stdint.h string.h ";
-static const char core_rooms[] = " raft campus search enrol ";
+static const char core_rooms[] = " raft member campus search enrol ";
 
 /* Counted exceptions to pure_rooms: "path header". Each is used, or the test fails. */
 static const char *const allowed[] = {

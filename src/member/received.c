@@ -1,0 +1,53 @@
+#include "member/member_private.h"
+
+/* What every datagram has in common. One that makes no sense is dropped and counted. */
+
+typedef void member_receiver(struct member *member, const struct member_message *message);
+
+static void recv_claims_only(struct member *member, const struct member_message *message)
+{
+    (void)member;
+    (void)message;
+}
+
+static member_receiver *const receivers[MEMBER_MESSAGE_NR] = {
+    [MEMBER_PING] = member__recv_ping,         [MEMBER_ACK] = member__recv_ack,
+    [MEMBER_PING_REQ] = member__recv_ping_req, [MEMBER_NACK] = member__recv_nack,
+    [MEMBER_GOSSIP] = recv_claims_only,        [MEMBER_SYNC] = member__recv_sync,
+    [MEMBER_SYNC_REPLY] = recv_claims_only,
+};
+
+/* The sender says of itself that it is there, or that it leaves. */
+static void hear_of_sender(struct member *member, const struct member_message *message)
+{
+    struct member_claim claim = {
+        .id = message->from,
+        .incarnation = message->incarnation,
+        .state = message->is_leaving ? MEMBER_LEFT : MEMBER_ALIVE,
+    };
+    member__claim(member, &claim, message->from);
+}
+
+void member__on_received(struct member *member, const struct member_event *event)
+{
+    const struct member_message *message = &member->received;
+
+    if (member_message_decode(event->bytes, &member->received) != OK) {
+        member->counters.malformed++;
+        return;
+    }
+    if (message->to != member->options.id || message->from == member->options.id) {
+        member->counters.misaddressed++;
+        return;
+    }
+    if (member__find(member, message->from) == NULL) {
+        member->counters.unknown_senders++;
+        return;
+    }
+    /* Claims first: an answer then says what they changed. */
+    hear_of_sender(member, message);
+    for (uint32_t i = 0; i < message->claim_count; i++) {
+        member__claim(member, &message->claims[i], message->from);
+    }
+    receivers[message->type](member, message);
+}
