@@ -22,20 +22,26 @@ static void hear_of_itself(struct member *member, struct member_peer *self,
     member__adjust_health(member, 1);
 }
 
+static bool is_refuted(const struct member_claim *claim, const struct member_peer *peer)
+{
+    return claim->incarnation < peer->incarnation &&
+           (claim->state == MEMBER_SUSPECT || claim->state == MEMBER_UNREACHABLE);
+}
+
 /* What wins is docs/spec/member.md section 3: the higher incarnation, and within one the state
  * that stands later in enum member_state. But nobody is unreachable by hearsay. */
-void member__claim(struct member *member, const struct member_claim *claim, member_id from)
+bool member__claim(struct member *member, const struct member_claim *claim, member_id from)
 {
     struct member_peer *peer = member__find(member, claim->id);
     struct member_claim heard = *claim;
 
     if (peer == NULL) {
         member->counters.unknown_claims++;
-        return;
+        return false;
     }
     if (member__is_self(member, peer)) {
         hear_of_itself(member, peer, claim);
-        return;
+        return is_refuted(claim, peer);
     }
     bool is_newer = claim->incarnation > peer->incarnation;
     switch (claim->state) {
@@ -63,6 +69,7 @@ void member__claim(struct member *member, const struct member_claim *claim, memb
     case MEMBER_STATE_NR:
         break;
     }
+    return is_refuted(claim, peer);
 }
 
 void member__on_leave(struct member *member, const struct member_event *event)

@@ -57,7 +57,7 @@ void member__tell(struct member *member)
         if (!peer->is_tell_due) {
             continue;
         }
-        if (peer->state == MEMBER_SUSPECT || peer->state == MEMBER_UNREACHABLE) {
+        if (peer->state != MEMBER_ALIVE) {
             (void)member__begin(member, MEMBER_PING, peer->id);
             if (!member__post(member)) {
                 return;
@@ -67,20 +67,21 @@ void member__tell(struct member *member)
     }
 }
 
-/* Unreachable members are told so one after the other: when they can be reached again, they say
- * that they are alive. */
+/* Members that are unreachable or have left are told so one after the other: when they can be
+ * reached again, they say that they are alive. (Two that know of each other that they left, and
+ * started since, would never speak otherwise.) */
 void member__knock(struct member *member)
 {
     struct member_peer *first = NULL;
     struct member_peer *next = NULL;
 
-    if (member->state_counts[MEMBER_UNREACHABLE] == 0 || member->now_ms < member->knock_ms) {
+    if (member__live_count(member) == member->peer_count || member->now_ms < member->knock_ms) {
         return;
     }
     member->knock_ms = member->now_ms + member->options.knock_ms;
     for (uint32_t i = 0; i < member->peer_count && next == NULL; i++) {
         struct member_peer *peer = &member->peers[i];
-        if (peer->state == MEMBER_UNREACHABLE) {
+        if (!member__is_live(peer)) {
             first = first == NULL ? peer : first;
             next = peer->id > member->knocked ? peer : NULL;
         }

@@ -161,7 +161,7 @@ static uint64_t deadline_ms(struct member *member)
     }
     deadline = least(deadline, peers_deadline_ms(member));
     deadline = least(deadline, member->sync_ms);
-    if (member->state_counts[MEMBER_UNREACHABLE] > 0) {
+    if (member__live_count(member) < member->peer_count) {
         deadline = least(deadline, member->knock_ms);
     }
     return least(deadline,

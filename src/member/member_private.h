@@ -14,9 +14,9 @@ void member__on_add(struct member *member, const struct member_event *event);
 void member__on_remove(struct member *member, const struct member_event *event);
 struct member_peer *member__next_target(struct member *member);
 /* A member at random that is not unreachable, has not left, and is neither this one nor one of
- * @not. NULL: a few draws found none. */
-struct member_peer *member__draw(struct member *member, const member_id * not,
-                                 uint32_t not_count);
+ * @excluded. NULL: a few draws found none. */
+struct member_peer *member__draw(struct member *member, const member_id *excluded,
+                                 uint32_t excluded_count);
 void member__set_state(struct member *member, struct member_peer *peer, enum member_state state,
                        member_incarnation incarnation);
 /* Members that are alive or suspect, this one included. */
@@ -37,8 +37,9 @@ static inline struct member_peer *member__self(struct member *member)
     return member__find(member, member->options.id);
 }
 
-/* claim.c: what is believed, and what is answered. */
-void member__claim(struct member *member, const struct member_claim *claim, member_id from);
+/* claim.c: what is believed, and what is answered. Returns: whether it is a suspicion that was
+ * refuted, so that @from should hear of that. */
+bool member__claim(struct member *member, const struct member_claim *claim, member_id from);
 void member__on_leave(struct member *member, const struct member_event *event);
 
 /* suspicion.c */

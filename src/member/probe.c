@@ -51,19 +51,25 @@ static void begin_probe(struct member *member)
 static void ask_relays(struct member *member)
 {
     struct member_probe *probe = &member->probe;
-    member_id not [1 + MEMBER_RELAYS_MAX] = {probe->target};
+    const struct member_peer *target = member__find(member, probe->target);
+    member_id excluded[1 + MEMBER_RELAYS_MAX] = {probe->target};
 
+    ASSERT(target != NULL);
     probe->direct_ms = UINT64_MAX;
     while (probe->relay_count < member->options.relays) {
-        const struct member_peer *relay = member__draw(member, not, 1 + probe->relay_count);
+        const struct member_peer *relay =
+            member__draw(member, excluded, 1 + probe->relay_count);
         if (relay == NULL) {
             return;
         }
         probe->relays[probe->relay_count++] = relay->id;
-        not [probe->relay_count] = relay->id;
+        excluded[probe->relay_count] = relay->id;
         struct member_message *request = member__begin(member, MEMBER_PING_REQ, relay->id);
         request->sequence = probe->sequence;
         request->target = probe->target;
+        if (target->state != MEMBER_ALIVE) {
+            (void)member__add_claim(member, target); /* the relay tells it */
+        }
         (void)member__post(member);
     }
 }

@@ -25,12 +25,29 @@ static void hear_of_sender(struct member *member, const struct member_message *m
         .incarnation = message->incarnation,
         .state = message->is_leaving ? MEMBER_LEFT : MEMBER_ALIVE,
     };
-    member__claim(member, &claim, message->from);
+    (void)member__claim(member, &claim, message->from);
+}
+
+/* Beyond SWIM: whoever still spreads a suspicion that was refuted missed the refutation, and is
+ * told before its time is over. */
+static void correct(struct member *member, const struct member_message *message,
+                    const bool *is_refuted)
+{
+    (void)member__begin(member, MEMBER_GOSSIP, message->from);
+    for (uint32_t i = 0; i < message->claim_count; i++) {
+        const struct member_peer *peer = member__find(member, message->claims[i].id);
+        if (is_refuted[i] && peer != NULL && !member__add_claim(member, peer)) {
+            break;
+        }
+    }
+    member__post_without_news(member);
 }
 
 void member__on_received(struct member *member, const struct member_event *event)
 {
     const struct member_message *message = &member->received;
+    bool is_refuted[MEMBER_CLAIMS_MAX] = {false};
+    bool is_correction_due = false;
 
     if (member_message_decode(event->bytes, &member->received) != OK) {
         member->counters.malformed++;
@@ -47,7 +64,13 @@ void member__on_received(struct member *member, const struct member_event *event
     /* Claims first: an answer then says what they changed. */
     hear_of_sender(member, message);
     for (uint32_t i = 0; i < message->claim_count; i++) {
-        member__claim(member, &message->claims[i], message->from);
+        is_refuted[i] = member__claim(member, &message->claims[i], message->from);
+        /* ... of itself: the answer to a ping says so as well. */
+        is_correction_due |= is_refuted[i] && (message->type != MEMBER_PING ||
+                                               message->claims[i].id != member->options.id);
     }
     receivers[message->type](member, message);
+    if (is_correction_due) {
+        correct(member, message, is_refuted);
+    }
 }

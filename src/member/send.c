@@ -63,6 +63,16 @@ struct member_message *member__begin(struct member *member, enum member_message_
     return message;
 }
 
+static bool is_said(const struct member_message *message, member_id of)
+{
+    for (uint32_t i = 0; i < message->claim_count; i++) {
+        if (message->claims[i].id == of) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* News that was sent less often comes first (SWIM, section 4.1): what shall be carried most
  * often still. */
 static void add_news(struct member *member)
@@ -79,7 +89,7 @@ static void add_news(struct member *member)
             if (is_chosen[i] || peer->transmits != level) {
                 continue;
             }
-            if (!member__add_claim(member, peer)) {
+            if (!is_said(&member->sending, peer->id) && !member__add_claim(member, peer)) {
                 return;
             }
             is_chosen[i] = true;

@@ -186,8 +186,10 @@ void member__expire(struct member *member)
             member->now_ms >= member__suspicion_end_ms(member, peer)) {
             member__set_state(member, peer, MEMBER_UNREACHABLE, peer->incarnation);
         } else if (peer->state == MEMBER_SUSPECT && member->now_ms >= peer->tell_ms) {
+            /* Those who heard of it the first time may have been cut off then. */
             peer->is_tell_due = true;
             peer->tell_ms = member->now_ms + tell_again_ms(member);
+            member__spread(member, peer);
         }
     }
 }

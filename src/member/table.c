@@ -161,8 +161,8 @@ static bool is_among(member_id id, const member_id *ids, uint32_t count)
     return false;
 }
 
-struct member_peer *member__draw(struct member *member, const member_id * not,
-                                 uint32_t not_count)
+struct member_peer *member__draw(struct member *member, const member_id *excluded,
+                                 uint32_t excluded_count)
 {
     /* As many draws as make a miss rare when most are unreachable. */
     enum { DRAWS_MAX = 24 };
@@ -170,7 +170,7 @@ struct member_peer *member__draw(struct member *member, const member_id * not,
     for (uint32_t i = 0; i < DRAWS_MAX; i++) {
         struct member_peer *peer = &member->peers[rng_below(&member->rng, member->peer_count)];
         if (!member__is_self(member, peer) && member__is_live(peer) &&
-            !is_among(peer->id, not, not_count)) {
+            !is_among(peer->id, excluded, excluded_count)) {
             return peer;
         }
     }

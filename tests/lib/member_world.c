@@ -209,6 +209,35 @@ static void put_on_wire(struct member_world *world, uint32_t from,
     post(world, delay, EVENT_PACKET, (uint32_t)send->to - 1, 0, packet);
 }
 
+/* What a datagram says, for whoever reads a trace. */
+static void trace_send(struct member_world *world, uint32_t from,
+                       const struct member_send *send, const char *fate)
+{
+    static const char *const types[] = {
+        [MEMBER_PING] = "ping",
+        [MEMBER_ACK] = "ack",
+        [MEMBER_PING_REQ] = "ping-req",
+        [MEMBER_NACK] = "nack",
+        [MEMBER_GOSSIP] = "gossip",
+        [MEMBER_SYNC] = "sync",
+        [MEMBER_SYNC_REPLY] = "sync-reply",
+    };
+    static struct member_message message;
+
+    if (!world->is_traced ||
+        member_message_decode(slice_from(send->bytes, send->len), &message) != OK) {
+        return;
+    }
+    (void)printf("%8" PRIu64 "    n%u > n%u %s %s %u", world->now_ms, from + 1,
+                 (unsigned)send->to, types[message.type], fate, message.sequence);
+    for (uint32_t i = 0; i < message.claim_count; i++) {
+        const struct member_claim *claim = &message.claims[i];
+        (void)printf(" [n%u %d %" PRIx64 "]", (unsigned)claim->id, (int)claim->state,
+                     claim->incarnation);
+    }
+    (void)printf("\n");
+}
+
 static void transmit(struct member_world *world, uint32_t from, const struct member_send *send)
 {
     uint32_t to = (uint32_t)send->to - 1;
@@ -218,12 +247,15 @@ static void transmit(struct member_world *world, uint32_t from, const struct mem
     world->node[from].datagrams_sent++;
     mix(world, (uint64_t)from << 8 | to, hash_bytes(send->bytes, send->len), send->len);
     if (world->cut[from][to]) {
+        trace_send(world, from, send, "cut");
         return;
     }
     if (rng_chance(&world->rng, world->faults.loss_ppm)) {
         member_world_mark(world, MEMBER_WORLD_LOST);
+        trace_send(world, from, send, "lost");
         return;
     }
+    trace_send(world, from, send, "");
     put_on_wire(world, from, send);
     if (rng_chance(&world->rng, world->faults.duplicate_ppm)) {
         member_world_mark(world, MEMBER_WORLD_DUPLICATED);

@@ -24,6 +24,7 @@ enum {
     X(CRASHED) X(RESTARTED) X(PAUSED) X(PAUSED_MANY) X(QUEUED) X(QUEUE_FULL) X(CLOCK_DRIFT)    \
     X(LINK_RESET) X(LINK_RESET_BY_CHANCE) X(REMOVED) X(ADDED) X(LEFT)                          \
     X(SUSPECTED) X(REFUTED) X(UNREACHABLE) X(UNREACHABLE_WHILE_UP) X(PROMISE_LOOKED_AT)        \
+    X(UNREACHABLE_BY_LOSS) \
     X(BACK_FROM_UNREACHABLE) X(GONE) X(BACK_FROM_GONE) X(STALLED) X(PROBED_INDIRECTLY)         \
     X(NACKED) X(UNKNOWN_SENDER) X(UNKNOWN_CLAIM)
 /* clang-format on */
@@ -40,6 +41,7 @@ struct member_world_view {
     enum member_state state;
     enum member_state told; /* by the newest MEMBER_CHANGED; 0: none yet */
     bool is_gone;
+    uint64_t live_ms;        /* since when alive or suspect without a break */
     uint64_t unreachable_ms; /* since when, in running time of the one who holds it */
     uint32_t pauses;         /* that it had had by then */
 };

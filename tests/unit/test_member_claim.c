@@ -98,6 +98,24 @@ static void claim__left__is_believed_until_the_next_life(void **state)
     expect(3, MEMBER_ALIVE, 2 * FIRST);
 }
 
+/* Whoever missed the refutation hears of it from whom it tells the suspicion. */
+static void suspicion__refuted_long_ago__is_corrected_at_its_sender(void **state)
+{
+    (void)state;
+    member_bed_claim(bed, 2, 3, MEMBER_ALIVE, FIRST + 4);
+    member_bed_pass(bed, 2000);
+    member_bed_forget(bed);
+    member_bed_claim(bed, 5, 3, MEMBER_SUSPECT, FIRST + 3);
+    assert_int_equal(member_bed_count(bed, MEMBER_GOSSIP, 5), 1);
+    assert_int_equal(bed->sent_count, 1);
+    assert_int_equal(bed->sent[0].message.claims[0].id, 3);
+    assert_int_equal(bed->sent[0].message.claims[0].state, MEMBER_ALIVE);
+    assert_int_equal(bed->sent[0].message.claims[0].incarnation, FIRST + 4);
+    /* What is merely old is not worth a datagram. */
+    member_bed_claim(bed, 5, 3, MEMBER_ALIVE, FIRST + 3);
+    assert_int_equal(bed->sent_count, 1);
+}
+
 static void suspicion_of_itself__in_a_ping__is_refuted_in_the_answer(void **state)
 {
     struct member_claim claim = {.id = 1, .incarnation = FIRST, .state = MEMBER_SUSPECT};
@@ -211,6 +229,8 @@ int main(void)
                                         drop_bed),
         cmocka_unit_test_setup_teardown(claim__left__is_believed_until_the_next_life, make_bed,
                                         drop_bed),
+        cmocka_unit_test_setup_teardown(suspicion__refuted_long_ago__is_corrected_at_its_sender,
+                                        make_bed, drop_bed),
         cmocka_unit_test_setup_teardown(
             suspicion_of_itself__in_a_ping__is_refuted_in_the_answer, make_bed, drop_bed),
         cmocka_unit_test_setup_teardown(

@@ -229,6 +229,16 @@ static void members__the_majority__are_never_gone(void **state)
     assert_int_equal(bed->change_count, 3);
 }
 
+/* Two that hold each other for left, and started since, must find together: neither probes. */
+static void member__that_left__is_knocked_at(void **state)
+{
+    (void)state;
+    member_bed_claim(bed, 2, 5, MEMBER_LEFT, FIRST);
+    member_bed_forget(bed);
+    member_bed_pass(bed, 5000);
+    assert_in_range(member_bed_count(bed, MEMBER_PING, 5), 4, 6);
+}
+
 static void members__unreachable__are_knocked_at_in_turn(void **state)
 {
     (void)state;
@@ -261,6 +271,7 @@ int main(void)
             member__unreachable_while_the_observer_slept__is_not_gone, make_bed, drop_bed),
         cmocka_unit_test_setup_teardown(members__the_majority__are_never_gone, make_bed,
                                         drop_bed),
+        cmocka_unit_test_setup_teardown(member__that_left__is_knocked_at, make_bed, drop_bed),
         cmocka_unit_test_setup_teardown(members__unreachable__are_knocked_at_in_turn, make_bed,
                                         drop_bed),
     };
