@@ -24,7 +24,7 @@ enum {
 };
 
 struct bench_options {
-    const char *kind;    /* register, search, start, snapshot, import */
+    const char *kind;    /* register, search, start, snapshot, import, handshake, flood */
     const char *connect; /* NULL: a daemon of our own */
     const char *folder;  /* where the temporary folder is made; NULL: $TMPDIR, else /var/tmp */
     const char
@@ -39,6 +39,7 @@ struct bench_options {
     uint32_t students;
     uint32_t sections;
     uint32_t registrations; /* start: how many the folder holds */
+    uint32_t crowd;         /* flood: connections at a time, and new ones a second */
     uint32_t distinct; /* searches: also so many queries drawn from the catalogues; 0: none */
     uint64_t seed;
     bool is_tls;
@@ -138,5 +139,6 @@ int bench_start(struct cli *cli, const struct bench_options *options);
 int bench_snapshot(struct cli *cli, const struct bench_options *options);
 int bench_import(struct cli *cli, const struct bench_options *options);
 int bench_handshake(struct cli *cli, const struct bench_options *options);
+int bench_flood(struct cli *cli, const struct bench_options *options);
 
 #endif

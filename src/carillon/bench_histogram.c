@@ -1,5 +1,7 @@
 #include "carillon/bench_histogram.h"
 
+#include <stddef.h>
+
 enum { SUB = 1 << BENCH_HISTOGRAM_BITS };
 
 /* Values below 64 have buckets of their own; above, the highest bit says the group and the next
@@ -30,6 +32,15 @@ void bench_histogram_add(struct bench_histogram *histogram, uint64_t value_ns)
     histogram->counts[bucket_of(value_ns)]++;
     histogram->count++;
     histogram->max_ns = value_ns > histogram->max_ns ? value_ns : histogram->max_ns;
+}
+
+void bench_histogram_merge(struct bench_histogram *to, const struct bench_histogram *from)
+{
+    for (size_t i = 0; i < BENCH_HISTOGRAM_BUCKETS; i++) {
+        to->counts[i] += from->counts[i];
+    }
+    to->count += from->count;
+    to->max_ns = from->max_ns > to->max_ns ? from->max_ns : to->max_ns;
 }
 
 uint64_t bench_histogram_quantile_ns(const struct bench_histogram *histogram, uint32_t permille)

@@ -19,6 +19,7 @@ struct bench_histogram {
 };
 
 void bench_histogram_add(struct bench_histogram *histogram, uint64_t value_ns);
+void bench_histogram_merge(struct bench_histogram *to, const struct bench_histogram *from);
 
 /* The smallest value, in ns and rounded up to its bucket's end, that @permille of a thousand
  * stay within (999: p99.9); 0 when nothing was counted. */

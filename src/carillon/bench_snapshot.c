@@ -79,15 +79,6 @@ static bool snapshot_turn(void *context, uint64_t now_ns)
     return snapshotting->is_done;
 }
 
-static void histogram_add_all(struct bench_histogram *to, const struct bench_histogram *from)
-{
-    for (size_t i = 0; i < BENCH_HISTOGRAM_BUCKETS; i++) {
-        to->counts[i] += from->counts[i];
-    }
-    to->count += from->count;
-    to->max_ns = from->max_ns > to->max_ns ? from->max_ns : to->max_ns;
-}
-
 /* One window of the load; with a snapshot it lasts as long as that does. */
 static int window(struct bench_session *session, struct bench_fill *fill,
                   struct snapshotting *snapshotting, struct bench_load_result *result,
@@ -127,14 +118,14 @@ static int measure_once(struct bench_session *session, struct bench_fill *fill,
     if (rc != OK) {
         return rc;
     }
-    histogram_add_all(&results->outside, &result->latency);
+    bench_histogram_merge(&results->outside, &result->latency);
     results->outside_ns += result->window_ns;
     results->outside_answers += result->answers;
     rc = window(session, fill, &snapshotting, result, results);
     if (rc != OK) {
         return rc;
     }
-    histogram_add_all(&results->during, &result->latency);
+    bench_histogram_merge(&results->during, &result->latency);
     results->during_ns += result->window_ns;
     results->during_answers += result->answers;
     results->bytes = snapshotting.bytes;

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "carillon/bench.h"
+#include "carillon/bench_crowd.h"
 #include "carillon/verbs.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
     OPTION_DISTINCT,
     OPTION_REGISTRATIONS,
     OPTION_TLS,
+    OPTION_CROWD,
 };
 
 /* clang-format off */
@@ -37,6 +39,7 @@ static const struct argp_option options[] = {
     {"data",          OPTION_DATA,          "FOLDER",  0, "the catalogues, *.jsonl (default CARILLON_DATA)", 0},
     {"distinct",      OPTION_DISTINCT,      "N",       0, "search: then so many queries drawn from titles, people and codes (default 10000)", 0},
     {"registrations", OPTION_REGISTRATIONS, "N",       0, "start, snapshot: how many the folder holds (default 1000000)", 0},
+    {"crowd",         OPTION_CROWD,         "N",       0, "flood: half-open connections at a time, and new ones a second (default 1000)", 0},
     {"tls",           OPTION_TLS,           NULL,      0, "connect by TLS, with a token of its own", 0},
     {NULL,            0,                    NULL,      0, NULL, 0},
 };
@@ -88,6 +91,9 @@ static error_t parse_numbers(int key, char *arg, struct argp_state *state,
         return 0;
     case OPTION_DISTINCT:
         bench->distinct = parse_count(state, arg, 1000000);
+        return 0;
+    case OPTION_CROWD:
+        bench->crowd = parse_count(state, arg, BENCH_CROWD_MAX);
         return 0;
     case OPTION_REGISTRATIONS:
         bench->registrations = parse_count(state, arg, 10000000);
@@ -146,6 +152,7 @@ static const struct {
     {"snapshot", bench_snapshot, 32,  4,  400000,         60000},
     {"import",   bench_import,   16,  4,  BENCH_STUDENTS, BENCH_SECTIONS},
     {"handshake", bench_handshake, 16, 16, BENCH_STUDENTS, BENCH_SECTIONS},
+    {"flood",    bench_flood,    16,  16, BENCH_STUDENTS, BENCH_SECTIONS},
 };
 /* clang-format on */
 
@@ -168,6 +175,7 @@ static void options_finish(struct bench_options *bench, size_t kind)
     bench->warmup_ms = or_default(bench->warmup_ms, 2000);
     bench->distinct = or_default(bench->distinct, 10000);
     bench->registrations = or_default(bench->registrations, 1000000);
+    bench->crowd = or_default(bench->crowd, 1000);
     bench->seed = bench->seed != 0 ? bench->seed : 1;
     /* On a node that is not ours a second run would not find a fresh state. */
     bench->runs = bench->connect != NULL ? 1 : or_default(bench->runs, 3);
@@ -178,9 +186,10 @@ int verb_bench(struct cli *cli, int argc, char **argv)
     static const struct cli_syntax syntax = {
         .options = options,
         .parse = parse,
-        .arguments = "register|search|start|snapshot|import|handshake",
+        .arguments = "register|search|start|snapshot|import|handshake|flood",
         .about = "Measure registrations, searches, the start on a full folder, registering while "
-                 "it is written out, importing, or connecting by TLS.\v"
+                 "it is written out, importing, connecting by TLS, or registering beside a crowd "
+                 "that only begins to.\v"
                  "A daemon is started on a new temporary folder and removed afterwards, unless "
                  "--connect names a node. "
                  "What was acknowledged is read back and checked; figures that fail the check "
@@ -204,6 +213,6 @@ int verb_bench(struct cli *cli, int argc, char **argv)
         }
     }
     fprintf(cli->err, "carillon bench: say which: register, search, start, snapshot, "
-                      "import or handshake (see carillon bench --help)\n");
+                      "import, handshake or flood (see carillon bench --help)\n");
     return EXIT_USAGE;
 }

@@ -143,6 +143,23 @@ static void bench_handshake__both_kinds__are_what_they_say(void **state)
     assert_true(figure("resumed_short") > 0);
 }
 
+static void bench_flood__small__brings_every_crowd(void **state)
+{
+    static const char *const arguments[] = {
+        "flood",      "--seconds", "0.5",        "--warmup", "0.2",     "--runs", "1",
+        "--students", "500",       "--sections", "60",       "--crowd", "400",    NULL};
+
+    (void)state;
+    assert_int_equal(bench_run(arguments), 0);
+    assert_non_null(strstr(output, "verdict=passed\n"));
+    assert_true(figure("alone_p99_ms") > 0);
+    assert_true(figure("silent_begun_per_s") > 0);
+    assert_true(figure("hello_begun_per_s") > 0);
+    assert_true(figure("slow_begun_per_s") > 0);
+    assert_true(figure("slow_p99_ratio") > 0);
+    assert_true(folder_is_empty());
+}
+
 static void bench_register__small__is_checked_and_leaves_nothing(void **state)
 {
     static const char *const arguments[] = {"register", "--seconds",     "0.5", "--warmup",
@@ -294,6 +311,7 @@ int main(void)
         cmocka_unit_test(bench_register__small__is_checked_and_leaves_nothing),
         cmocka_unit_test(bench_register__by_tls__is_checked_all_the_same),
         cmocka_unit_test(bench_handshake__both_kinds__are_what_they_say),
+        cmocka_unit_test(bench_flood__small__brings_every_crowd),
         cmocka_unit_test(bench_search__samples__finds_and_measures),
         cmocka_unit_test(bench_start__small__keeps_every_registration),
         cmocka_unit_test(bench_snapshot__small__keeps_every_registration),
