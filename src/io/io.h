@@ -205,7 +205,8 @@ int io_listen(struct io *io, struct io_listener *listener, const char *address, 
               uint16_t *ret_port) CHECKED;
 
 /* Take one waiting connection into @stream (callbacks and out set by the caller beforehand).
- * Errors: ERR_GONE none is waiting, ERR_FULL out of descriptors, ERR_IO. */
+ * Errors: ERR_GONE none is waiting, or enough for this turn: incoming() follows for the others;
+ * ERR_FULL out of descriptors; ERR_IO. */
 int io_accept(struct io *io, struct io_listener *listener, struct io_stream *stream) CHECKED;
 void io_listener_close(struct io *io, struct io_listener *listener);
 

@@ -16,6 +16,7 @@ enum {
     READ_BUFFER_BYTES = 256 << 10,
     PLAIN_BUFFER_BYTES = READ_BUFFER_BYTES + (32 << 10), /* with what was begun before */
     SIGNALS_NR = 2,
+    ACCEPTS_MAX = 16, /* a listener and turn */
 };
 
 /* A call put off until the asking call has returned; runs before the loop waits again. */
@@ -57,6 +58,7 @@ struct io_uv {
     uint64_t now_ns;    /* cached for the turn; 0: read it anew */
     struct list turns;  /* struct io_turn */
     struct list later;  /* struct io_uv_later */
+    struct list arrivals; /* struct link whose handshake has something to read, oldest first */
     bool has_delivered; /* a callback was made since the last end of a turn */
     bool is_again;      /* a turn asked to be called again */
     struct io_uv_lane lanes[IO_LANE_NR];
@@ -142,6 +144,9 @@ void io_uv__stream_close(struct io *io, struct io_stream *stream);
 const struct io_peer *io_uv__stream_peer(const struct io_stream *stream);
 int io_uv__stream_take(struct io_uv *world, struct io_stream *stream, int fd,
                        const struct sockaddr_storage *from, struct io_tls *offer);
+
+/* arrival.c: read handshakes that wait, for a moment. Returns: whether there were any. */
+bool io_uv__arrivals_read(struct io_uv *world);
 
 /* listener.c */
 int io_uv__listen(struct io *io, struct io_listener *listener, const char *address,

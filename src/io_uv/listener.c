@@ -15,6 +15,7 @@ struct door {
     uv_poll_t poll;
     struct io_timer retry; /* armed while descriptors have run out */
     int fd;
+    unsigned taken; /* connections, in this turn */
     bool is_closing;
 };
 
@@ -24,6 +25,7 @@ static void door_on_poll(uv_poll_t *poll, int status, int events)
     (void)events;
     struct door *door = poll->data;
     io_uv__of(door->io)->has_delivered = true;
+    door->taken = 0;
     door->listener->incoming(door->listener);
 }
 
@@ -113,6 +115,9 @@ int io_uv__accept(struct io *io, struct io_listener *listener, struct io_stream 
     struct sockaddr_storage from = {0};
     socklen_t from_len;
     int fd;
+    if (door->taken == ACCEPTS_MAX) {
+        return ERR_GONE; /* the socket stays readable: the others are taken in the next turn */
+    }
     do {
         from_len = sizeof(from);
         fd = accept4(door->fd, (struct sockaddr *)&from, &from_len,
@@ -124,6 +129,7 @@ int io_uv__accept(struct io *io, struct io_listener *listener, struct io_stream 
     int rc = fd < 0 ? io_uv__error(errno)
                     : io_uv__stream_take(io_uv__of(io), stream, fd, &from, listener->tls);
     if (rc == OK) {
+        door->taken++;
         return OK;
     }
     if (fd >= 0) {

@@ -100,6 +100,7 @@ static void prepare_on_turn(uv_prepare_t *prepare)
     struct io_uv *world = prepare->data;
     bool was_late = !list_is_empty(&world->later);
     later_run(world);
+    was_late |= io_uv__arrivals_read(world);
     if (world->has_delivered) {
         turns_end(world);
     }
@@ -160,7 +161,8 @@ int io_uv_backend_fd(const struct io_uv *world)
 int io_uv_wait_ms(struct io_uv *world)
 {
     ASSERT(world != NULL);
-    if (world->is_again || world->has_delivered || !list_is_empty(&world->later)) {
+    if (world->is_again || world->has_delivered || !list_is_empty(&world->later) ||
+        !list_is_empty(&world->arrivals)) {
         return 0;
     }
     io_uv__alarm_set(world);
@@ -301,6 +303,7 @@ struct io_uv *io_uv_create(void)
     world->read_buffer = io_uv__alloc(READ_BUFFER_BYTES);
     list_init(&world->turns);
     list_init(&world->later);
+    list_init(&world->arrivals);
     heap_init(&world->timers);
     io_uv__lanes_init(world);
     return world;

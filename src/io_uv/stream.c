@@ -193,6 +193,21 @@ static void link_on_connected(struct link *link)
     }
 }
 
+void io_uv__link_read_arrival(struct link *link)
+{
+    if (link->is_reading && !link->has_ended) {
+        (void)link_read(link);
+    }
+    link_watch(link);
+}
+
+/* Accepted, and not heard yet whether it is to be secured, or not secured yet. */
+static bool link_is_arriving(const struct link *link)
+{
+    return link->offer != NULL ||
+           (link->tls != NULL && !link->is_greeting && !tls_is_open(link->tls));
+}
+
 static void link_on_poll(uv_poll_t *poll, int status, int events)
 {
     struct link *link = poll->data;
@@ -210,7 +225,11 @@ static void link_on_poll(uv_poll_t *poll, int status, int events)
     }
     if ((events & UV_READABLE) != 0 && (link->is_reading || link->is_greeting) &&
         !link->has_ended) {
-        (void)link_read(link); /* once a turn: the next stream has its turn too */
+        if (link_is_arriving(link)) {
+            io_uv__arrival_wait(link);
+        } else {
+            (void)link_read(link); /* once a turn: the next stream has its turn too */
+        }
     }
     if ((events & UV_WRITABLE) != 0 && io_uv__link_has_unsent(link) && !link->is_closing &&
         !link->is_broken) {
@@ -409,6 +428,7 @@ void io_uv__stream_close(struct io *io, struct io_stream *stream)
     link->is_closing = true;
     io_uv__cancel(&link->later);
     io_uv__cancel(&link->more);
+    list_remove(&link->arrival);
     io_uv__of(io)->open_count--;
     if (link->fd < 0) {
         io_uv__defer(io_uv__of(io), &link->later, link_on_closed_later);

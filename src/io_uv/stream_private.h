@@ -13,6 +13,7 @@ struct link {
     struct io_stream *stream;
     struct io_uv_later later;
     struct io_uv_later more; /* plaintext waits that came while nobody read */
+    struct list arrival; /* in world->arrivals while a handshake has something to read */
     uv_poll_t poll;
     struct tls *tls;      /* the connection is secured, or is to be; NULL: plain */
     struct io_tls *offer; /* what it will be secured with if its first byte says so */
@@ -33,6 +34,12 @@ struct link {
 void io_uv__link_end(struct link *link, int status);
 void io_uv__link_break(struct link *link);
 void io_uv__link_connected(struct link *link, int status);
+
+/* stream.c: read once, and watch on. */
+void io_uv__link_read_arrival(struct link *link);
+
+/* arrival.c: what this link's socket has to read is part of a handshake; it waits. */
+void io_uv__arrival_wait(struct link *link);
 
 /* stream_tls.c */
 
