@@ -385,6 +385,9 @@ static void parse_request(struct request *request, const char *student, const ch
 }
 
 static void say(struct campus_fixture *f, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void say(struct campus_fixture *f, const char *format, ...)
 {
     char line[1024];
     va_list arguments;

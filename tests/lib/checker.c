@@ -103,8 +103,8 @@ static bool is_field_equal(const ProtobufCFieldDescriptor *field, const Protobuf
     if (field->label == PROTOBUF_C_LABEL_REPEATED) {
         memcpy(&count, (const char *)a + field->quantifier_offset, sizeof count);
         memcpy(&other_count, (const char *)b + field->quantifier_offset, sizeof other_count);
-        memcpy(&at, at, sizeof at);
-        memcpy(&other, other, sizeof other);
+        at = *(const char *const *)(const void *)at; /* the list itself */
+        other = *(const char *const *)(const void *)other;
     }
     if (count != other_count) {
         return false;

@@ -95,7 +95,7 @@ void history_message_words(const ProtobufCMessage *message, struct buf *out)
 
         if (field->label == PROTOBUF_C_LABEL_REPEATED) {
             memcpy(&count, (const char *)message + field->quantifier_offset, sizeof count);
-            memcpy(&at, at, sizeof at);
+            at = *(const char *const *)(const void *)at; /* the list itself */
         } else if (!is_set(field, at)) {
             continue;
         }

@@ -161,6 +161,7 @@ static void log_append__disk_nearly_full__snapshots_follow_the_entries(void **st
         accepted += status == OK ? 1 : 0;
         run_ms(&world, 10);
     }
+    assert_true(refusals > 0);
     assert_true(world.ledger.snapshots_ended <= accepted * 1024 / SEGMENT + 2);
     assert_true(log_world_settle(&world));
     log_world_close(&world);

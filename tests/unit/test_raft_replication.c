@@ -313,7 +313,7 @@ static void messages__that_make_no_sense__change_nothing(void **state)
          .to = 2,
          .term = 3,
          .append = {.entries = falling, .count = 2}},
-        {.type = RAFT_SNAPSHOT,                   .from = 1, .to = 2,                                                  .term = 3,                                                                                                                      .snapshot = {&nothing, 0}},
+        {.type = RAFT_SNAPSHOT,                   .from = 1, .to = 2,                                                  .term = 3,                                                                                                                      .snapshot = {.snapshot = &nothing}},
         {.type = RAFT_APPEND_REPLY,                    .from = 3,                        .to = 2,.term = 3},
         {.type = RAFT_SNAPSHOT_REPLY,.from = 9,.to = 2,                        .term = 3                                                                                                                                              },
         {.type = RAFT_VOTE_REPLY,                    .from = 9,                                             .to = 2,                                                              .term = 3,        .vote_reply = {false, true}},
