@@ -105,7 +105,7 @@ static void ask_sections(const struct campus *campus, struct campus_walk *walk)
 
     __builtin_prefetch(course->sections);
     if (course->rule != NULL) {
-        fetch(course->rule, 2 * LINE_BYTES);
+        fetch(course->rule, 2 * (size_t)LINE_BYTES);
     }
 }
 

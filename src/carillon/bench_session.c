@@ -74,7 +74,7 @@ static int client_wait(struct bench_session *session, uint32_t connections,
                        uint32_t outstanding)
 {
     uint64_t start_ns = io_now_exact_ns(session->io);
-    struct timespec step = {0, READY_STEP_MS * NS_PER_MS};
+    struct timespec step = {0, (long)READY_STEP_MS * NS_PER_MS};
     char text[BENCH_TEXT_BYTES];
 
     for (;;) {

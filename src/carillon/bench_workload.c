@@ -283,6 +283,22 @@ static bool has_taken(const struct bench_workload *workload, uint32_t from, uint
     return false;
 }
 
+/* One alternative of every clause of @section, as far as the student whose list begins at @from
+ * has not taken it. Returns: where the list ends now. */
+static uint32_t draw_courses(struct rng *rng, struct bench_workload *workload,
+                             const struct bench_section *section, uint32_t from, uint32_t n)
+{
+    for (uint32_t i = 0; i < section->clause_count; i++) {
+        uint32_t course = workload->alternatives[rng_between(rng, section->clauses[i],
+                                                             section->clauses[i + 1] - 1)];
+
+        if (n - from < DRAWN_TAKEN_MAX && !has_taken(workload, from, n, course)) {
+            workload->taken[n++] = course;
+        }
+    }
+    return n;
+}
+
 /* Twenty sections with prerequisites are drawn for each student, who has taken one alternative
  * of every clause. */
 static void draw_taken(struct rng *rng, struct bench_workload *workload,
@@ -297,14 +313,7 @@ static void draw_taken(struct rng *rng, struct bench_workload *workload,
             const struct bench_section *section =
                 &workload->sections[demanding[rng_below(rng, demanding_count)]];
 
-            for (uint32_t i = 0; i < section->clause_count; i++) {
-                uint32_t course = workload->alternatives[rng_between(
-                    rng, section->clauses[i], section->clauses[i + 1] - 1)];
-
-                if (n - from < DRAWN_TAKEN_MAX && !has_taken(workload, from, n, course)) {
-                    workload->taken[n++] = course;
-                }
-            }
+            n = draw_courses(rng, workload, section, from, n);
         }
         workload->taken_at[student + 1] = n;
     }

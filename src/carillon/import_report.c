@@ -51,7 +51,7 @@ static void show_evidence(struct slice evidence, char out[EVIDENCE_BYTES_MAX + 8
     for (size_t i = 0; i < cut.len; i++) {
         uint8_t byte = cut.data[i];
 
-        out[at++] = byte < 0x20 || byte == 0x7f ? '.' : (char)byte;
+        out[at++] = (char)(byte < 0x20 || byte == 0x7f ? '.' : byte);
     }
     if (cut.len < evidence.len) {
         memcpy(out + at, "...", 3);

@@ -333,7 +333,7 @@ int import__send(struct import_run *run)
     carillon__import_chunk_request__init(&sender.chunk);
     for (size_t i = 0; i < IMPORT_SLOTS; i++) {
         sender.slots[i].sender = &sender;
-        buf_init(&sender.slots[i].body, 2 * IMPORT_CHUNK_BYTES_MAX);
+        buf_init(&sender.slots[i].body, 2 * (size_t)IMPORT_CHUNK_BYTES_MAX);
     }
     run->report->is_muted = true;
     arena_reset(&run->arena);

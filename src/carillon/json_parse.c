@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/utf8.h"
 #include "base/uuid.h"
 #include "carillon/json_message.h"
@@ -79,10 +80,11 @@ static int parse_bytes(struct reader *reader, struct json_object *json,
         return OK;
     }
     size_t len = strlen(text);
+    size_t bytes = len / 2;
 
-    ret_data->data = len < 2 ? NULL : arena_alloc(reader->arena, len / 2);
-    ret_data->len = len / 2;
-    for (size_t i = 0; i < len / 2; i++) {
+    ret_data->data = bytes == 0 ? NULL : arena_alloc(reader->arena, bytes);
+    ret_data->len = bytes;
+    for (size_t i = 0; i < bytes; i++) {
         int high = hex_digit(text[2 * i]);
         int low = hex_digit(text[2 * i + 1]);
 
@@ -105,6 +107,7 @@ static int parse_fixed64(struct reader *reader, struct json_object *json, uint64
         return fail(reader, "16 hexadecimal digits are expected");
     }
     *ret_value = 0;
+    ASSERT(data.data != NULL);
     for (size_t i = 0; i < data.len; i++) {
         *ret_value = *ret_value << 8 | data.data[i];
     }

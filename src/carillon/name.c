@@ -33,7 +33,7 @@ static bool cut_term(struct slice text, struct slice *ret_head, struct slice *re
 const char *name_parse(struct arena *arena, struct slice text, Carillon__SectionName *ret_name)
 {
     struct slice institution = SLICE_NONE;
-    struct slice code = SLICE_NONE;
+    struct slice code;
     struct slice section = SLICE_NONE;
     struct slice term = SLICE_NONE;
     struct slice rest = SLICE_NONE;

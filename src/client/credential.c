@@ -62,7 +62,9 @@ int carillon_login_path(const struct carillon_client *client, char *out, size_t 
         return ERR_GONE;
     }
     for (char *c = strrchr(out, '/'); *c != '\0'; c++) {
-        *c = *c == ':' ? '.' : *c;
+        if (*c == ':') {
+            *c = '.';
+        }
     }
     return OK;
 }

@@ -353,9 +353,9 @@ void client__slots_lost(struct client_link *link, int status, const char *text)
 
         slot->status = status;
         slot->is_unknown = slot->is_unknown || !slot_reads(slot);
-        if (!error_is_retryable(status) && status != ERR_IO) {
-            slot_end_failed(client, slot, status, text);
-        } else if (!slot_pause(client, slot, 0)) {
+        bool is_tried_again = error_is_retryable(status) || status == ERR_IO;
+
+        if (!is_tried_again || !slot_pause(client, slot, 0)) {
             slot_end_failed(client, slot, status, text);
         }
     }

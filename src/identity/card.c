@@ -129,7 +129,7 @@ int card_read(struct slice bytes, struct card *ret_card)
     if (bytes.len > CARD_BYTES_MAX) {
         return ERR_MALFORMED;
     }
-    arena_init(&scratch, 4 * CARD_BYTES_MAX);
+    arena_init(&scratch, 4 * (uint64_t)CARD_BYTES_MAX);
     const Carillon__SignedCard *outer =
         wire_unpack(&carillon__signed_card__descriptor, bytes, &scratch);
     const Carillon__Card *inner =

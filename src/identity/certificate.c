@@ -183,20 +183,28 @@ static bool form_read(const X509 *x509, struct identity_certificate *certificate
            time_read(X509_get0_notAfter(x509), &certificate->not_after_ms);
 }
 
+/* A name is read from what the root has signed, and not before. */
+static enum io_refusal parts_read(X509 *x509, const struct identity_key *root,
+                                  struct identity_certificate *ret_certificate)
+{
+    if (!form_read(x509, ret_certificate)) {
+        return IO_REFUSAL_CERTIFICATE;
+    }
+    if (X509_verify(x509, root->pkey) != 1) {
+        return IO_REFUSAL_OTHER_CA;
+    }
+    return name_read(x509, ret_certificate) ? IO_REFUSAL_NONE : IO_REFUSAL_CERTIFICATE;
+}
+
 enum io_refusal identity_certificate_read(struct slice der, const struct identity_key *root,
                                           struct identity_certificate *ret_certificate)
 {
     X509 *x509 = certificate_parse(der);
-    enum io_refusal refusal = IO_REFUSAL_NONE;
 
     *ret_certificate = (struct identity_certificate){0};
-    if (x509 == NULL || !form_read(x509, ret_certificate)) {
-        refusal = IO_REFUSAL_CERTIFICATE;
-    } else if (X509_verify(x509, root->pkey) != 1) {
-        refusal = IO_REFUSAL_OTHER_CA;
-    } else if (!name_read(x509, ret_certificate)) {
-        refusal = IO_REFUSAL_CERTIFICATE;
-    }
+    enum io_refusal refusal =
+        x509 == NULL ? IO_REFUSAL_CERTIFICATE : parts_read(x509, root, ret_certificate);
+
     X509_free(x509);
     identity_hash(der, ret_certificate->hash);
     return refusal;
@@ -275,7 +283,7 @@ int identity_certificate_to_pem(struct slice der, struct buf *out)
 
 int identity_certificate_from_pem(struct slice text, struct buf *out)
 {
-    if (text.len == 0 || text.len > 2 * IDENTITY_CERTIFICATE_BYTES_MAX) {
+    if (text.len == 0 || text.len > 2 * (size_t)IDENTITY_CERTIFICATE_BYTES_MAX) {
         return ERR_MALFORMED;
     }
     BIO *bio = BIO_new_mem_buf(text.data, (int)text.len);

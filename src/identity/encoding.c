@@ -50,8 +50,8 @@ int base64_encode(struct slice bytes, struct buf *out)
         char four[4] = {
             base64_digits[three >> 18],
             base64_digits[three >> 12 & 63],
-            have > 1 ? base64_digits[three >> 6 & 63] : '=',
-            have > 2 ? base64_digits[three & 63] : '=',
+            (char)(have > 1 ? base64_digits[three >> 6 & 63] : '='),
+            (char)(have > 2 ? base64_digits[three & 63] : '='),
         };
 
         rc = buf_append(out, four, sizeof four);

@@ -102,7 +102,10 @@ void io_sim__turn_on_end(struct io_sim_event *event)
         turn->again = false;
         turn->ended(turn);
     }
-    list_forget(&rest);
+    if (machine->is_down) {
+        list_forget(&rest);
+        return;
+    }
     bool is_again = false;
     struct list *node;
     struct list *following;

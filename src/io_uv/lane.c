@@ -146,18 +146,23 @@ void io_uv__lanes_init(struct io_uv *world)
     }
 }
 
+static void lane_stop(struct io_uv_lane *lane)
+{
+    pthread_mutex_lock(&lane->mutex);
+    lane->is_stopping = true;
+    pthread_mutex_unlock(&lane->mutex);
+    pthread_cond_signal(&lane->wake);
+    int rc = pthread_join(lane->thread, NULL);
+    ASSERT(rc == 0);
+}
+
 void io_uv__lanes_fini(struct io_uv *world)
 {
     ASSERT(world->jobs_count == 0);
     for (size_t i = 0; i < IO_LANE_NR; i++) {
         struct io_uv_lane *lane = &world->lanes[i];
         if (lane->is_started) {
-            pthread_mutex_lock(&lane->mutex);
-            lane->is_stopping = true;
-            pthread_mutex_unlock(&lane->mutex);
-            pthread_cond_signal(&lane->wake);
-            int rc = pthread_join(lane->thread, NULL);
-            ASSERT(rc == 0);
+            lane_stop(lane);
         }
         pthread_cond_destroy(&lane->wake);
         pthread_cond_destroy(&lane->idle);

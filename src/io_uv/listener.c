@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -65,9 +66,11 @@ static int socket_port(int fd, uint16_t *ret_port)
     if (getsockname(fd, (struct sockaddr *)&at, &len) < 0) {
         return io_uv__error(errno);
     }
-    in_port_t port = at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
-                                              : ((struct sockaddr_in *)&at)->sin_port;
-    *ret_port = ntohs(port);
+    struct sockaddr_in four;
+    struct sockaddr_in6 six;
+    memcpy(&four, &at, sizeof(four));
+    memcpy(&six, &at, sizeof(six));
+    *ret_port = ntohs(six.sin6_family == AF_INET6 ? six.sin6_port : four.sin_port);
     return OK;
 }
 

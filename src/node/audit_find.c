@@ -124,7 +124,7 @@ static void add(struct find *find, const struct audit_record *record)
 static bool is_full(const struct find *find)
 {
     return find->count >= find->limit ||
-           find->bytes + AUDIT_FIELD_BYTES_MAX * 2 > AUDIT_REPLY_BYTES_MAX ||
+           find->bytes + (size_t)AUDIT_FIELD_BYTES_MAX * 2 > AUDIT_REPLY_BYTES_MAX ||
            !arena_has_room(&find->scratch, AUDIT_PACKED_BYTES_MAX);
 }
 

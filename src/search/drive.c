@@ -77,7 +77,7 @@ static struct cover cover_min(struct cover a, struct cover b)
  */
 static struct cover stretch_cover(const struct search_query *query, struct stretch stretch)
 {
-    struct cover stack[PLAN_LEAVES_MAX + 1];
+    struct cover stack[PLAN_LEAVES_MAX + 1] = {{0}};
     uint32_t top = 0;
     for (uint32_t i = stretch.from; i < stretch.to; i++) {
         uint8_t op = query->plan->ops[i];

@@ -129,7 +129,7 @@ static int words_add(struct parser *parser, struct slice text, uint32_t at, uint
     struct token token;
     uint32_t count = 0;
     uint32_t run = 0;
-    bool is_long = text.len > RUN_CHARS_MAX * 3;
+    bool is_long = text.len > (size_t)RUN_CHARS_MAX * 3;
     while (token_next(&tokens, &token) != TOKEN_END) {
         run = token.kind == TOKEN_PAIR ? run + 1 : 0;
         if (is_long && run > 0 && run % 2 == 0 && tokens.at + 4 < text.len) {

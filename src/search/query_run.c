@@ -78,7 +78,7 @@ static bool leaf_holds(struct search_query *query, uint32_t at, uint32_t row)
 
 static bool stretch_holds(struct search_query *query, struct stretch stretch, uint32_t row)
 {
-    bool stack[PLAN_LEAVES_MAX + 1];
+    bool stack[PLAN_LEAVES_MAX + 1] = {false};
     uint32_t top = 0;
     for (uint32_t i = stretch.from; i < stretch.to; i++) {
         uint8_t op = query->plan->ops[i];

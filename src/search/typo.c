@@ -111,6 +111,7 @@ static void try_change(struct candidates *candidates, const struct misspelt *mis
  * z. */
 static void one_off(struct candidates *candidates, struct slice word)
 {
+    static const uint8_t letters[26] = "abcdefghijklmnopqrstuvwxyz";
     struct misspelt misspelt = misspelt_of(word);
     for (size_t i = 0; i < word.len; i++) {
         try_change(candidates, &misspelt, i, 1, NULL, 0);
@@ -120,13 +121,13 @@ static void one_off(struct candidates *candidates, struct slice word)
         try_change(candidates, &misspelt, i, 2, exchanged, 2);
     }
     for (size_t i = 0; i < word.len; i++) {
-        for (uint8_t letter = 'a'; letter <= 'z'; letter++) {
-            try_change(candidates, &misspelt, i, 1, &letter, 1);
+        for (size_t at = 0; at < sizeof letters; at++) {
+            try_change(candidates, &misspelt, i, 1, &letters[at], 1);
         }
     }
     for (size_t i = 0; i <= word.len; i++) {
-        for (uint8_t letter = 'a'; letter <= 'z'; letter++) {
-            try_change(candidates, &misspelt, i, 0, &letter, 1);
+        for (size_t at = 0; at < sizeof letters; at++) {
+            try_change(candidates, &misspelt, i, 0, &letters[at], 1);
         }
     }
 }

@@ -220,7 +220,7 @@ static bool is_pouring_cheaper(const struct search_query *query, uint32_t leaf, 
 {
     const struct slot *slot = &query->slots[leaf];
     uint64_t postings = (uint64_t)slot->count * WINDOW_ROWS / (query->index->rows_count + 1);
-    return postings + 2 * slot->ways_count <= (uint64_t)3 * rows * slot->ways_count;
+    return postings + (uint64_t)2 * slot->ways_count <= (uint64_t)3 * rows * slot->ways_count;
 }
 
 bool window_fill_strict(struct search_query *query)
@@ -260,12 +260,25 @@ bool window_fill_strict(struct search_query *query)
     return true;
 }
 
+/* Add what was poured into block @b to the sums there; rows that had none begin with it. */
+static void block_add_poured(struct search_query *query, uint32_t leaf, uint32_t b)
+{
+    struct window *window = query->window;
+    for (uint64_t rest = window->there[b]; rest != 0; rest &= rest - 1) {
+        uint32_t at = b * 64 + (uint32_t)__builtin_ctzll(rest);
+        if ((window->rows[b] & rest & (0 - rest)) == 0) {
+            sum_begin(&window->sums[at]);
+        }
+        sum_add(query, &window->sums[at], leaf, &window->matches[at]);
+    }
+    window->rows[b] |= window->there[b];
+}
+
 bool window_fill_relaxed(struct search_query *query)
 {
     if (!window_move(query)) {
         return false;
     }
-    struct window *window = query->window;
     for (uint32_t i = 0; i < query->essential; i++) {
         uint32_t leaf = query->needed[i];
         if (query->slots[leaf].ways_count == 0) {
@@ -273,14 +286,7 @@ bool window_fill_relaxed(struct search_query *query)
         }
         slot_pour(query, leaf);
         for (uint32_t b = 0; b < WINDOW_BLOCKS; b++) {
-            for (uint64_t rest = window->there[b]; rest != 0; rest &= rest - 1) {
-                uint32_t at = b * 64 + (uint32_t)__builtin_ctzll(rest);
-                if ((window->rows[b] & rest & (0 - rest)) == 0) {
-                    sum_begin(&window->sums[at]);
-                }
-                sum_add(query, &window->sums[at], leaf, &window->matches[at]);
-            }
-            window->rows[b] |= window->there[b];
+            block_add_poured(query, leaf, b);
         }
     }
     return true;
