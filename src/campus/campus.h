@@ -120,6 +120,8 @@ struct campus_course {
     uint32_t epoch;
     uint8_t state;  /* enum campus_state */
     bool is_doomed; /* named as removed by the open import */
+    bool is_foreign; /* of another shard: `credits` and `rule` are its own, as of changed_index
+                      */
 };
 
 struct campus_meeting {
@@ -136,7 +138,8 @@ struct campus_section {
     uint32_t enrolled;
     uint32_t *roster; /* students in order of registration */
     uint32_t roster_cap;
-    uint32_t over;    /* registrations recorded as over capacity */
+    uint32_t held;    /* seats kept for undecided attempts */
+    uint32_t over;    /* registrations recorded as over capacity, and such holds */
     uint32_t excused; /* further ones above the capacity, because it was lowered */
     uint32_t waiting;
     uint32_t wait_first; /* places */
@@ -235,11 +238,13 @@ struct campus_student {
     uint64_t profile_index;     /* the entry that set the profile */
     uint32_t body;              /* catalogue of the home institution */
     uint32_t epoch;
+    uint32_t version; /* raised by every change; kept only where there are several shards */
     uint16_t level;
     uint8_t state; /* enum campus_state */
     uint8_t registration_count;
     bool is_staged;
     bool is_doomed;
+    bool is_foreign; /* at home in another shard: only what he has in this one stands here */
     struct campus_registration registrations[CAMPUS_REGISTRATIONS_INLINE];
 };
 
@@ -274,6 +279,8 @@ struct campus_snapshot;
 
 struct campus {
     struct arena arena;
+    uint32_t shard;       /* which keys are its own (campus/shard.h) */
+    uint32_t shard_count; /* 0 or 1: all of them */
     struct table words;
     struct table codes;
     struct table catalogues;
@@ -348,10 +355,18 @@ static inline struct campus_place *campus_place(const struct campus *campus, uin
     return table_at(&campus->places, ordinal);
 }
 
-/* Whether the section has a limit and has reached it. */
+/* Whether the section has a limit and has reached it, with the seats that are kept for
+ * undecided attempts. */
 static inline bool campus_section_is_full(const struct campus_section *section)
 {
-    return section->capacity != CAMPUS_NONE && section->enrolled >= section->capacity;
+    return section->capacity != CAMPUS_NONE &&
+           section->enrolled + section->held >= section->capacity;
+}
+
+/* Whether nothing but undecided attempts stands between anyone and a seat. */
+static inline bool campus_section_is_undecided(const struct campus_section *section)
+{
+    return campus_section_is_full(section) && section->enrolled < section->capacity;
 }
 
 static inline struct slice campus_section_id(const struct campus_section *section)

@@ -37,6 +37,10 @@ void campus__name_add(struct campus *campus, uint32_t code, uint32_t course);
 /* Put a place into its student's list. */
 void campus__place_link(struct campus *campus, uint32_t place);
 
+struct unpack;
+/* The rule in an image; NULL when there is none or the reading fails. */
+struct campus_rule *campus__load_rule(struct campus *campus, struct unpack *in);
+
 /* Append to a student's list without touching the section's; for loading too. */
 void campus__registration_append(struct campus *campus, uint32_t student,
                                  struct campus_registration registration);

@@ -63,7 +63,8 @@ static bool sections_settle(struct campus *campus, const struct campus_course *c
         struct campus_section *section = campus_section(campus, ordinal);
 
         if (section->state == CAMPUS_WITHDRAWN) {
-            bool is_empty = section->enrolled == 0 && section->waiting == 0;
+            bool is_empty =
+                section->enrolled == 0 && section->held == 0 && section->waiting == 0;
 
             section->state = is_empty ? CAMPUS_HIDDEN : CAMPUS_WITHDRAWN;
             is_kept = is_kept || !is_empty;

@@ -1,6 +1,7 @@
 #include "campus/image.h"
 
 #include "base/assert.h"
+#include "campus/shard.h"
 #include "campus/student.h"
 
 /* Varints of images are small: one reservation, then straight into the buffer. */
@@ -68,6 +69,21 @@ void campus_image_catalogue(const struct campus *campus, uint32_t catalogue, str
     image_u64(out, of->updated_ms);
 }
 
+static void image_rule(const struct campus_rule *rule, struct buf *out)
+{
+    image_u64(out, rule == NULL ? 0 : rule->count);
+    for (uint32_t i = 0; rule != NULL && i < rule->count; i++) {
+        const struct campus_rule_node *node = &rule->nodes[i];
+
+        image_u64(out, node->kind);
+        image_u64(out, node->concurrent ? 1 : 0);
+        image_u64(out, node->children);
+        image_u64(out, node->grade_min);
+        image_u64(out, node->count);
+        image_ordinal(out, node->code);
+    }
+}
+
 /* The sections of a course are those that name it, in order of their ordinals. */
 void campus_image_course(const struct campus *campus, uint32_t course, struct buf *out)
 {
@@ -79,6 +95,10 @@ void campus_image_course(const struct campus *campus, uint32_t course, struct bu
     image_ordinal(out, of->document);
     image_u64(out, of->state);
     image_u64(out, of->changed_index);
+    if (of->is_foreign) {
+        image_ordinal(out, of->credits);
+        image_rule(of->rule, out);
+    }
 }
 
 static void image_meetings(struct buf *out, const struct campus_meeting *meetings,
@@ -131,21 +151,6 @@ void campus_image_section(const struct campus *campus, uint32_t section, struct 
     image_u64(out, of->waiting);
     for (uint32_t at = of->wait_first; at != CAMPUS_NONE; at = campus_place(campus, at)->next) {
         image_place(campus, at, out);
-    }
-}
-
-static void image_rule(const struct campus_rule *rule, struct buf *out)
-{
-    image_u64(out, rule == NULL ? 0 : rule->count);
-    for (uint32_t i = 0; rule != NULL && i < rule->count; i++) {
-        const struct campus_rule_node *node = &rule->nodes[i];
-
-        image_u64(out, node->kind);
-        image_u64(out, node->concurrent ? 1 : 0);
-        image_u64(out, node->children);
-        image_u64(out, node->grade_min);
-        image_u64(out, node->count);
-        image_ordinal(out, node->code);
     }
 }
 
@@ -224,6 +229,9 @@ void campus_image_student(const struct campus *campus, uint32_t student, struct 
         image_u64(out, registration->ms_low);
     }
     image_extra(of->extra, out);
+    if (campus_is_sharded(campus)) {
+        image_u64(out, of->version);
+    }
 }
 
 void campus_image_import(const struct campus *campus, uint32_t slot, struct buf *out)

@@ -75,6 +75,10 @@ int campus_load_course(struct campus *campus, struct unpack *in)
     to->credits = CAMPUS_NONE;
     to->state = (uint8_t)load_u64_max(in, CAMPUS_WITHDRAWN);
     to->changed_index = load_u64(in);
+    if (in->rest.len > 0) { /* of another shard */
+        to->credits = load_ordinal(in, UINT32_MAX);
+        to->rule = campus__load_rule(campus, in);
+    }
     campus->course_bytes += sizeof *to;
     if (to->state != CAMPUS_HIDDEN && to->document == CAMPUS_NONE) {
         return ERR_DAMAGED;
@@ -269,6 +273,9 @@ int campus_load_student(struct campus *campus, struct unpack *in)
         campus__registration_append(campus, ordinal, registration);
     }
     load_extra(campus, in, ordinal);
+    if (in->rest.len > 0) { /* one of several shards */
+        to->version = (uint32_t)load_u64_max(in, UINT32_MAX);
+    }
     return verdict(in);
 }
 

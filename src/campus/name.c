@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "campus/campus_private.h"
+#include "campus/shard.h"
 #include "campus/student.h"
 
 /* Append @value to a growing array; the callers' arrays start at 4 and double. */
@@ -231,6 +232,8 @@ void campus_course_link(struct campus *campus, uint32_t course)
         at = &campus_course(campus, *at)->next_same_code;
     }
     added->next_same_code = CAMPUS_NONE;
+    added->is_foreign = !campus_is_own(
+        campus, campus_word(campus, campus_code(campus, added->code)->word)->text);
     *at = course;
     append(&campus->arena, &catalogue->members, &catalogue->member_count,
            &catalogue->member_cap, course);
@@ -309,9 +312,10 @@ uint32_t campus_section_intern(struct campus *campus, uint32_t course, struct sl
 
 void campus_student_link(struct campus *campus, uint32_t student)
 {
-    const struct campus_student *added = campus_student(campus, student);
+    struct campus_student *added = campus_student(campus, student);
     struct campus_catalogue *body = campus_catalogue(campus, added->body);
 
+    added->is_foreign = !campus_is_own(campus, campus_profile_token(added->profile));
     uint64_t hash = hash_slice(campus_profile_token(added->profile));
 
     map_put(&campus->student_maps[campus__student_map_of(hash)], hash, student);

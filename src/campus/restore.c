@@ -39,7 +39,7 @@ static int load_counts(struct campus *campus, struct unpack *in)
     return OK;
 }
 
-static struct campus_rule *load_rule(struct campus *campus, struct unpack *in)
+struct campus_rule *campus__load_rule(struct campus *campus, struct unpack *in)
 {
     uint32_t count = (uint32_t)load_u64_max(in, RULE_NODES_MAX);
 
@@ -137,7 +137,7 @@ int campus_load_document(struct campus *campus, struct unpack *in)
     to->credits = load_ordinal(in, UINT32_MAX);
     to->level = (uint16_t)load_u64_max(in, UINT16_MAX);
     to->is_bare = load_u64_max(in, 1) != 0;
-    to->rule = load_rule(campus, in);
+    to->rule = campus__load_rule(campus, in);
     load_document_meetings(campus, in, to);
     load_offers(campus, in, to);
     campus->course_bytes += to->blob_len + to->offer_count * sizeof *to->offers;

@@ -122,7 +122,7 @@ bool rule_needs_beside(const struct campus_rule *rule, uint32_t code)
 
 /* Credits of a course taken for which the registrar gave none: those of its oldest offered
  * course. */
-static uint32_t credits_in_catalogue(const struct campus *campus, uint32_t code)
+uint32_t rule_credits_of(const struct campus *campus, uint32_t code)
 {
     for (uint32_t at = campus_code(campus, code)->first_course; at != CAMPUS_NONE;
          at = campus_course(campus, at)->next_same_code) {
@@ -139,14 +139,14 @@ static uint64_t credits_earned(const struct rule_facts *facts)
 {
     const struct campus_profile *profile =
         campus_student(facts->campus, facts->student)->profile;
-    uint64_t sum = 0;
+    uint64_t sum = facts->credits_more;
 
     for (uint32_t i = 0; i < profile->taken_count; i++) {
         const struct campus_taken *taken = &profile->taken[i];
 
         if (campus_taken_is_passed(taken)) {
             sum += taken->credits != 0 ? taken->credits
-                                       : credits_in_catalogue(facts->campus, taken->code);
+                                       : rule_credits_of(facts->campus, taken->code);
         }
     }
     return sum;
@@ -161,6 +161,11 @@ static bool is_beside(const struct rule_facts *facts, uint32_t code)
 
         if (course->code == code &&
             campus_catalogue(facts->campus, course->catalogue)->term == facts->term) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < facts->code_count; i++) {
+        if (facts->codes[i] == code) {
             return true;
         }
     }

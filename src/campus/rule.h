@@ -33,6 +33,12 @@ struct rule_facts {
     uint32_t term;            /* word: concurrent courses count in this term only */
     const uint32_t *sections; /* the after-state */
     uint32_t section_count;
+    /* Of a student at home in another shard, what does not stand here: codes of the
+     * after-state's other courses in this term, and the credits of courses taken that are
+     * unknown here. */
+    const uint32_t *codes;
+    uint32_t code_count;
+    uint64_t credits_more;
 };
 
 struct rule_verdict {
@@ -56,6 +62,10 @@ void rule_free(struct campus *campus, struct campus_rule *rule);
 /* Judge every node. @rule may be NULL: met. */
 void rule_judge(const struct campus_rule *rule, const struct rule_facts *facts,
                 struct rule_verdict *ret_verdict);
+
+/* What a course taken under @code counts when the registrar gave no credits; 0: unknown here.
+ */
+uint32_t rule_credits_of(const struct campus *campus, uint32_t code);
 
 /* Whether the rule names @code in a concurrent leaf. */
 bool rule_needs_beside(const struct campus_rule *rule, uint32_t code);

@@ -33,14 +33,14 @@ void campus_roster_remove(struct campus *campus, uint32_t section, uint32_t stud
             (from->enrolled - at) * sizeof *from->roster);
 }
 
-/* How many are above the limit and not there by a permit. */
+/* How many seats, held ones too, are above the limit and not there by a permit. */
 static uint32_t above_limit(const struct campus_section *section)
 {
     uint64_t allowed = (uint64_t)section->capacity + section->over;
+    uint64_t seats = (uint64_t)section->enrolled + section->held;
 
-    return section->capacity == CAMPUS_NONE || section->enrolled <= allowed
-               ? 0
-               : (uint32_t)(section->enrolled - allowed);
+    return section->capacity == CAMPUS_NONE || seats <= allowed ? 0
+                                                                : (uint32_t)(seats - allowed);
 }
 
 /* The section's part of its catalogue's sums, taken out before a change of the limit and put
@@ -180,4 +180,43 @@ void campus__seat_freed(struct campus *campus, uint32_t section, uint32_t studen
     of->excused = of->excused < above ? of->excused : above;
     campus->registration_count--;
     campus_stalled_update(campus, section);
+}
+
+/* ---- seats kept for undecided attempts */
+
+void campus_seat_hold(struct campus *campus, uint32_t section, bool is_over)
+{
+    struct campus_section *of = campus_section(campus, section);
+
+    campus_touch_section(campus, section);
+    of->held++;
+    of->over += is_over ? 1 : 0;
+    campus_stalled_update(campus, section);
+}
+
+void campus_seat_release(struct campus *campus, uint32_t section, bool is_over)
+{
+    struct campus_section *of = campus_section(campus, section);
+
+    ASSERT(of->held > 0);
+    campus_touch_section(campus, section);
+    of->held--;
+    of->over -= is_over ? 1 : 0;
+    uint32_t above = above_limit(of);
+
+    of->excused = of->excused < above ? of->excused : above;
+    campus_stalled_update(campus, section);
+}
+
+/* The seat goes from the hold to the student: nothing is counted anew. */
+void campus_seat_give(struct campus *campus, uint32_t section, uint32_t student, bool is_over,
+                      struct campus_since since)
+{
+    struct campus_section *of = campus_section(campus, section);
+
+    ASSERT(of->held > 0);
+    campus_touch_section(campus, section);
+    of->held--;
+    of->over -= is_over ? 1 : 0;
+    campus_register(campus, student, section, since);
 }

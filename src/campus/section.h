@@ -1,15 +1,15 @@
 /* campus/section.h -- seats: rosters, limits, and the sections where a seat is free while
  * someone waits.
  *
- * Layer: campus (base)
+ * Layer: campus (base, wire)
  *
- * Invariant: enrolled <= capacity + over + excused, where `excused` counts those above the
- * limit because it was lowered under them.
+ * Invariant: enrolled + held <= capacity + over + excused, where `excused` counts those above
+ * the limit because it was lowered under them.
  */
 #ifndef CARILLON_CAMPUS_SECTION_H
 #define CARILLON_CAMPUS_SECTION_H
 
-#include "campus/campus.h"
+#include "campus/student.h"
 
 /* Append to the roster; take out of it. The student's side is campus_register's. */
 void campus_roster_add(struct campus *campus, uint32_t section, uint32_t student);
@@ -31,6 +31,13 @@ static inline bool campus_section_is_stalled(const struct campus_section *sectio
     return section->state == CAMPUS_OFFERED && section->waiting > 0 &&
            !campus_section_is_full(section);
 }
+
+/* Keep a seat for an undecided attempt, over the limit by a permit or not; give it up; seat the
+ * student in it, who is not registered there. */
+void campus_seat_hold(struct campus *campus, uint32_t section, bool is_over);
+void campus_seat_release(struct campus *campus, uint32_t section, bool is_over);
+void campus_seat_give(struct campus *campus, uint32_t section, uint32_t student, bool is_over,
+                      struct campus_since since);
 
 /* Whether two sections meet at the same time on some day; terms are the caller's to compare. */
 bool campus_sections_clash(const struct campus_section *a, const struct campus_section *b);

@@ -85,11 +85,13 @@ static inline void campus_touch_document(struct campus *campus, uint32_t documen
     }
 }
 
+/* Raises the student's version too. */
 static inline void campus_touch_student(struct campus *campus, uint32_t student)
 {
     if (campus->snapshot != NULL && campus_student(campus, student)->epoch != campus->epoch) {
         campus__save_student(campus, student);
     }
+    campus_student(campus, student)->version++;
 }
 
 #endif
