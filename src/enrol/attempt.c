@@ -21,13 +21,16 @@ static int op_shape(const struct request_op *op, uint32_t at, struct buf *text)
     return OK;
 }
 
+/* @part: where the section lies when it is another shard's, or NULL. */
 static int op_make(struct enrol *enrol, const struct request_op *from, uint32_t hint,
-                   struct enrol_op *op, struct buf *text)
+                   const struct enrol_part *part, struct enrol_op *op, struct buf *text)
 {
     struct campus_name name;
     int rc = OK;
 
-    if (campus_section_is_named(&enrol->campus, hint, &from->name)) {
+    if (part != NULL && part->is_foreign) {
+        op->section = part->section;
+    } else if (campus_section_is_named(&enrol->campus, hint, &from->name)) {
         op->section = hint;
     } else {
         rc = enrol__find_section(enrol, &from->name, &op->section, text);
@@ -64,8 +67,9 @@ static int request_shape(struct slice body, struct request *request, struct buf 
     return rc;
 }
 
-int enrol__attempt_make(struct enrol *enrol, struct slice body, struct enrol_hint hint,
-                        struct enrol_attempt *attempt, struct buf *text)
+static int make(struct enrol *enrol, struct slice body, struct enrol_hint hint,
+                const struct enrol_parts *parts, struct enrol_attempt *attempt,
+                struct buf *text)
 {
     struct request request;
 
@@ -80,6 +84,8 @@ int enrol__attempt_make(struct enrol *enrol, struct slice body, struct enrol_hin
         return rc;
     }
     attempt->enrol = enrol;
+    attempt->parts = parts;
+    attempt->facts = NULL;
     attempt->is_promotion = false;
     attempt->is_settled = false;
     attempt->has_add = false;
@@ -92,10 +98,24 @@ int enrol__attempt_make(struct enrol *enrol, struct slice body, struct enrol_hin
     }
     for (uint32_t i = 0; rc == OK && i < request.op_count; i++) {
         rc = op_make(enrol, &request.ops[i], i == 0 ? hint.section : CAMPUS_NONE,
-                     &attempt->ops[attempt->op_count++], text);
+                     parts == NULL ? NULL : &parts->of[i], &attempt->ops[attempt->op_count++],
+                     text);
         attempt->has_add = attempt->has_add || request.ops[i].kind == CARILLON__OP_KIND__OP_ADD;
     }
     return rc;
+}
+
+int enrol__attempt_make(struct enrol *enrol, struct slice body, struct enrol_hint hint,
+                        struct enrol_attempt *attempt, struct buf *text)
+{
+    return make(enrol, body, hint, NULL, attempt, text);
+}
+
+int enrol__attempt_make_across(struct enrol *enrol, struct slice body,
+                               const struct enrol_parts *parts, struct enrol_attempt *attempt,
+                               struct buf *text)
+{
+    return make(enrol, body, ENROL_HINT_NONE, parts, attempt, text);
 }
 
 /* ---- refusals */
@@ -176,10 +196,16 @@ static void choose_modes(struct enrol_attempt *attempt)
     for (uint32_t i = 0; i < attempt->op_count; i++) {
         struct enrol_op *op = &attempt->ops[i];
 
-        op->is_wait = op->kind == CARILLON__OP_KIND__OP_ADD && op->waitlist &&
-                      enrol__is_taken(attempt, op->section) &&
-                      !enrol__has_permit(enrol, attempt->student, op->section,
-                                         CARILLON__PERMIT_KIND__PERMIT_CAPACITY);
+        if (attempt->parts != NULL && attempt->parts->of[i].is_foreign) {
+            op->is_wait = attempt->parts->of[i].what == ENROL_HELD_PLACE;
+            continue;
+        }
+        op->is_wait =
+            op->kind == CARILLON__OP_KIND__OP_ADD && op->waitlist &&
+            enrol__is_taken(attempt, op->section) &&
+            !campus_section_is_undecided(campus_section(&enrol->campus, op->section)) &&
+            !enrol__has_permit(enrol, attempt->student, op->section,
+                               CARILLON__PERMIT_KIND__PERMIT_CAPACITY);
     }
 }
 
@@ -242,7 +268,43 @@ static void judge_drop(struct enrol_attempt *attempt, uint32_t op)
     }
 }
 
-void enrol__attempt_judge(struct enrol_attempt *attempt)
+/* What the section's shard refuses, as far as it comes before the times, or after them. */
+static void refuse_foreign(struct enrol_attempt *attempt, uint32_t op, bool is_seat)
+{
+    for (uint32_t i = 0; i < attempt->parts->refusal_count; i++) {
+        const struct enrol_refusal *refusal = &attempt->parts->refusals[i];
+        bool is_of_seat = refusal->kind == CARILLON__REFUSAL_KIND__REFUSAL_SEAT_UNAVAILABLE ||
+                          refusal->kind == CARILLON__REFUSAL_KIND__REFUSAL_SEAT_UNDECIDED ||
+                          refusal->kind == CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_AVAILABLE ||
+                          refusal->kind == CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_FULL;
+
+        if (refusal->op == op && is_of_seat == is_seat &&
+            attempt->refusal_count < ENROL_REFUSALS_MAX) {
+            attempt->refusals[attempt->refusal_count++] = *refusal;
+        }
+    }
+}
+
+static void judge_add(struct enrol_attempt *attempt, uint32_t op)
+{
+    bool is_foreign = attempt->parts != NULL && attempt->parts->of[op].is_foreign;
+
+    if (is_foreign) {
+        refuse_foreign(attempt, op, false);
+    } else {
+        enrol__reserve_course(attempt, op);
+    }
+    if (!attempt->ops[op].is_wait) {
+        enrol__decide_times(attempt, op);
+    }
+    if (is_foreign) {
+        refuse_foreign(attempt, op, true);
+    } else if (!attempt->is_promotion) {
+        enrol__reserve_seat(attempt, op);
+    }
+}
+
+void enrol__attempt_prepare(struct enrol_attempt *attempt)
 {
     attempt->refusal_count = 0;
     void_duplicates(attempt);
@@ -250,6 +312,11 @@ void enrol__attempt_judge(struct enrol_attempt *attempt)
         choose_modes(attempt);
     }
     make_after_state(attempt);
+}
+
+void enrol__attempt_judge(struct enrol_attempt *attempt)
+{
+    enrol__attempt_prepare(attempt);
     enrol__decide_student(attempt);
     for (uint32_t i = 0; i < attempt->op_count; i++) {
         const struct enrol_op *op = &attempt->ops[i];
@@ -260,13 +327,7 @@ void enrol__attempt_judge(struct enrol_attempt *attempt)
         } else if (op->kind == CARILLON__OP_KIND__OP_DROP) {
             judge_drop(attempt, i);
         } else {
-            enrol__reserve_course(attempt, i);
-            if (!op->is_wait) {
-                enrol__decide_times(attempt, i);
-            }
-            if (!attempt->is_promotion) {
-                enrol__reserve_seat(attempt, i);
-            }
+            judge_add(attempt, i);
         }
     }
     enrol__decide_load(attempt);

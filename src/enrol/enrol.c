@@ -32,8 +32,13 @@ struct enrol *enrol_create(const struct enrol_config *config)
     enrol->own = own;
     enrol->config = *config;
     campus_init(&enrol->campus, config->memory_bytes_max);
+    enrol->campus.shard_count = config->shards;
+    enrol->campus.shard = config->shards <= 1 ? 0 : config->group - 1;
+    ASSERT((config->shards & (config->shards - 1)) == 0 &&
+           (config->shards == 0 || enrol->campus.shard < config->shards));
     arena_init(&enrol->scratch, SCRATCH_BYTES_MAX);
     answers_init(&enrol->answers, &enrol->campus.arena);
+    enrol__across_init(&enrol->across, &enrol->campus.arena);
     enrol__tokens_init(enrol);
     buf_init(&enrol->stream, INT32_MAX);
     buf_init(&enrol->line, LINE_BYTES_MAX);
@@ -77,6 +82,7 @@ static void result_clear(struct enrol_result *result)
 {
     result->status = OK;
     result->is_repeated = false;
+    result->is_undecided = false;
     result->student = CAMPUS_NONE;
     buf_clear(&result->text);
     buf_clear(&result->reply);
@@ -151,7 +157,7 @@ static const void *decode(struct enrol *enrol, const struct enrol_method *row,
 /* ---- keys */
 
 /* 1 and 2 of the specification's section 2. */
-static int key_check(struct slice key, uint64_t wall_ms, struct buf *text)
+int enrol__key_check(struct slice key, uint64_t wall_ms, struct buf *text)
 {
     struct uuid uuid;
 
@@ -174,7 +180,7 @@ static int key_check(struct slice key, uint64_t wall_ms, struct buf *text)
     return OK;
 }
 
-static uint64_t request_hash(uint32_t method, struct slice body)
+uint64_t enrol__request_hash(uint32_t method, struct slice body)
 {
     return hash_bytes_seeded(method, body.data, body.len);
 }
@@ -187,6 +193,17 @@ static uint64_t growth_of(const struct enrol *enrol, const struct enrol_method *
     return row->growth(enrol, body) + ANSWER_BYTES;
 }
 
+int enrol__room_reserve(struct enrol *enrol, uint64_t growth, struct buf *text)
+{
+    if (!arena_has_room(&enrol->campus.arena,
+                        enrol->reserved + growth + enrol->map_margin + MARGIN_BYTES)) {
+        return ENROL_SAY(text, ERR_FULL,
+                         "the node's memory for courses and students is used up");
+    }
+    enrol->reserved += growth;
+    return OK;
+}
+
 int enrol_admit(struct enrol *enrol, const struct enrol_entry *entry, struct buf *text)
 {
     const struct enrol_method *row = enrol__method(entry->method);
@@ -194,7 +211,7 @@ int enrol_admit(struct enrol *enrol, const struct enrol_entry *entry, struct buf
     if (row == NULL) {
         return ENROL_SAY(text, ERR_METHOD, "method %u changes nothing", entry->method);
     }
-    int rc = key_check(entry->key, entry->wall_ms, text);
+    int rc = enrol__key_check(entry->key, entry->wall_ms, text);
 
     if (rc != OK) {
         return rc;
@@ -211,15 +228,7 @@ int enrol_admit(struct enrol *enrol, const struct enrol_entry *entry, struct buf
             return rc;
         }
     }
-    uint64_t growth = growth_of(enrol, row, entry->body);
-
-    if (!arena_has_room(&enrol->campus.arena,
-                        enrol->reserved + growth + enrol->map_margin + MARGIN_BYTES)) {
-        return ENROL_SAY(text, ERR_FULL,
-                         "the node's memory for courses and students is used up");
-    }
-    enrol->reserved += growth;
-    return OK;
+    return enrol__room_reserve(enrol, growth_of(enrol, row, entry->body), text);
 }
 
 void enrol_forget_all(struct enrol *enrol)
@@ -230,12 +239,10 @@ void enrol_forget_all(struct enrol *enrol)
 void enrol_forget(struct enrol *enrol, uint32_t method, struct slice body)
 {
     const struct enrol_method *row = enrol__method(method);
+    uint64_t growth =
+        row != NULL ? growth_of(enrol, row, body) : enrol__across_growth(method, body);
 
-    if (row != NULL) {
-        uint64_t growth = growth_of(enrol, row, body);
-
-        enrol->reserved -= growth < enrol->reserved ? growth : enrol->reserved;
-    }
+    enrol->reserved -= growth < enrol->reserved ? growth : enrol->reserved;
 }
 
 /* ---- apply */
@@ -254,6 +261,7 @@ void enrol__margin_update(struct enrol *enrol)
         bytes += map_bytes(&enrol->campus.student_maps[i]);
     }
 
+    bytes += map_bytes(&enrol->across.hold_map) + map_bytes(&enrol->across.todo_map);
     bytes += map_bytes(&enrol->token_map) + map_bytes(&enrol->token_students);
     for (uint32_t i = 0; i < ANSWER_MAPS; i++) {
         bytes += map_bytes(&enrol->answers.maps[i]);
@@ -262,7 +270,7 @@ void enrol__margin_update(struct enrol *enrol)
 }
 
 /* The answer that was stored, again. */
-static void answer_repeat(struct enrol *enrol, const struct enrol_answer *answer,
+void enrol__answer_repeat(struct enrol *enrol, const struct enrol_answer *answer,
                           struct enrol_result *result)
 {
     result->is_repeated = true;
@@ -290,7 +298,7 @@ int enrol__answer_reply(struct enrol *enrol, const struct enrol_answer *answer,
         reply);
 }
 
-static void answer_store(struct enrol_work *work, uint64_t hash)
+void enrol__answer_store(struct enrol_work *work, uint32_t method, uint64_t hash)
 {
     const struct enrol_entry *entry = work->entry;
     const struct enrol_result *result = work->result;
@@ -300,7 +308,7 @@ static void answer_store(struct enrol_work *work, uint64_t hash)
         .wall_ms = entry->wall_ms,
         .student = result->student,
         .term = (uint32_t)entry->term,
-        .method = (uint8_t)entry->method,
+        .method = (uint8_t)method,
         .status = (uint8_t)-result->status,
         .change = (uint8_t)work->change,
         .section = work->section,
@@ -351,23 +359,23 @@ static void apply_method(struct enrol_work *work)
         return;
     }
     enrol_forget(enrol, entry->method, entry->body);
-    result->status = key_check(entry->key, entry->wall_ms, &result->text);
+    result->status = enrol__key_check(entry->key, entry->wall_ms, &result->text);
     if (result->status != OK) {
         return;
     }
-    uint64_t hash = request_hash(entry->method, entry->body);
+    uint64_t hash = enrol__request_hash(entry->method, entry->body);
     const struct enrol_answer *answer = answers_find(&enrol->answers, entry->key);
 
     if (answer != NULL && answer->request_hash == hash) {
         arena_reset(&enrol->scratch);
-        answer_repeat(enrol, answer, result);
+        enrol__answer_repeat(enrol, answer, result);
     } else if (answer != NULL) {
         result->status =
             ENROL_SAY(&result->text, ERR_KEY_REUSED, "%s", error_text(ERR_KEY_REUSED));
     } else {
         result->status = perform(work, row);
         ASSERT(enrol->queue_count == 0);
-        answer_store(work, hash);
+        enrol__answer_store(work, entry->method, hash);
     }
 }
 
@@ -384,6 +392,8 @@ void enrol_apply(struct enrol *enrol, const struct enrol_entry *entry,
         enrol__queue_all(enrol);
         arena_reset(&enrol->scratch);
         (void)enrol__queue_work(&work);
+    } else if (enrol__across_growth(entry->method, entry->body) > 0) {
+        enrol__across_apply(&work);
     } else {
         apply_method(&work);
     }

@@ -20,6 +20,7 @@ struct enrol_config {
     uint64_t memory_bytes_max; /* what the state may hold */
     struct uuid cluster_id;
     uint32_t group;
+    uint32_t shards; /* of the cluster, a power of two; groups 1.. are theirs. 0 or 1: one */
 };
 
 /* A new, empty state in memory of its own; enrol_destroy takes NULL. */
@@ -95,6 +96,8 @@ struct enrol_note {
 struct enrol_result {
     int status;         /* OK or an error */
     bool is_repeated;   /* the stored answer of an earlier entry */
+    bool is_undecided;  /* a decision across shards that was not taken: the student has changed
+                           since it was prepared; nothing is stored under its key */
     uint64_t index;     /* of the entry that the answer stems from */
     uint32_t student;   /* whom the request was about, or CAMPUS_NONE */
     struct buf text;    /* for people; empty when status is OK */

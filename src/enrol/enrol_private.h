@@ -9,6 +9,7 @@
 #include "campus/import.h"
 #include "campus/name.h"
 #include "campus/student.h"
+#include "enrol/across_state.h"
 #include "enrol/answer.h"
 #include "enrol/enrol.h"
 #include "proto/identity.pb-c.h"
@@ -49,6 +50,7 @@ struct enrol {
     struct arena scratch; /* of the request being worked on */
     struct buf line;      /* for making a text */
     struct enrol_answers answers;
+    struct enrol_across across; /* holds, and the to-do list */
     struct table tokens;       /* struct enrol_token */
     struct map token_map;      /* by id */
     struct map token_students; /* by student: the newest */
@@ -97,10 +99,35 @@ struct enrol_refusal {
     struct slice evidence; /* in scratch */
 };
 
+/* In the home, what the section's shard said of an op: what is held, and what it refuses. */
+struct enrol_part {
+    bool is_foreign;
+    uint8_t what; /* enum enrol_held */
+    uint8_t permits;
+    uint32_t section; /* its stand-in */
+    uint32_t place;
+};
+
+struct enrol_parts {
+    struct enrol_part of[ENROL_OPS_MAX]; /* by op */
+    uint32_t refusal_count;
+    struct enrol_refusal refusals[ENROL_REFUSALS_MAX];
+};
+
+/* In the section's shard, what the home says of a student and does not stand here. */
+struct enrol_facts {
+    uint64_t credits_more;
+    uint32_t beside_count; /* courses of the after-state in other shards, known here as codes */
+    uint32_t codes[ENROL_AFTER_MAX];
+    uint32_t terms[ENROL_AFTER_MAX]; /* words; CAMPUS_NONE: any */
+};
+
 struct enrol_attempt {
     struct enrol *enrol;
     uint32_t student;
     uint64_t wall_ms;
+    const struct enrol_parts *parts; /* NULL: everything lies in this shard */
+    const struct enrol_facts *facts; /* NULL: this is the student's home */
     bool is_settled;   /* nobody who waits for a section named here is eligible */
     bool is_promotion; /* the seat is there, and the place is the student's own */
     bool has_add;
@@ -119,6 +146,15 @@ struct enrol_attempt {
  * ERR_AMBIGUOUS with @text. */
 int enrol__attempt_make(struct enrol *enrol, struct slice body, struct enrol_hint hint,
                         struct enrol_attempt *attempt, struct buf *text) CHECKED;
+
+/* The same for the home of a request across shards: the sections of other shards are those of
+ * attempt->parts, which is set already. */
+int enrol__attempt_make_across(struct enrol *enrol, struct slice body,
+                               const struct enrol_parts *parts, struct enrol_attempt *attempt,
+                               struct buf *text) CHECKED;
+
+/* Fill modes and after-state only. */
+void enrol__attempt_prepare(struct enrol_attempt *attempt);
 
 /* Fill modes, after-state and refusals (section 3 of the specification). Changes nothing. */
 void enrol__attempt_judge(struct enrol_attempt *attempt);
@@ -237,6 +273,34 @@ void enrol__token_image(const struct enrol *enrol, uint32_t number, uint64_t ind
 uint64_t enrol__token_hash(const struct enrol *enrol, uint32_t number); /* for the state's */
 struct unpack;
 int enrol__token_load(struct enrol *enrol, struct unpack *in) CHECKED;
+
+/* ---- across shards: entries that no client sends */
+
+/* Bytes of state that an entry across shards may need at most; 0: it is none. */
+uint64_t enrol__across_growth(uint32_t method, struct slice body);
+void enrol__across_apply(struct enrol_work *work);
+
+int enrol__reserve_apply(struct enrol_work *work) CHECKED;
+int enrol__settle_apply(struct enrol_work *work) CHECKED;
+int enrol__decide_apply(struct enrol_work *work) CHECKED;
+int enrol__settled_apply(struct enrol_work *work) CHECKED;
+
+/* The hash of holds and to-do list, for the state's. */
+uint64_t enrol__across_hash(const struct enrol *enrol);
+
+/* Reserve memory for an entry to be proposed, which enrol_forget() or its application gives
+ * back. Errors: ERR_FULL. */
+int enrol__room_reserve(struct enrol *enrol, uint64_t growth, struct buf *text) CHECKED;
+
+/* Parts of applying a request with a key, for submits and decisions alike. */
+int enrol__key_check(struct slice key, uint64_t wall_ms, struct buf *text) CHECKED;
+uint64_t enrol__request_hash(uint32_t method, struct slice body);
+void enrol__answer_repeat(struct enrol *enrol, const struct enrol_answer *answer,
+                          struct enrol_result *result);
+void enrol__answer_store(struct enrol_work *work, uint32_t method, uint64_t hash);
+/* Pack the reply of a judged, and if accepted confirmed, attempt. Returns: OK, ERR_REFUSED. */
+int enrol__attempt_reply(struct enrol_work *work, const struct enrol_attempt *attempt) CHECKED;
+void enrol__attempt_queue(struct enrol *enrol, const struct enrol_attempt *attempt);
 
 /* ---- answers to reads: a row each in read.c */
 

@@ -106,13 +106,22 @@ static void refuse_rule(struct enrol_attempt *attempt, uint32_t op_index)
     if (course->rule == NULL) {
         return;
     }
-    const struct rule_facts facts = {
+    uint32_t codes[ENROL_AFTER_MAX];
+    struct rule_facts facts = {
         .campus = &enrol->campus,
         .student = attempt->student,
         .term = enrol__term_of(&enrol->campus, section),
         .sections = attempt->after,
         .section_count = attempt->after_count,
+        .codes = codes,
     };
+
+    for (uint32_t i = 0; attempt->facts != NULL && i < attempt->facts->beside_count; i++) {
+        if (attempt->facts->terms[i] == facts.term || attempt->facts->terms[i] == CAMPUS_NONE) {
+            codes[facts.code_count++] = attempt->facts->codes[i];
+        }
+    }
+    facts.credits_more = attempt->facts == NULL ? 0 : attempt->facts->credits_more;
 
     rule_judge(course->rule, &facts, &verdict);
     for (uint32_t i = 0; !verdict.is_met && i < course->rule->count; i++) {
@@ -200,6 +209,12 @@ void enrol__reserve_seat(struct enrol_attempt *attempt, uint32_t op_index)
     }
     if (!enrol__has_permit(enrol, attempt->student, op->section,
                            CARILLON__PERMIT_KIND__PERMIT_CAPACITY)) {
+        if (campus_section_is_undecided(section)) {
+            enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_SEAT_UNDECIDED, op_index,
+                          ENROL_EVIDENCE(enrol, "%u of %u, %u undecided", section->enrolled,
+                                         section->capacity, section->held));
+            return;
+        }
         enrol__refuse(attempt,
                       section->waiting < in->waitlist_max
                           ? CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_AVAILABLE

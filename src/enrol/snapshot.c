@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/sm.h"
 #include "campus/image.h"
+#include "campus/section.h"
 #include "enrol/enrol_private.h"
 
 enum {
@@ -21,6 +22,8 @@ enum enrol_record {
     ENROL_RECORD_ANSWERS,
     ENROL_RECORD_TAIL,
     ENROL_RECORD_TOKENS,
+    ENROL_RECORD_HOLD,
+    ENROL_RECORD_TODO,
 };
 
 enum snapshot_phase {
@@ -123,6 +126,45 @@ void enrol__save_oldest_answer(struct enrol *enrol)
     }
 }
 
+/* ---- holds and the to-do list: few at any moment, and gone soon; so they are written at once
+ */
+
+static void save_across(struct enrol *enrol)
+{
+    const struct enrol_across *across = &enrol->across;
+    struct buf image;
+
+    buf_init(&image, RECORD_BYTES_MAX);
+    for (uint32_t at = across->hold_first; at != CAMPUS_NONE;
+         at = enrol__hold(across, at)->next) {
+        buf_clear(&image);
+        enrol__hold_image(across, at, &image);
+        campus_record_append(&enrol->stream, ENROL_RECORD_HOLD, buf_slice(&image));
+    }
+    for (uint32_t at = across->todo_first; at != CAMPUS_NONE;
+         at = enrol__todo(across, at)->next) {
+        buf_clear(&image);
+        enrol__todo_image(across, at, &image);
+        campus_record_append(&enrol->stream, ENROL_RECORD_TODO, buf_slice(&image));
+    }
+    buf_fini(&image);
+}
+
+/* The seats that restored holds keep. */
+static void link_holds(struct enrol *enrol)
+{
+    for (uint32_t at = enrol->across.hold_first; at != CAMPUS_NONE;
+         at = enrol__hold(&enrol->across, at)->next) {
+        const struct enrol_hold *hold = enrol__hold(&enrol->across, at);
+
+        for (uint32_t i = 0; i < hold->op_count; i++) {
+            if (hold->ops[i].what == ENROL_HELD_SEAT) {
+                campus_seat_hold(&enrol->campus, hold->ops[i].section, hold->ops[i].is_over);
+            }
+        }
+    }
+}
+
 /* ---- writing */
 
 int enrol_snapshot_begin(struct enrol *enrol)
@@ -160,6 +202,7 @@ int enrol_snapshot_begin(struct enrol *enrol)
     /* The numbers of things come before anything that refers to them. */
     rc = campus_snapshot_step(&enrol->campus, 0, &enrol->stream);
     ASSERT(rc == SM_PENDING);
+    save_across(enrol);
     return OK;
 }
 
@@ -292,6 +335,14 @@ static int load_record(struct enrol *enrol, uint64_t kind, struct slice bytes)
     if (kind == ENROL_RECORD_TOKENS) {
         return load_tokens(enrol, bytes);
     }
+    if (kind == ENROL_RECORD_HOLD || kind == ENROL_RECORD_TODO) {
+        struct unpack in = unpack_from(bytes);
+        int rc = kind == ENROL_RECORD_HOLD
+                     ? enrol__hold_load(&enrol->across, &enrol->campus, &in)
+                     : enrol__todo_load(&enrol->across, &enrol->campus, &in);
+
+        return rc == OK && !unpack_is_done(&in) ? ERR_DAMAGED : rc;
+    }
     if (kind == ENROL_RECORD_TAIL) {
         enrol->restore_phase = RESTORE_TAIL;
         return OK;
@@ -351,6 +402,7 @@ int enrol_restore_end(struct enrol *enrol)
         rc = ERR_DAMAGED;
     }
     if (rc == OK) {
+        link_holds(enrol);
         answers_index(&enrol->answers);
         enrol__margin_update(enrol);
     }
@@ -383,6 +435,29 @@ uint64_t enrol__token_hash(const struct enrol *enrol, uint32_t number)
     return hash;
 }
 
+uint64_t enrol__across_hash(const struct enrol *enrol)
+{
+    const struct enrol_across *across = &enrol->across;
+    struct buf image;
+    uint64_t hash = 0;
+
+    buf_init(&image, RECORD_BYTES_MAX);
+    for (uint32_t at = across->hold_first; at != CAMPUS_NONE;
+         at = enrol__hold(across, at)->next) {
+        buf_clear(&image);
+        enrol__hold_image(across, at, &image);
+        hash += hash_bytes_seeded(ENROL_RECORD_HOLD, image.data, image.len);
+    }
+    for (uint32_t at = across->todo_first; at != CAMPUS_NONE;
+         at = enrol__todo(across, at)->next) {
+        buf_clear(&image);
+        enrol__todo_image(across, at, &image);
+        hash += hash_bytes_seeded(ENROL_RECORD_TODO, image.data, image.len);
+    }
+    buf_fini(&image);
+    return hash;
+}
+
 uint64_t enrol_hash(struct enrol *enrol)
 {
     uint64_t hash = hash_u64(enrol->index);
@@ -396,5 +471,5 @@ uint64_t enrol_hash(struct enrol *enrol)
     for (uint32_t i = 0; i < enrol->tokens.count; i++) {
         hash += enrol__token_hash(enrol, i);
     }
-    return hash;
+    return hash + enrol__across_hash(enrol);
 }

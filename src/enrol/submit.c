@@ -46,23 +46,26 @@ static uint32_t permits_in_force(const struct campus *campus, uint32_t student,
     return permits;
 }
 
-static void confirm_add(struct enrol_work *work, uint32_t student, struct enrol_op *op)
+/* @part: what another shard keeps for the add, or NULL. */
+static void confirm_add(struct enrol_work *work, uint32_t student, struct enrol_op *op,
+                        const struct enrol_part *part)
 {
     struct campus *campus = &work->enrol->campus;
     struct campus_since since = enrol__since(work);
+    bool is_foreign = part != NULL && part->is_foreign;
     uint32_t place = campus_place_find(campus, student, op->section);
 
     if (op->is_wait) {
         place = campus_place_add(campus, student, op->section, &since);
         campus_place_set_drops(campus, place, op->drops, op->drop_count);
-        op->place = campus_section(campus, op->section)->waiting;
+        op->place = is_foreign ? part->place : campus_section(campus, op->section)->waiting;
         op->change = CARILLON__CHANGE_KIND__CHANGE_WAITLISTED;
         return;
     }
     if (place != CAMPUS_NONE) {
         campus_place_remove(campus, place);
     }
-    since.permits = permits_in_force(campus, student, op->section);
+    since.permits = is_foreign ? part->permits : permits_in_force(campus, student, op->section);
     campus_register(campus, student, op->section, since);
     op->change = CARILLON__CHANGE_KIND__CHANGE_REGISTERED;
 }
@@ -76,12 +79,13 @@ void enrol__confirm(struct enrol_work *work, struct enrol_attempt *attempt)
     }
     for (uint32_t i = 0; i < attempt->op_count; i++) {
         if (attempt->ops[i].kind == CARILLON__OP_KIND__OP_ADD) {
-            confirm_add(work, attempt->student, &attempt->ops[i]);
+            confirm_add(work, attempt->student, &attempt->ops[i],
+                        attempt->parts == NULL ? NULL : &attempt->parts->of[i]);
         }
     }
 }
 
-static void queue_after(struct enrol *enrol, const struct enrol_attempt *attempt)
+void enrol__attempt_queue(struct enrol *enrol, const struct enrol_attempt *attempt)
 {
     for (uint32_t i = 0; i < attempt->op_count; i++) {
         if (attempt->ops[i].change == CARILLON__CHANGE_KIND__CHANGE_DROPPED) {
@@ -91,7 +95,7 @@ static void queue_after(struct enrol *enrol, const struct enrol_attempt *attempt
     enrol__queue_student(enrol, attempt->student);
 }
 
-static int reply(struct enrol_work *work, const struct enrol_attempt *attempt)
+int enrol__attempt_reply(struct enrol_work *work, const struct enrol_attempt *attempt)
 {
     bool is_refused = attempt->refusal_count > 0;
     int rc = enrol__submit_reply(work->enrol,
@@ -105,7 +109,11 @@ static int reply(struct enrol_work *work, const struct enrol_attempt *attempt)
                                  },
                                  &work->result->reply);
 
-    return rc == OK && is_refused ? ERR_REFUSED : rc;
+    if (rc != OK || !is_refused) {
+        return rc;
+    }
+    return ENROL_SAY(&work->result->text, ERR_REFUSED, "refused by %u rule%s",
+                     attempt->refusal_count, attempt->refusal_count == 1 ? "" : "s");
 }
 
 int enrol__submit_apply(struct enrol_work *work, const void *request)
@@ -130,18 +138,14 @@ int enrol__submit_apply(struct enrol_work *work, const void *request)
     enrol__attempt_judge(&attempt);
     if (attempt.refusal_count == 0) {
         enrol__confirm(work, &attempt);
-        queue_after(enrol, &attempt);
+        enrol__attempt_queue(enrol, &attempt);
         if (attempt.op_count == 1) {
             work->change = attempt.ops[0].change;
             work->section = attempt.ops[0].section;
             work->place = attempt.ops[0].place;
         }
     }
-    rc = reply(work, &attempt);
-    if (rc == ERR_REFUSED) {
-        rc = ENROL_SAY(&work->result->text, ERR_REFUSED, "refused by %u rule%s",
-                       attempt.refusal_count, attempt.refusal_count == 1 ? "" : "s");
-    }
+    rc = enrol__attempt_reply(work, &attempt);
     (void)enrol__queue_work(work);
     return rc;
 }

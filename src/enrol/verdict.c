@@ -62,6 +62,8 @@ struct slice enrol__remedy(uint32_t kind)
         return SLICE_LITERAL("wait for a seat, or leave the waitlist");
     case CARILLON__REFUSAL_KIND__REFUSAL_STUDENT_WITHDRAWN:
         return SLICE_LITERAL("ask the registrar");
+    case CARILLON__REFUSAL_KIND__REFUSAL_SEAT_UNDECIDED:
+        return SLICE_LITERAL("try again: whether the seat is taken is being decided");
     case CARILLON__REFUSAL_KIND__REFUSAL_DUPLICATE_OP:
         return SLICE_LITERAL("name each section once");
     case CARILLON__REFUSAL_KIND__REFUSAL_NONE:

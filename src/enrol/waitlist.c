@@ -45,6 +45,8 @@ static void promotion_make(struct enrol *enrol, const struct campus_place *place
     const struct campus_student *student = campus_student(&enrol->campus, place->student);
 
     attempt->enrol = enrol;
+    attempt->parts = NULL;
+    attempt->facts = NULL;
     attempt->student = place->student;
     attempt->wall_ms = wall_ms;
     attempt->is_settled = true;
@@ -88,7 +90,8 @@ bool enrol__is_spoken_for(struct enrol *enrol, uint32_t section, uint64_t wall_m
     if (!campus_section_is_stalled(of)) {
         return false;
     }
-    uint32_t left = of->capacity == CAMPUS_NONE ? UINT32_MAX : of->capacity - of->enrolled;
+    uint32_t left =
+        of->capacity == CAMPUS_NONE ? UINT32_MAX : of->capacity - of->enrolled - of->held;
 
     for (uint32_t at = of->wait_first; at != CAMPUS_NONE && left > 0;
          at = campus_place(&enrol->campus, at)->next) {

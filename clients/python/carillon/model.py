@@ -56,6 +56,7 @@ class RefusalKind(_Kind):
     CREDITS_UNMET = 22
     STUDENT_WITHDRAWN = 23
     DUPLICATE_OP = 24
+    SEAT_UNDECIDED = 25
 
 
 class ChangeKind(_Kind):

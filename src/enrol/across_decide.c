@@ -1,0 +1,240 @@
+/* The student's home: the decision, and the list of those who still have to hear of it. */
+#include "base/assert.h"
+#include "campus/foreign.h"
+#include "campus/shard.h"
+#include "campus/student.h"
+#include "enrol/across_entry.h"
+#include "enrol/across_message.h"
+#include "enrol/enrol_private.h"
+#include "proto/envelope.pb-c.h"
+
+enum {
+    GROWTH_BYTES = 32768, /* stand-ins, a roster that doubles, a hold or items */
+    GROWTH_PER_BYTE = 32,
+};
+
+uint64_t enrol__across_growth(uint32_t method, struct slice body)
+{
+    switch (method) {
+    case ENROL_ENTRY_RESERVE:
+    case ENROL_ENTRY_DECIDE:
+        return GROWTH_BYTES + GROWTH_PER_BYTE * (uint64_t)body.len;
+    case ENROL_ENTRY_SETTLE:
+    case ENROL_ENTRY_SETTLED:
+        return GROWTH_BYTES;
+    default:
+        return 0;
+    }
+}
+
+void enrol__across_apply(struct enrol_work *work)
+{
+    struct enrol *enrol = work->enrol;
+    const struct enrol_entry *entry = work->entry;
+
+    enrol_forget(enrol, entry->method, entry->body);
+    arena_reset(&enrol->scratch);
+    switch (entry->method) {
+    case ENROL_ENTRY_RESERVE:
+        work->result->status = enrol__reserve_apply(work);
+        break;
+    case ENROL_ENTRY_SETTLE:
+        work->result->status = enrol__settle_apply(work);
+        break;
+    case ENROL_ENTRY_DECIDE:
+        work->result->status = enrol__decide_apply(work);
+        break;
+    default:
+        work->result->status = enrol__settled_apply(work);
+        break;
+    }
+    ASSERT(enrol->queue_count == 0);
+}
+
+/* ---- decide */
+
+/* Whom to tell: the shards that keep something for the attempt. */
+struct holders {
+    uint32_t count;
+    uint32_t shards[ACROSS_OPS_MAX];
+};
+
+/* What one shard said. Sections that are new here get their stand-ins. */
+static bool parts_take(struct enrol *enrol, struct slice bytes, uint32_t shard,
+                       struct enrol_parts *parts, struct holders *holders)
+{
+    struct unpack in = unpack_from(bytes);
+    struct across_reserved *reserved = enrol__scratch(enrol, sizeof *reserved);
+    struct across_head head;
+
+    across_take_head(&in, &head);
+    across_take_reserved(&in, reserved);
+    if (!unpack_is_done(&in)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < reserved->part_count; i++) {
+        const struct across_part *from = &reserved->parts[i];
+        struct unpack description = unpack_from(from->description);
+        uint32_t section = campus_section_stand_in(&enrol->campus, &description);
+
+        if (section == CAMPUS_NONE) {
+            return false;
+        }
+        parts->of[from->op] = (struct enrol_part){
+            .is_foreign = true,
+            .what = (uint8_t)from->what,
+            .permits = (uint8_t)from->permits,
+            .section = section,
+            .place = from->place,
+        };
+    }
+    for (uint32_t i = 0;
+         i < reserved->refusal_count && parts->refusal_count < ENROL_REFUSALS_MAX; i++) {
+        const struct across_refusal *from = &reserved->refusals[i];
+
+        parts->refusals[parts->refusal_count++] =
+            (struct enrol_refusal){from->kind, from->op, from->rule_node, from->evidence};
+    }
+    if (reserved->outcome == ACROSS_GRANTED) {
+        holders->shards[holders->count++] = shard;
+    }
+    return true;
+}
+
+static void todo_add(struct enrol *enrol, uint32_t student, const struct enrol_attempt_id *id,
+                     const struct holders *holders, uint32_t verdict)
+{
+    for (uint32_t i = 0; i < holders->count; i++) {
+        (void)enrol__todo_add(&enrol->across, &(struct enrol_todo){
+                                                  .id = *id,
+                                                  .student = student,
+                                                  .shard = holders->shards[i],
+                                                  .verdict = (uint8_t)verdict,
+                                              });
+    }
+}
+
+/* Judge as for a submit of one shard, with what the others have said. */
+static int perform(struct enrol_work *work, const struct across_decide *decide,
+                   const struct enrol_parts *parts, const struct holders *holders)
+{
+    struct enrol *enrol = work->enrol;
+    struct enrol_attempt attempt;
+    int rc = enrol__attempt_make_across(enrol, decide->request, parts, &attempt,
+                                        &work->result->text);
+
+    work->result->student = attempt.student;
+    if (rc != OK) {
+        if (attempt.student != CAMPUS_NONE) {
+            todo_add(enrol, attempt.student, &decide->id, holders, ACROSS_RELEASE);
+        }
+        return rc;
+    }
+    attempt.wall_ms = work->entry->wall_ms;
+    for (uint32_t i = 0; i < attempt.op_count; i++) {
+        if (attempt.ops[i].kind == CARILLON__OP_KIND__OP_ADD && !parts->of[i].is_foreign) {
+            (void)enrol__settle(work, attempt.ops[i].section);
+        }
+    }
+    attempt.is_settled = true;
+    enrol__attempt_judge(&attempt);
+    if (attempt.refusal_count == 0) {
+        enrol__confirm(work, &attempt);
+        enrol__attempt_queue(enrol, &attempt);
+        todo_add(enrol, attempt.student, &decide->id, holders, ACROSS_CONFIRM);
+        if (attempt.op_count == 1) {
+            work->change = attempt.ops[0].change;
+            work->section = attempt.ops[0].section;
+            work->place = attempt.ops[0].place;
+        }
+    } else {
+        todo_add(enrol, attempt.student, &decide->id, holders, ACROSS_RELEASE);
+    }
+    return enrol__attempt_reply(work, &attempt);
+}
+
+/* Settling the local sections may promote this very student: the version that counts is the one
+ * before. */
+static bool is_moved(const struct enrol *enrol, const struct across_decide *decide)
+{
+    struct unpack in = unpack_from(decide->replies[0].bytes);
+    struct across_head head;
+
+    across_take_head(&in, &head);
+    uint32_t student = campus_student_find(&enrol->campus, head.token);
+
+    return student == CAMPUS_NONE ||
+           campus_student(&enrol->campus, student)->version != decide->version;
+}
+
+/* Who was promised something by an attempt that was not decided hears nothing: the leader tells
+ * him at once, and if that is lost he asks. */
+int enrol__decide_apply(struct enrol_work *work)
+{
+    struct enrol *enrol = work->enrol;
+    const struct enrol_entry *entry = work->entry;
+    struct unpack in = unpack_from(entry->body);
+    struct across_decide *decide = enrol__scratch(enrol, sizeof *decide);
+    struct enrol_parts *parts = enrol__scratch(enrol, sizeof *parts);
+    struct holders holders = {0};
+
+    across_take_decide(&in, decide);
+    if (!unpack_is_done(&in) || decide->reply_count == 0) {
+        return ERR_MALFORMED;
+    }
+    int rc = enrol__key_check(entry->key, entry->wall_ms, &work->result->text);
+
+    if (rc != OK) {
+        return rc;
+    }
+    uint64_t hash = enrol__request_hash(CARILLON__METHOD__METHOD_SUBMIT, decide->request);
+    const struct enrol_answer *answer = answers_find(&enrol->answers, entry->key);
+
+    if (answer != NULL && answer->request_hash == hash) {
+        enrol__answer_repeat(enrol, answer, work->result);
+        return work->result->status;
+    }
+    if (answer != NULL) {
+        return ENROL_SAY(&work->result->text, ERR_KEY_REUSED, "%s", error_text(ERR_KEY_REUSED));
+    }
+    if (is_moved(enrol, decide)) {
+        work->result->is_undecided = true;
+        return ERR_BUSY;
+    }
+    for (uint32_t i = 0; i < decide->reply_count; i++) {
+        if (!parts_take(enrol, decide->replies[i].bytes, decide->replies[i].shard, parts,
+                        &holders)) {
+            return ERR_MALFORMED;
+        }
+    }
+    work->result->status = perform(work, decide, parts, &holders);
+    (void)enrol__queue_work(work);
+    enrol__answer_store(work, CARILLON__METHOD__METHOD_SUBMIT, hash);
+    return work->result->status;
+}
+
+/* ---- acknowledged */
+
+int enrol__settled_apply(struct enrol_work *work)
+{
+    struct enrol *enrol = work->enrol;
+    struct unpack in = unpack_from(work->entry->body);
+    struct across_head head;
+
+    across_take_head(&in, &head);
+    uint32_t shard = (uint32_t)unpack_u64_max(&in, CAMPUS_SHARDS_MAX - 1);
+
+    if (!unpack_is_done(&in)) {
+        return ERR_MALFORMED;
+    }
+    uint32_t student = campus_student_find(&enrol->campus, head.token);
+
+    if (student != CAMPUS_NONE) {
+        uint32_t slot = enrol__todo_find(&enrol->across, student, &head.id, shard);
+
+        if (slot != CAMPUS_NONE) {
+            enrol__todo_remove(&enrol->across, slot);
+        }
+    }
+    return OK;
+}

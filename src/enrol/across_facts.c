@@ -1,0 +1,118 @@
+/* What the home tells the sections' shards of a student: facts with the attempt's own adds and
+ * drops. */
+#include "enrol/across_facts.h"
+#include "base/assert.h"
+#include "campus/shard.h"
+#include "campus/student.h"
+#include "enrol/across_private.h"
+
+static void put_taken(const struct campus *campus, const struct campus_profile *profile,
+                      struct across_reserve *to)
+{
+    for (uint32_t i = 0; i < profile->taken_count; i++) {
+        const struct campus_taken *taken = &profile->taken[i];
+        const struct campus_code *code = campus_code(campus, taken->code);
+        uint32_t credits =
+            taken->credits != 0 ? taken->credits : rule_credits_of(campus, taken->code);
+
+        to->taken[to->taken_count++] = (struct across_taken){
+            .institution = campus_word(campus, code->institution)->text,
+            .code = campus_word(campus, code->word)->text,
+            .grade = taken->grade,
+            .credits = credits,
+        };
+    }
+}
+
+static bool is_named(const struct campus_name *name, const struct campus_name *by)
+{
+    return slice_is_equal(name->code, by->code) &&
+           (by->institution.len == 0 || slice_is_equal(name->institution, by->institution)) &&
+           (by->term.len == 0 || slice_is_equal(name->term, by->term)) &&
+           (by->section.len == 0 || slice_is_equal(name->section, by->section));
+}
+
+static bool is_dropped(const struct request *request, const struct campus_name *name)
+{
+    for (uint32_t i = 0; i < request->op_count; i++) {
+        if (request->ops[i].kind == CARILLON__OP_KIND__OP_DROP &&
+            is_named(name, &request->ops[i].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Courses of the shard that is asked are its own to know. */
+static void put_beside(const struct campus *campus, uint32_t student,
+                       const struct request *request, uint32_t shard, struct across_reserve *to)
+{
+    const struct campus_student *of = campus_student(campus, student);
+
+    for (uint32_t i = 0; i < of->registration_count; i++) {
+        struct campus_name name;
+
+        campus_section_name(campus, campus_registration(of, i)->section, &name);
+        if (campus_shard_of(name.code, campus->shard_count) != shard &&
+            !is_dropped(request, &name)) {
+            to->beside[to->beside_count++] =
+                (struct across_beside){name.institution, name.code, name.term};
+        }
+    }
+    for (uint32_t i = 0; i < request->op_count; i++) {
+        const struct campus_name *name = &request->ops[i].name;
+
+        if (request->ops[i].kind == CARILLON__OP_KIND__OP_ADD &&
+            campus_shard_of(name->code, campus->shard_count) != shard) {
+            to->beside[to->beside_count++] = (struct across_beside){
+                name->institution.len > 0 ? name->institution : to->institution, name->code,
+                name->term};
+        }
+    }
+}
+
+/* A permit stands for a section by its full name. */
+static uint32_t permits_for(const struct campus *campus, uint32_t student,
+                            const struct campus_name *name)
+{
+    uint32_t catalogue = campus_catalogue_find(campus, name->institution, name->term);
+    uint32_t course = catalogue == CAMPUS_NONE
+                          ? CAMPUS_NONE
+                          : campus_course_find(campus, catalogue, name->code);
+    uint32_t section = course == CAMPUS_NONE
+                           ? CAMPUS_NONE
+                           : campus_section_find(campus, course, name->section);
+    const struct campus_permit *permit =
+        section == CAMPUS_NONE ? NULL
+                               : campus_permit_find(campus_student(campus, student), section);
+
+    return permit == NULL ? 0 : permit->kinds;
+}
+
+void across__facts(const struct campus *campus, uint32_t student, const struct request *request,
+                   uint32_t shard, struct across_reserve *to)
+{
+    const struct campus_student *of = campus_student(campus, student);
+
+    *to = (struct across_reserve){
+        .institution =
+            campus_word(campus, campus_catalogue(campus, of->body)->institution)->text,
+        .name = campus_profile_name(of->profile),
+        .level = of->level,
+    };
+    put_taken(campus, of->profile, to);
+    put_beside(campus, student, request, shard, to);
+    for (uint32_t i = 0; i < request->op_count; i++) {
+        const struct request_op *op = &request->ops[i];
+
+        if (campus_shard_of(op->name.code, campus->shard_count) == shard) {
+            to->ops[to->op_count++] = (struct across_op){
+                .op = i,
+                .kind = op->kind,
+                .waitlist = op->waitlist,
+                .permits = permits_for(campus, student, &op->name),
+                .name = op->name,
+            };
+        }
+    }
+}

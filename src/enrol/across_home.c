@@ -1,0 +1,518 @@
+/* The home's part: from a request to its decision. */
+#include "base/assert.h"
+#include "campus/shard.h"
+#include "campus/student.h"
+#include "enrol/across_facts.h"
+#include "enrol/across_private.h"
+#include "enrol/request.h"
+
+/* A request that waits for holds goes on so long before its deadline, to be told that a seat is
+ * undecided rather than nothing. */
+enum { LAST_MS = 500 };
+
+/* ---- flights */
+
+static struct across_flight *flight_take(struct across *across)
+{
+    for (uint32_t i = 0; i < ACROSS_FLIGHT_MAX; i++) {
+        if (across->flights[i].phase == 0) {
+            across->flight_end = i + 1 > across->flight_end ? i + 1 : across->flight_end;
+            across->flight_count++;
+            across->flights[i] = (struct across_flight){.phase = ACROSS_WAITING};
+            return &across->flights[i];
+        }
+    }
+    return NULL;
+}
+
+static void forget_asked(struct across *across, struct across_flight *flight)
+{
+    for (uint32_t i = 0; i < flight->asked_count; i++) {
+        across__give_back(across, &flight->asked[i].reserve);
+        across__give_back(across, &flight->asked[i].reply);
+    }
+    flight->asked_count = 0;
+}
+
+static void flight_give(struct across *across, struct across_flight *flight)
+{
+    forget_asked(across, flight);
+    across__give_back(across, &flight->body);
+    flight->phase = 0;
+    across->flight_count--;
+    while (across->flight_end > 0 && across->flights[across->flight_end - 1].phase == 0) {
+        across->flight_end--;
+    }
+}
+
+/* Nothing is promised any more to those who were asked, unless the list says otherwise. They
+ * would find out by asking; this saves them the second. */
+static void release_asked(struct across *across, const struct across_flight *flight)
+{
+    const struct enrol *enrol = across->enrol;
+
+    for (uint32_t i = 0; i < flight->asked_count; i++) {
+        uint32_t shard = flight->asked[i].shard;
+
+        if (enrol__todo_find(&enrol->across, flight->student, &flight->id, shard) ==
+            CAMPUS_NONE) {
+            across__send_head(across, shard, ACROSS_SETTLE, &flight->id,
+                              across__token(across, flight->student), ACROSS_RELEASE);
+        }
+    }
+}
+
+void across__flight_end(struct across *across, struct across_flight *flight, int status,
+                        const char *text)
+{
+    if (flight->phase != ACROSS_DECIDING || status == ERR_BUSY) {
+        release_asked(across, flight);
+    }
+    /* What was not proposed has not happened, whoever leads now. */
+    if (flight->phase != ACROSS_DECIDING && status == ERR_TIMEOUT) {
+        status = ERR_BUSY;
+    }
+    across__effect(across, &(struct across_effect){.kind = ACROSS_REPLY,
+                                                   .client = flight->client,
+                                                   .status = status,
+                                                   .text = slice_from_text(text)});
+    flight_give(across, flight);
+}
+
+struct across_flight *across__flight_find(struct across *across, const struct across_head *head)
+{
+    for (uint32_t i = 0; i < across->flight_end; i++) {
+        struct across_flight *flight = &across->flights[i];
+
+        if (flight->phase >= ACROSS_RESERVING &&
+            enrol_attempt_id_compare(&flight->id, &head->id) == 0) {
+            return flight;
+        }
+    }
+    return NULL;
+}
+
+/* ---- what keeps a request waiting */
+
+/* An attempt of the same student came first and is not over. */
+static bool is_behind(const struct across *across, const struct across_flight *flight)
+{
+    for (uint32_t i = 0; i < across->flight_end; i++) {
+        const struct across_flight *other = &across->flights[i];
+
+        if (other != flight && other->student == flight->student &&
+            other->phase >= ACROSS_RESERVING) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A shard that it concerns still has to hear of an earlier decision. */
+static bool is_owed(const struct across *across, const struct across_flight *flight,
+                    const struct request *request)
+{
+    const struct campus *campus = &across->enrol->campus;
+
+    for (uint32_t i = 0; i < request->op_count; i++) {
+        uint32_t shard = campus_shard_of(request->ops[i].name.code, campus->shard_count);
+
+        if (shard != campus->shard && across__is_owed(across, flight->student, shard)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Only holds stand between the request and a seat here. */
+static bool is_undecided(const struct across *across, const struct request *request)
+{
+    const struct campus *campus = &across->enrol->campus;
+
+    for (uint32_t i = 0; i < request->op_count; i++) {
+        const struct request_op *op = &request->ops[i];
+        uint32_t section;
+
+        if (op->kind == CARILLON__OP_KIND__OP_ADD && campus_is_own(campus, op->name.code) &&
+            campus_resolve_section(campus, &op->name, &section) == OK &&
+            campus_section_is_undecided(campus_section(campus, section))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- reserve */
+
+static void send_reserve(struct across *across, uint64_t now_ms, struct across_flight *flight,
+                         struct across_asked *asked)
+{
+    uint64_t left = flight->deadline_ms > now_ms ? flight->deadline_ms - now_ms : 0;
+
+    buf_clear(&across->message);
+    across_put_head(&across->message,
+                    &(struct across_head){.kind = ACROSS_RESERVE,
+                                          .id = flight->id,
+                                          .token = across__token(across, flight->student)});
+    across_put_number(&across->message, left);
+    int rc = buf_append_slice(&across->message, asked->reserve);
+
+    ASSERT(rc == OK);
+    asked->send_ms = now_ms + ACROSS_REPEAT_MS;
+    across__send(across, asked->shard, buf_slice(&across->message));
+}
+
+static struct across_asked *asked_find(struct across_flight *flight, uint32_t shard)
+{
+    for (uint32_t i = 0; i < flight->asked_count; i++) {
+        if (flight->asked[i].shard == shard) {
+            return &flight->asked[i];
+        }
+    }
+    return NULL;
+}
+
+/* What is sent again must be the same: it is packed once. */
+static struct slice reserve_pack(struct across *across, uint32_t student,
+                                 const struct request *request, uint32_t shard)
+{
+    struct across_reserve *reserve = arena_alloc(&across->own, sizeof *reserve);
+
+    across__facts(&across->enrol->campus, student, request, shard, reserve);
+    reserve->left_ms =
+        0; /* one byte, which gives way to the time that is left when it is sent */
+    buf_clear(&across->message);
+    across_put_reserve(&across->message, reserve);
+    arena_free(&across->own, reserve, sizeof *reserve);
+    return across__keep(across, slice_sub(buf_slice(&across->message), 1, SIZE_MAX));
+}
+
+static void start(struct across *across, uint64_t now_ms, struct across_flight *flight,
+                  const struct request *request)
+{
+    const struct campus *campus = &across->enrol->campus;
+
+    forget_asked(across, flight);
+    flight->phase = ACROSS_RESERVING;
+    flight->id = (struct enrol_attempt_id){campus->shard, across->term, ++across->counter};
+    flight->version = campus_student(campus, flight->student)->version;
+    for (uint32_t i = 0; i < request->op_count; i++) {
+        uint32_t shard = campus_shard_of(request->ops[i].name.code, campus->shard_count);
+
+        if (shard != campus->shard && asked_find(flight, shard) == NULL) {
+            struct across_asked *asked = &flight->asked[flight->asked_count++];
+
+            *asked = (struct across_asked){
+                .shard = shard,
+                .reserve = reserve_pack(across, flight->student, request, shard),
+            };
+            send_reserve(across, now_ms, flight, asked);
+        }
+    }
+}
+
+/* ---- decide */
+
+static bool is_answered(const struct across_flight *flight)
+{
+    for (uint32_t i = 0; i < flight->asked_count; i++) {
+        if (!flight->asked[i].is_answered) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int admit_decide(struct across *across, const struct across_flight *flight,
+                        struct slice body)
+{
+    struct enrol *enrol = across->enrol;
+    struct buf text;
+    uint32_t items = flight->asked_count;
+
+    buf_init(&text, ENROL_TEXT_BYTES_MAX);
+    /* Attempts that are being decided may each leave as many items. */
+    for (uint32_t i = 0; i < across->flight_end; i++) {
+        items +=
+            across->flights[i].phase == ACROSS_DECIDING ? across->flights[i].asked_count : 0;
+    }
+    int rc =
+        enrol->across.todo_count + items > ENROL_TODOS_MAX
+            ? ERR_FULL
+            : enrol__room_reserve(enrol, enrol__across_growth(ENROL_ENTRY_DECIDE, body), &text);
+
+    buf_fini(&text);
+    return rc;
+}
+
+static void propose_decide(struct across *across, struct across_flight *flight)
+{
+    struct across_decide decide = {
+        .id = flight->id, .version = flight->version, .request = flight->body};
+
+    for (uint32_t i = 0; i < flight->asked_count; i++) {
+        decide.replies[i].shard = flight->asked[i].shard;
+        decide.replies[i].bytes = flight->asked[i].reply;
+    }
+    decide.reply_count = flight->asked_count;
+    buf_clear(&across->message);
+    across_put_decide(&across->message, &decide);
+    int rc = admit_decide(across, flight, buf_slice(&across->message));
+
+    if (rc != OK) {
+        across__flight_end(across, flight, rc, error_text(rc));
+        return;
+    }
+    flight->phase = ACROSS_DECIDING;
+    across__propose(across, ENROL_ENTRY_DECIDE, slice_from(flight->key.bytes, UUID_BYTES),
+                    buf_slice(&across->message));
+}
+
+/* From the top, under a new id: the holds of the old one are taken over. */
+static void again(struct across *across, uint64_t now_ms, struct across_flight *flight)
+{
+    if (now_ms >= flight->deadline_ms) {
+        flight->phase = ACROSS_RESERVING; /* the decision was not taken */
+        across__flight_end(across, flight, ERR_BUSY, "the student's record kept changing");
+        return;
+    }
+    forget_asked(across, flight);
+    flight->phase = ACROSS_WAITING;
+    across__home_look(across, now_ms);
+}
+
+static void judge_replies(struct across *across, uint64_t now_ms, struct across_flight *flight)
+{
+    bool is_outdated = false;
+
+    for (uint32_t i = 0; i < flight->asked_count; i++) {
+        struct unpack in = unpack_from(flight->asked[i].reply);
+        struct across_reserved *reserved = arena_alloc(&across->own, sizeof *reserved);
+        struct across_head head;
+
+        across_take_head(&in, &head);
+        across_take_reserved(&in, reserved);
+        uint32_t outcome = reserved->outcome;
+        int error = reserved->error;
+        char text[ENROL_TEXT_BYTES_MAX + 1];
+
+        memcpy(text, reserved->text.len > 0 ? reserved->text.data : (const uint8_t *)"",
+               reserved->text.len);
+        text[reserved->text.len] = '\0';
+        arena_free(&across->own, reserved, sizeof *reserved);
+        if (outcome == ACROSS_FAILED) {
+            across__flight_end(across, flight, error_from_wire((uint32_t)-error), text);
+            return;
+        }
+        is_outdated = is_outdated || outcome == ACROSS_OUTDATED;
+    }
+    if (is_outdated) {
+        again(across, now_ms, flight);
+    } else if (now_ms >= flight->deadline_ms) {
+        across__flight_end(across, flight, ERR_BUSY, "no time is left to decide");
+    } else {
+        propose_decide(across, flight);
+    }
+}
+
+void across__reserved(struct across *across, uint64_t now_ms, uint32_t shard,
+                      const struct across_head *head, struct slice message)
+{
+    struct across_flight *flight = across__flight_find(across, head);
+    struct across_reserved *reserved = arena_alloc(&across->own, sizeof *reserved);
+    struct unpack in = unpack_from(message);
+    struct across_head again_head;
+
+    across_take_head(&in, &again_head);
+    across_take_reserved(&in, reserved);
+    bool is_sound = unpack_is_done(&in);
+
+    arena_free(&across->own, reserved, sizeof *reserved);
+    struct across_asked *asked =
+        flight == NULL || flight->phase != ACROSS_RESERVING ? NULL : asked_find(flight, shard);
+
+    if (!is_sound || asked == NULL || asked->is_answered) {
+        return; /* of an attempt that is over, or once more */
+    }
+    asked->is_answered = true;
+    asked->reply = across__keep(across, message);
+    if (is_answered(flight)) {
+        judge_replies(across, now_ms, flight);
+    }
+}
+
+/* ---- decided */
+
+void across__decided(struct across *across, uint64_t now_ms, const struct enrol_entry *entry,
+                     const struct enrol_result *result)
+{
+    struct unpack in = unpack_from(entry->body);
+    struct across_decide *decide = arena_alloc(&across->own, sizeof *decide);
+
+    across_take_decide(&in, decide);
+    struct across_head head = {.id = decide->id};
+
+    arena_free(&across->own, decide, sizeof *decide);
+    struct across_flight *flight = across__flight_find(across, &head);
+
+    across__todo_send(across, now_ms);
+    if (flight == NULL) {
+        return; /* of an earlier leader, whose client hears it by asking again */
+    }
+    if (result->is_undecided) {
+        again(across, now_ms, flight);
+        return;
+    }
+    release_asked(across, flight); /* only where nothing was decided: a repeated key */
+    across__effect(across, &(struct across_effect){.kind = ACROSS_REPLY,
+                                                   .client = flight->client,
+                                                   .status = result->status,
+                                                   .index = result->index,
+                                                   .term = entry->term,
+                                                   .text = buf_slice(&result->text),
+                                                   .body = buf_slice(&result->reply)});
+    flight_give(across, flight);
+    across__home_look(across, now_ms);
+}
+
+/* ---- requests */
+
+static void go_on(struct across *across, uint64_t now_ms, struct across_flight *flight)
+{
+    struct request *request = arena_alloc(&across->own, sizeof *request);
+    int rc = request_decode(flight->body, request);
+
+    ASSERT(rc == OK); /* as when it was taken */
+    bool has_time = now_ms + LAST_MS < flight->deadline_ms;
+    bool waits_for_holds = has_time && is_undecided(across, request);
+
+    if (flight->is_local && !waits_for_holds) {
+        across__effect(across,
+                       &(struct across_effect){.kind = ACROSS_LOCAL, .client = flight->client});
+        flight_give(across, flight);
+    } else if (!flight->is_local && now_ms >= flight->deadline_ms) {
+        across__flight_end(across, flight, ERR_BUSY,
+                           "an earlier request of the student is not settled yet");
+    } else if (!flight->is_local && across->is_ready && !waits_for_holds &&
+               !is_behind(across, flight) && !is_owed(across, flight, request)) {
+        start(across, now_ms, flight, request);
+    }
+    arena_free(&across->own, request, sizeof *request);
+}
+
+void across__home_look(struct across *across, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < across->flight_end; i++) {
+        struct across_flight *flight = &across->flights[i];
+
+        if (flight->phase == ACROSS_WAITING) {
+            go_on(across, now_ms, flight);
+        } else if (flight->phase == ACROSS_RESERVING && now_ms >= flight->deadline_ms) {
+            across__flight_end(across, flight, ERR_BUSY,
+                               "another part of the cluster does not answer");
+        } else if (flight->phase == ACROSS_RESERVING) {
+            for (uint32_t at = 0; at < flight->asked_count; at++) {
+                if (!flight->asked[at].is_answered && now_ms >= flight->asked[at].send_ms) {
+                    send_reserve(across, now_ms, flight, &flight->asked[at]);
+                }
+            }
+        }
+    }
+}
+
+/* What of a request is other shards'. */
+struct foreign {
+    bool has_op;
+    bool has_promotion_drop;
+};
+
+static struct foreign foreign_of(const struct campus *campus, const struct request *request)
+{
+    struct foreign foreign = {false, false};
+    struct campus_name name;
+
+    for (uint32_t i = 0; i < request->op_count; i++) {
+        const struct request_op *op = &request->ops[i];
+
+        foreign.has_op = foreign.has_op || !campus_is_own(campus, op->name.code);
+        for (uint32_t at = 0; at < op->drop_count && at < REQUEST_DROPS_MAX; at++) {
+            foreign.has_promotion_drop = foreign.has_promotion_drop ||
+                                         (request_decode_name(op->drops[at], &name) == OK &&
+                                          !campus_is_own(campus, name.code));
+        }
+    }
+    return foreign;
+}
+
+/* The names that are this shard's to know lead somewhere. */
+static int check_names(struct across *across, const struct request *request,
+                       uint32_t *ret_student, struct buf *text)
+{
+    struct enrol *enrol = across->enrol;
+    int rc = enrol__find_student(enrol, request->student, ret_student, text);
+    uint32_t section;
+
+    for (uint32_t i = 0; rc == OK && i < request->op_count; i++) {
+        const struct request_op *op = &request->ops[i];
+
+        if (op->kind != CARILLON__OP_KIND__OP_ADD && op->kind != CARILLON__OP_KIND__OP_DROP) {
+            rc = ENROL_SAY(text, ERR_ARGUMENT, "op %u is neither an add nor a drop", i + 1);
+        } else if (campus_is_own(&enrol->campus, op->name.code)) {
+            rc = enrol__find_section(enrol, &op->name, &section, text);
+        }
+    }
+    return rc;
+}
+
+static int take(struct across *across, uint64_t now_ms, const struct across_flight *as,
+                struct slice body, struct buf *text)
+{
+    struct across_flight *flight = flight_take(across);
+
+    if (flight == NULL) {
+        return ENROL_SAY(text, ERR_BUSY, "%s", error_text(ERR_BUSY));
+    }
+    flight->student = as->student;
+    flight->is_local = as->is_local;
+    flight->client = as->client;
+    flight->deadline_ms = as->deadline_ms;
+    flight->key = as->key;
+    flight->body = across__keep(across, body);
+    go_on(across, now_ms, flight);
+    return OK;
+}
+
+int across_submit(struct across *across, uint64_t now_ms, uint64_t wall_ms,
+                  uint64_t deadline_ms, struct slice key, struct slice body, uint64_t client,
+                  struct buf *text)
+{
+    struct enrol *enrol = across->enrol;
+    struct across_flight as = {
+        .client = client, .deadline_ms = deadline_ms, .student = CAMPUS_NONE};
+    struct request *request = arena_alloc(&across->own, sizeof *request);
+
+    across__begin(across);
+    int rc = request_decode(body, request);
+    bool is_plain = rc != OK || request->op_count == 0 || request->op_count > ENROL_OPS_MAX ||
+                    enrol__key_check(key, wall_ms, text) != OK ||
+                    answers_find(&enrol->answers, key) != NULL;
+    struct foreign foreign =
+        is_plain ? (struct foreign){false, false} : foreign_of(&enrol->campus, request);
+
+    buf_clear(text);
+    if (!is_plain && foreign.has_promotion_drop) {
+        rc = ENROL_SAY(text, ERR_ARGUMENT,
+                       "drops on promotion of courses in other shards are not known yet");
+    } else if (is_plain || (!foreign.has_op && !is_undecided(across, request))) {
+        /* whatever is wrong with it, its admission tells */
+        across__effect(across, &(struct across_effect){.kind = ACROSS_LOCAL, .client = client});
+        rc = OK;
+    } else {
+        rc = check_names(across, request, &as.student, text);
+        as.is_local = !foreign.has_op;
+        memcpy(as.key.bytes, key.data, UUID_BYTES);
+        rc = rc == OK ? take(across, now_ms, &as, body, text) : rc;
+    }
+    arena_free(&across->own, request, sizeof *request);
+    return rc;
+}

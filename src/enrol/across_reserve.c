@@ -1,0 +1,415 @@
+/* The section's shard: holds are made, and settled as the home has decided. */
+#include "base/assert.h"
+#include "campus/foreign.h"
+#include "campus/section.h"
+#include "campus/shard.h"
+#include "campus/snapshot.h"
+#include "campus/student.h"
+#include "enrol/across_message.h"
+#include "enrol/enrol_private.h"
+
+/* ---- facts: what the home says of the student, as far as it means anything here */
+
+static uint32_t code_find(const struct campus *campus, struct slice institution,
+                          struct slice code)
+{
+    uint32_t at = campus_word_find(campus, institution);
+    uint32_t word = campus_word_find(campus, code);
+
+    return at == CAMPUS_NONE || word == CAMPUS_NONE ? CAMPUS_NONE
+                                                    : campus_code_find(campus, at, word);
+}
+
+/* Insert in order of codes. The home names each once. */
+static void taken_insert(struct campus_profile *profile, struct campus_taken taken)
+{
+    uint32_t at = profile->taken_count++;
+
+    for (; at > 0 && profile->taken[at - 1].code > taken.code; at--) {
+        profile->taken[at] = profile->taken[at - 1];
+    }
+    profile->taken[at] = taken;
+}
+
+/* The profile to judge by, and the rest of the facts. Courses that nothing here knows by name
+ * cannot be asked for by a rule: of them only the credits count. */
+static struct campus_profile *
+facts_take(struct enrol *enrol, const struct across_reserve *reserve, struct enrol_facts *facts)
+{
+    struct campus_profile *profile = arena_alloc_zero(
+        &enrol->scratch, sizeof *profile + reserve->taken_count * sizeof(struct campus_taken));
+
+    *facts = (struct enrol_facts){0};
+    profile->level = (uint16_t)reserve->level;
+    for (uint32_t i = 0; i < reserve->taken_count; i++) {
+        const struct across_taken *from = &reserve->taken[i];
+        struct campus_taken taken = {
+            .code = code_find(&enrol->campus, from->institution, from->code),
+            .grade = (uint16_t)from->grade,
+            .credits = (uint16_t)from->credits,
+        };
+
+        if (taken.code != CAMPUS_NONE) {
+            taken_insert(profile, taken);
+        } else if (campus_taken_is_passed(&taken)) {
+            facts->credits_more += taken.credits;
+        }
+    }
+    for (uint32_t i = 0; i < reserve->beside_count; i++) {
+        const struct across_beside *from = &reserve->beside[i];
+        uint32_t code = code_find(&enrol->campus, from->institution, from->code);
+        uint32_t term = campus_word_find(&enrol->campus, from->term);
+
+        if (code != CAMPUS_NONE && (term != CAMPUS_NONE || from->term.len == 0)) {
+            facts->codes[facts->beside_count] = code;
+            facts->terms[facts->beside_count++] = term;
+        }
+    }
+    return profile;
+}
+
+/* ---- reserve */
+
+static int ops_take(struct enrol *enrol, const struct across_reserve *reserve,
+                    struct enrol_attempt *attempt, struct buf *text)
+{
+    int rc = OK;
+
+    attempt->op_count = reserve->op_count;
+    for (uint32_t i = 0; rc == OK && i < reserve->op_count; i++) {
+        const struct across_op *from = &reserve->ops[i];
+        struct enrol_op *op = &attempt->ops[i];
+
+        *op = (struct enrol_op){.kind = from->kind, .waitlist = false};
+        rc = enrol__find_section(enrol, &from->name, &op->section, text);
+        if (rc == OK) {
+            const struct campus_permit permit = {.section = op->section,
+                                                 .kinds = from->permits};
+
+            campus_permit_set(&enrol->campus, attempt->student, &permit);
+            attempt->has_add = attempt->has_add || op->kind == CARILLON__OP_KIND__OP_ADD;
+        }
+    }
+    return rc;
+}
+
+/* The section's side of the rules; what concerns the student alone is the home's. */
+static void judge(struct enrol_attempt *attempt)
+{
+    enrol__attempt_prepare(attempt);
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        if (attempt->ops[i].kind == CARILLON__OP_KIND__OP_ADD && !attempt->ops[i].is_void) {
+            enrol__reserve_course(attempt, i);
+            enrol__reserve_seat(attempt, i);
+        }
+    }
+}
+
+/* A time permit for any section counts; the home knows. */
+static uint8_t permits_of(const struct campus *campus, uint32_t student, uint32_t section)
+{
+    const struct campus_permit *permit =
+        campus_permit_find(campus_student(campus, student), section);
+    uint32_t kinds = permit == NULL ? 0 : permit->kinds;
+
+    return (uint8_t)(campus_section_is_full(campus_section(campus, section))
+                         ? kinds
+                         : kinds & ~(uint32_t)CARILLON__PERMIT_KIND__PERMIT_CAPACITY);
+}
+
+static struct enrol_held_op keep(struct enrol *enrol, uint32_t student,
+                                 const struct enrol_op *op, uint32_t number)
+{
+    struct campus *campus = &enrol->campus;
+    struct enrol_held_op held = {.section = op->section, .op = (uint8_t)number};
+
+    if (op->is_void) {
+        return held;
+    }
+    if (op->kind == CARILLON__OP_KIND__OP_ADD) {
+        held.what = ENROL_HELD_SEAT;
+        held.permits = permits_of(campus, student, op->section);
+        held.is_over = (held.permits & CARILLON__PERMIT_KIND__PERMIT_CAPACITY) != 0;
+        campus_seat_hold(campus, op->section, held.is_over);
+    } else if (campus_registration_find(campus_student(campus, student), op->section) != NULL) {
+        held.what = ENROL_HELD_DROP;
+    } else if (campus_place_find(campus, student, op->section) != CAMPUS_NONE) {
+        held.what = ENROL_HELD_PLACE_DROP;
+    }
+    return held;
+}
+
+static void make_hold(struct enrol_work *work, const struct across_head *head,
+                      const struct across_reserve *reserve, const struct enrol_attempt *attempt)
+{
+    struct enrol *enrol = work->enrol;
+    struct enrol_hold hold = {
+        .id = head->id,
+        .since_ms = work->entry->wall_ms,
+        .since_index = work->entry->index,
+        .student = attempt->student,
+        .op_count = attempt->op_count,
+    };
+
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        hold.ops[i] = keep(enrol, attempt->student, &attempt->ops[i], reserve->ops[i].op);
+    }
+    (void)enrol__hold_add(&enrol->across, &hold);
+    campus_touch_student(&enrol->campus, attempt->student);
+    campus_stand_in_set(campus_student(&enrol->campus, attempt->student), head->id.term,
+                        head->id.counter);
+}
+
+/* ---- what the home is told */
+
+static struct slice describe(struct enrol *enrol, uint32_t section)
+{
+    struct buf out;
+
+    buf_init(&out, ACROSS_BYTES_MAX);
+    int rc = campus_section_describe(&enrol->campus, section, &out);
+
+    ASSERT(rc == OK);
+    struct slice copy = arena_copy(&enrol->scratch, buf_slice(&out));
+
+    buf_fini(&out);
+    return copy;
+}
+
+static void reply(struct enrol_work *work, const struct across_head *head,
+                  const struct across_reserved *reserved)
+{
+    struct across_head back = *head;
+
+    back.kind = ACROSS_RESERVED;
+    across_put_head(&work->result->reply, &back);
+    across_put_reserved(&work->result->reply, reserved);
+}
+
+static void reply_granted(struct enrol_work *work, const struct across_head *head,
+                          const struct enrol_hold *hold)
+{
+    struct across_reserved reserved = {.outcome = ACROSS_GRANTED};
+
+    for (uint32_t i = 0; i < hold->op_count; i++) {
+        const struct enrol_held_op *op = &hold->ops[i];
+
+        reserved.parts[reserved.part_count++] = (struct across_part){
+            .op = op->op,
+            .what = op->what,
+            .place = op->place,
+            .permits = op->permits,
+            .description = describe(work->enrol, op->section),
+        };
+    }
+    reply(work, head, &reserved);
+}
+
+static void reply_refused(struct enrol_work *work, const struct across_head *head,
+                          const struct across_reserve *reserve,
+                          const struct enrol_attempt *attempt)
+{
+    struct across_reserved reserved = {.outcome = ACROSS_REFUSED};
+
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        reserved.parts[reserved.part_count++] = (struct across_part){
+            .op = reserve->ops[i].op,
+            .description = describe(work->enrol, attempt->ops[i].section),
+        };
+    }
+    for (uint32_t i = 0; i < attempt->refusal_count; i++) {
+        const struct enrol_refusal *from = &attempt->refusals[i];
+
+        reserved.refusals[reserved.refusal_count++] = (struct across_refusal){
+            .kind = from->kind,
+            .op = reserve->ops[from->op].op,
+            .rule_node = from->rule_node,
+            .evidence = from->evidence,
+        };
+    }
+    reply(work, head, &reserved);
+}
+
+/* ---- the end of a hold */
+
+/* What a hold kept is given up; what others can have now is looked at afterwards. */
+static void release(struct enrol *enrol, uint32_t slot)
+{
+    const struct enrol_hold hold = *enrol__hold(&enrol->across, slot);
+
+    enrol__hold_remove(&enrol->across, slot);
+    for (uint32_t i = 0; i < hold.op_count; i++) {
+        if (hold.ops[i].what == ENROL_HELD_SEAT) {
+            campus_seat_release(&enrol->campus, hold.ops[i].section, hold.ops[i].is_over);
+            enrol__queue_section(enrol, hold.ops[i].section);
+        }
+    }
+}
+
+static void confirm_drop(struct enrol *enrol, uint32_t student, const struct enrol_held_op *op)
+{
+    struct campus *campus = &enrol->campus;
+    uint32_t place = campus_place_find(campus, student, op->section);
+
+    if (op->what == ENROL_HELD_DROP &&
+        campus_registration_find(campus_student(campus, student), op->section) != NULL) {
+        campus_unregister(campus, student, op->section);
+        enrol__queue_section(enrol, op->section);
+    } else if (op->what == ENROL_HELD_PLACE_DROP && place != CAMPUS_NONE) {
+        campus_place_remove(campus, place);
+    }
+}
+
+/* Acts on what the hold keeps, and on nothing else. */
+static void confirm(struct enrol_work *work, uint32_t slot)
+{
+    struct enrol *enrol = work->enrol;
+    const struct enrol_hold hold = *enrol__hold(&enrol->across, slot);
+
+    enrol__hold_remove(&enrol->across, slot);
+    for (uint32_t i = 0; i < hold.op_count; i++) {
+        confirm_drop(enrol, hold.student, &hold.ops[i]);
+    }
+    for (uint32_t i = 0; i < hold.op_count; i++) {
+        const struct enrol_held_op *op = &hold.ops[i];
+
+        if (op->what == ENROL_HELD_SEAT) {
+            struct campus_since since = enrol__since(work);
+
+            since.permits = op->permits;
+            campus_seat_give(&enrol->campus, op->section, hold.student, op->is_over, since);
+        }
+    }
+}
+
+/* ---- the entries */
+
+/* The stand-in's rule facts hold while the attempt is judged, and not a moment longer. */
+static int judge_by(struct enrol_work *work, const struct across_reserve *reserve,
+                    struct enrol_attempt *attempt)
+{
+    struct enrol *enrol = work->enrol;
+    struct campus_student *student = campus_student(&enrol->campus, attempt->student);
+    struct campus_profile *own = student->profile;
+    struct enrol_facts facts;
+
+    int rc = ops_take(enrol, reserve, attempt, &work->result->text);
+
+    if (rc != OK) {
+        return rc;
+    }
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        if (attempt->ops[i].kind == CARILLON__OP_KIND__OP_ADD) {
+            (void)enrol__settle(work, attempt->ops[i].section);
+        }
+    }
+    attempt->is_settled = true;
+    attempt->facts = &facts;
+    student->profile = facts_take(enrol, reserve, &facts);
+    student->level = student->profile->level;
+    judge(attempt);
+    student->profile = own;
+    student->level = 0;
+    attempt->facts = NULL;
+    return OK;
+}
+
+static int reserve_anew(struct enrol_work *work, const struct across_head *head,
+                        const struct across_reserve *reserve, uint32_t student)
+{
+    struct enrol_attempt attempt = {
+        .enrol = work->enrol, .student = student, .wall_ms = work->entry->wall_ms};
+    int rc = judge_by(work, reserve, &attempt);
+
+    if (rc != OK) {
+        struct across_reserved failed = {
+            .outcome = ACROSS_FAILED, .error = rc, .text = buf_slice(&work->result->text)};
+
+        reply(work, head, &failed);
+        return rc;
+    }
+    if (attempt.refusal_count > 0) {
+        reply_refused(work, head, reserve, &attempt);
+        return ERR_REFUSED;
+    }
+    make_hold(work, head, reserve, &attempt);
+    reply_granted(
+        work, head,
+        enrol__hold(&work->enrol->across, enrol__hold_find(&work->enrol->across, student)));
+    return OK;
+}
+
+int enrol__reserve_apply(struct enrol_work *work)
+{
+    struct enrol *enrol = work->enrol;
+    struct unpack in = unpack_from(work->entry->body);
+    struct across_reserve *reserve = enrol__scratch(enrol, sizeof *reserve);
+    struct across_head head;
+
+    across_take_head(&in, &head);
+    across_take_reserve(&in, reserve);
+    if (!unpack_is_done(&in) || campus_is_own(&enrol->campus, head.token)) {
+        return ERR_MALFORMED; /* not admitted by any leader */
+    }
+    uint32_t student = campus_student_stand_in(&enrol->campus, reserve->institution, head.token,
+                                               reserve->name);
+    const struct campus_student *of = campus_student(&enrol->campus, student);
+    const struct enrol_attempt_id newest = {head.id.home, campus_stand_in_term(of),
+                                            campus_stand_in_counter(of)};
+    uint32_t slot = enrol__hold_find(&enrol->across, student);
+    int order = enrol_attempt_id_compare(&head.id, &newest);
+
+    work->result->student = student;
+    if (order == 0 && slot != CAMPUS_NONE) { /* again: the same answer */
+        reply_granted(work, &head, enrol__hold(&enrol->across, slot));
+        return OK;
+    }
+    if (order <= 0) { /* what came of it is known already, or a newer attempt was here */
+        struct across_reserved outdated = {.outcome = ACROSS_OUTDATED};
+
+        reply(work, &head, &outdated);
+        return ERR_GONE;
+    }
+    if (slot != CAMPUS_NONE) {
+        /* "A newer attempt of the same student takes over that student's older hold": the home
+         * begins none before the older ones are settled here, or can never be decided. */
+        release(enrol, slot);
+    }
+    int rc = reserve_anew(work, &head, reserve, student);
+
+    (void)enrol__queue_work(work);
+    return rc;
+}
+
+int enrol__settle_apply(struct enrol_work *work)
+{
+    struct enrol *enrol = work->enrol;
+    struct unpack in = unpack_from(work->entry->body);
+    struct across_head head;
+
+    across_take_head(&in, &head);
+    uint32_t verdict = (uint32_t)unpack_u64_max(&in, ACROSS_RELEASE);
+
+    if (!unpack_is_done(&in) || verdict == 0) {
+        return ERR_MALFORMED;
+    }
+    uint32_t student = campus_student_find(&enrol->campus, head.token);
+    uint32_t slot =
+        student == CAMPUS_NONE ? CAMPUS_NONE : enrol__hold_find(&enrol->across, student);
+
+    /* "They act only on a hold or drop mark with that attempt's id and never on a registration;
+     * without one they are acknowledged and do nothing." */
+    if (slot != CAMPUS_NONE &&
+        enrol_attempt_id_compare(&enrol__hold(&enrol->across, slot)->id, &head.id) == 0) {
+        work->result->student = student;
+        if (verdict == ACROSS_CONFIRM) {
+            confirm(work, slot);
+        } else {
+            release(enrol, slot);
+        }
+    }
+    head.kind = ACROSS_SETTLED;
+    across_put_head(&work->result->reply, &head);
+    (void)enrol__queue_work(work);
+    return OK;
+}

@@ -1,0 +1,229 @@
+/* The section's part: reserves and decisions of other homes become entries of this shard. */
+#include "base/assert.h"
+#include "campus/section.h"
+#include "campus/shard.h"
+#include "enrol/across_private.h"
+
+/* A reserve that waits for holds goes on so long before its deadline. */
+enum { LAST_MS = 500 };
+
+struct message {
+    struct across_head head;
+    struct across_reserve *reserve;
+    struct slice rest; /* what follows the time left */
+};
+
+/* Owns: the caller gives message->reserve back to the arena. Returns: false when malformed. */
+static bool message_take(struct across *across, struct slice bytes, struct message *message)
+{
+    struct unpack in = unpack_from(bytes);
+
+    message->reserve = arena_alloc(&across->own, sizeof *message->reserve);
+    across_take_head(&in, &message->head);
+    struct unpack after = in;
+
+    (void)unpack_u64(&after);
+    message->rest = after.rest;
+    across_take_reserve(&in, message->reserve);
+    return unpack_is_done(&in);
+}
+
+static void message_give(struct across *across, struct message *message)
+{
+    arena_free(&across->own, message->reserve, sizeof *message->reserve);
+}
+
+/* ---- waiting for holds */
+
+/* Only other students' holds stand between the request and a seat. */
+static bool is_undecided(const struct across *across, const struct message *message)
+{
+    const struct campus *campus = &across->enrol->campus;
+    uint32_t student = campus_student_find(campus, message->head.token);
+
+    if (student != CAMPUS_NONE &&
+        enrol__hold_find(&across->enrol->across, student) != CAMPUS_NONE) {
+        return false; /* his own older hold gives way at once */
+    }
+    for (uint32_t i = 0; i < message->reserve->op_count; i++) {
+        const struct across_op *op = &message->reserve->ops[i];
+        uint32_t section;
+
+        if (op->kind == CARILLON__OP_KIND__OP_ADD &&
+            campus_resolve_section(campus, &op->name, &section) == OK &&
+            campus_section_is_undecided(campus_section(campus, section))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_parked(const struct across *across, const struct across_head *head)
+{
+    for (uint32_t i = 0; i < across->parked_end; i++) {
+        struct unpack in = unpack_from(across->parked[i].message);
+        struct across_head other;
+
+        if (across->parked[i].deadline_ms != 0) {
+            across_take_head(&in, &other);
+            if (other.id.home == head->id.home &&
+                enrol_attempt_id_compare(&other.id, &head->id) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool park(struct across *across, struct slice bytes, uint64_t deadline_ms)
+{
+    for (uint32_t i = 0; i < ACROSS_FLIGHT_MAX; i++) {
+        struct across_parked *parked = &across->parked[i];
+
+        if (parked->deadline_ms == 0) {
+            parked->deadline_ms = deadline_ms;
+            parked->message = across__keep(across, bytes);
+            across->parked_count++;
+            across->parked_end = i + 1 > across->parked_end ? i + 1 : across->parked_end;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- proposing */
+
+/* Every reserve that is proposed may become a hold. */
+static int admit(struct across *across, struct slice body)
+{
+    struct enrol *enrol = across->enrol;
+    struct buf text;
+
+    buf_init(&text, ENROL_TEXT_BYTES_MAX);
+    int rc = enrol->across.hold_count + across->reserving >= ENROL_HOLDS_MAX
+                 ? ERR_FULL
+                 : enrol__room_reserve(enrol, enrol__across_growth(ENROL_ENTRY_RESERVE, body),
+                                       &text);
+
+    buf_fini(&text);
+    return rc;
+}
+
+/* @left_ms: what is left for waiting when it turns out that only holds are in the way. */
+static void propose(struct across *across, const struct message *message, uint64_t left_ms)
+{
+    buf_clear(&across->message);
+    across_put_head(&across->message, &message->head);
+    across_put_number(&across->message, left_ms);
+    int rc = buf_append_slice(&across->message, message->rest);
+
+    ASSERT(rc == OK);
+    if (admit(across, buf_slice(&across->message)) == OK) {
+        across->reserving++;
+        across__propose(across, ENROL_ENTRY_RESERVE, SLICE_NONE, buf_slice(&across->message));
+        return;
+    }
+    struct across_head back = message->head;
+    const struct across_reserved full = {.outcome = ACROSS_FAILED, .error = ERR_FULL};
+
+    back.kind = ACROSS_RESERVED;
+    buf_clear(&across->message);
+    across_put_head(&across->message, &back);
+    across_put_reserved(&across->message, &full);
+    across__send(across, back.id.home, buf_slice(&across->message));
+}
+
+void across__reserve_take(struct across *across, uint64_t now_ms, struct slice bytes)
+{
+    struct message message;
+    bool is_sound = message_take(across, bytes, &message);
+    uint64_t left = message.reserve->left_ms;
+
+    /* "Work past its deadline is dropped." */
+    if (is_sound && left > 0 && !is_parked(across, &message.head) &&
+        !(left > LAST_MS && is_undecided(across, &message) &&
+          park(across, bytes, now_ms + left - LAST_MS))) {
+        propose(across, &message, left);
+    }
+    message_give(across, &message);
+}
+
+/* Those for whom there is a seat again, or no time left. */
+void across__section_look(struct across *across, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < across->parked_end && across->parked_count > 0; i++) {
+        struct across_parked *parked = &across->parked[i];
+        struct message message;
+
+        if (parked->deadline_ms == 0) {
+            continue;
+        }
+        bool is_sound = message_take(across, parked->message, &message);
+
+        ASSERT(is_sound);
+        bool has_time = now_ms < parked->deadline_ms;
+
+        if (!has_time || !is_undecided(across, &message)) {
+            propose(across, &message, has_time ? parked->deadline_ms - now_ms + LAST_MS : 1);
+            across__give_back(across, &parked->message);
+            parked->deadline_ms = 0;
+            across->parked_count--;
+        }
+        message_give(across, &message);
+    }
+}
+
+/* ---- applied */
+
+static bool is_undecided_only(const struct across_reserved *reserved)
+{
+    for (uint32_t i = 0; i < reserved->refusal_count; i++) {
+        if (reserved->refusals[i].kind != CARILLON__REFUSAL_KIND__REFUSAL_SEAT_UNDECIDED) {
+            return false;
+        }
+    }
+    return reserved->refusal_count > 0;
+}
+
+void across__reserve_applied(struct across *across, uint64_t now_ms,
+                             const struct enrol_entry *entry, const struct enrol_result *result)
+{
+    struct across_reserved *reserved = arena_alloc(&across->own, sizeof *reserved);
+    struct unpack in = unpack_from(buf_slice(&result->reply));
+    struct across_head head;
+    struct message message;
+
+    across_take_head(&in, &head);
+    across_take_reserved(&in, reserved);
+    bool is_sound = unpack_is_done(&in) && message_take(across, entry->body, &message);
+
+    if (is_sound) {
+        uint64_t left = message.reserve->left_ms;
+        bool waits = left > LAST_MS && reserved->outcome == ACROSS_REFUSED &&
+                     is_undecided_only(reserved) && !is_parked(across, &head) &&
+                     park(across, entry->body, now_ms + left - LAST_MS);
+
+        if (!waits) {
+            across__send(across, head.id.home, buf_slice(&result->reply));
+        }
+        message_give(across, &message);
+    }
+    arena_free(&across->own, reserved, sizeof *reserved);
+}
+
+/* What was decided makes room: it never waits for memory. */
+void across__settle_take(struct across *across, struct slice bytes)
+{
+    struct enrol *enrol = across->enrol;
+    struct unpack in = unpack_from(bytes);
+    struct across_head again;
+
+    across_take_head(&in, &again);
+    if (unpack_u64_max(&in, ACROSS_RELEASE) == 0 || !unpack_is_done(&in)) {
+        return;
+    }
+    /* Also when there is no such hold: this leader's state may be behind, and the order of the
+     * log is what counts. */
+    enrol->reserved += enrol__across_growth(ENROL_ENTRY_SETTLE, bytes);
+    across__propose(across, ENROL_ENTRY_SETTLE, SLICE_NONE, bytes);
+}

@@ -1,0 +1,213 @@
+/* Settlement: decisions reach those who hold something, in both directions. */
+#include "base/assert.h"
+#include "enrol/across_private.h"
+
+/* ---- what is known of slots beside the state */
+
+static struct across_news *news_at(struct across *across, struct across_news **news,
+                                   uint32_t *cap, uint32_t slot)
+{
+    if (slot >= *cap) {
+        uint32_t grown = *cap == 0 ? 64 : *cap;
+
+        while (grown <= slot) {
+            grown *= 2;
+        }
+        *news = arena_grow(&across->own, *news, sizeof **news, *cap, grown);
+        memset(*news + *cap, 0, (grown - *cap) * sizeof **news);
+        *cap = grown;
+    }
+    return &(*news)[slot];
+}
+
+/* The news of the one that stands in the slot now. */
+static struct across_news *news_of(struct across_news *news, const struct enrol_attempt_id *id,
+                                   uint64_t next_ms)
+{
+    if (news->id.home != id->home || enrol_attempt_id_compare(&news->id, id) != 0 ||
+        news->next_ms == 0) {
+        *news = (struct across_news){.id = *id, .next_ms = next_ms};
+    }
+    return news;
+}
+
+void across__news_reset(struct across *across)
+{
+    if (across->hold_news_cap > 0) {
+        memset(across->hold_news, 0, across->hold_news_cap * sizeof *across->hold_news);
+    }
+    if (across->todo_news_cap > 0) {
+        memset(across->todo_news, 0, across->todo_news_cap * sizeof *across->todo_news);
+    }
+}
+
+/* ---- the home tells */
+
+bool across__is_owed(const struct across *across, uint32_t student, uint32_t shard)
+{
+    const struct enrol_across *state = &across->enrol->across;
+
+    for (uint32_t at = enrol__todo_first(state, student); at != CAMPUS_NONE;
+         at = enrol__todo(state, at)->next_of_student) {
+        const struct enrol_todo *todo = enrol__todo(state, at);
+        const struct across_news *news =
+            at < across->todo_news_cap ? &across->todo_news[at] : NULL;
+        bool is_done = news != NULL && news->is_done &&
+                       enrol_attempt_id_compare(&news->id, &todo->id) == 0;
+
+        if (todo->shard == shard && !is_done) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void propose_settled(struct across *across, uint32_t slot)
+{
+    const struct enrol_todo *todo = enrol__todo(&across->enrol->across, slot);
+
+    buf_clear(&across->message);
+    across_put_head(&across->message,
+                    &(struct across_head){.kind = ACROSS_SETTLED,
+                                          .id = todo->id,
+                                          .token = across__token(across, todo->student)});
+    across_put_number(&across->message, todo->shard);
+    struct slice body = buf_slice(&across->message);
+
+    /* Taking off the list frees memory: it must not wait for some. */
+    across->enrol->reserved += enrol__across_growth(ENROL_ENTRY_SETTLED, body);
+    across__propose(across, ENROL_ENTRY_SETTLED, SLICE_NONE, body);
+}
+
+/* Everything on the list whose time has come: to be told, or, once it is acknowledged, to be
+ * taken off. */
+void across__todo_send(struct across *across, uint64_t now_ms)
+{
+    const struct enrol_across *state = &across->enrol->across;
+
+    for (uint32_t at = state->todo_first; at != CAMPUS_NONE;
+         at = enrol__todo(state, at)->next) {
+        const struct enrol_todo *todo = enrol__todo(state, at);
+        struct across_news *news =
+            news_of(news_at(across, &across->todo_news, &across->todo_news_cap, at), &todo->id,
+                    now_ms > 0 ? now_ms : 1);
+
+        if (news->next_ms > now_ms) {
+            continue;
+        }
+        news->next_ms = now_ms + ACROSS_REPEAT_MS;
+        if (news->is_done) {
+            propose_settled(across, at);
+        } else {
+            across__send_head(across, todo->shard, ACROSS_SETTLE, &todo->id,
+                              across__token(across, todo->student), todo->verdict);
+        }
+    }
+}
+
+void across__settled(struct across *across, uint64_t now_ms, uint32_t shard,
+                     const struct across_head *head)
+{
+    struct enrol *enrol = across->enrol;
+    uint32_t student = campus_student_find(&enrol->campus, head->token);
+    uint32_t slot = student == CAMPUS_NONE
+                        ? CAMPUS_NONE
+                        : enrol__todo_find(&enrol->across, student, &head->id, shard);
+
+    if (slot == CAMPUS_NONE) {
+        return;
+    }
+    struct across_news *news = news_of(
+        news_at(across, &across->todo_news, &across->todo_news_cap, slot), &head->id, 1);
+
+    if (!news->is_done) {
+        news->is_done = true;
+        news->next_ms = now_ms + ACROSS_REPEAT_MS;
+        propose_settled(across, slot);
+        across__home_look(across, now_ms);
+    }
+}
+
+/* ---- the home is asked */
+
+void across__asked(struct across *across, uint32_t shard, const struct across_head *head)
+{
+    /* An attempt of a later term is another leader's, who leads by now. */
+    if (head->id.term > across->term || across->question_count == ACROSS_ASKED_MAX) {
+        return; /* asked again */
+    }
+    struct across_question *question = &across->questions[across->question_count++];
+
+    /* One read point is under way at a time; it answers all that were asked before it was. */
+    if (across->token == across->token_done) {
+        across__read(across);
+        question->token = across->token;
+    } else {
+        question->token = across->token + 1;
+    }
+    question->head = *head;
+    question->head.token = across__keep(across, head->token);
+    question->shard = shard;
+}
+
+/* "On the to-do list: confirm; in flight at this leader: pending; neither: release." */
+static void answer(struct across *across, const struct across_question *question)
+{
+    struct enrol *enrol = across->enrol;
+    const struct across_head *head = &question->head;
+    uint32_t student = campus_student_find(&enrol->campus, head->token);
+    uint32_t slot = student == CAMPUS_NONE
+                        ? CAMPUS_NONE
+                        : enrol__todo_find(&enrol->across, student, &head->id, question->shard);
+
+    if (slot != CAMPUS_NONE) {
+        across__send_head(across, question->shard, ACROSS_SETTLE, &head->id, head->token,
+                          enrol__todo(&enrol->across, slot)->verdict);
+    } else if (across__flight_find(across, head) != NULL) {
+        across__send_head(across, question->shard, ACROSS_PENDING, &head->id, head->token, 0);
+    } else {
+        across__send_head(across, question->shard, ACROSS_SETTLE, &head->id, head->token,
+                          ACROSS_RELEASE);
+    }
+}
+
+/* Those whose read point was reached. */
+void across__answer(struct across *across)
+{
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < across->question_count; i++) {
+        struct across_question *question = &across->questions[i];
+
+        if (question->token <= across->token_done) {
+            answer(across, question);
+            across__give_back(across, &question->head.token);
+        } else {
+            across->questions[left++] = *question;
+        }
+    }
+    across->question_count = left;
+}
+
+/* ---- the section's shard asks */
+
+/* "A section's shard without news of a hold for 1 s asks the home." The timer asks; it ends
+ * nothing. */
+void across__hold_ask(struct across *across, uint64_t now_ms)
+{
+    const struct enrol_across *state = &across->enrol->across;
+
+    for (uint32_t at = state->hold_first; at != CAMPUS_NONE;
+         at = enrol__hold(state, at)->next) {
+        const struct enrol_hold *hold = enrol__hold(state, at);
+        struct across_news *news =
+            news_of(news_at(across, &across->hold_news, &across->hold_news_cap, at), &hold->id,
+                    now_ms + ACROSS_ASK_MS);
+
+        if (news->next_ms <= now_ms) {
+            news->next_ms = now_ms + ACROSS_ASK_MS;
+            across__send_head(across, hold->id.home, ACROSS_ASK, &hold->id,
+                              across__token(across, hold->student), 0);
+        }
+    }
+}
