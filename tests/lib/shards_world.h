@@ -1,0 +1,222 @@
+/* tests/lib/shards_world.h -- several shards of the production cores in one thread, with
+ * students who register across them.
+ *
+ * Each shard is a replicated log as consensus gives it to the cores: entries in order, a leader
+ * a term, entries proposed and not committed that a change of leader may keep or cut, a new
+ * leader whose state is behind until an entry of its own term is committed. Messages between
+ * leaders are lost, doubled, reordered and late. Every committed entry is applied at once to a
+ * state of the shard that nothing ever disturbs (`truth`) and that is checked after every
+ * entry; the leader's own state comes from snapshots and logs.
+ */
+#ifndef CARILLON_TESTS_SHARDS_WORLD_H
+#define CARILLON_TESTS_SHARDS_WORLD_H
+
+#include "base/arena.h"
+#include "base/rng.h"
+#include "enrol/across.h"
+#include "enrol/enrol.h"
+
+enum {
+    SHARDS_MAX = 8,
+    SHARDS_STUDENTS = 10,
+    SHARDS_COURSES = 10,
+    SHARDS_ENTRIES_MAX = 16384,
+    SHARDS_REQUESTS_MAX = 512,
+};
+
+/* Moments that the search must reach. */
+/* clang-format off */
+#define SHARDS_MARKS(X)                                                                        \
+    X(ACROSS) X(LOCAL) X(ACCEPTED_ACROSS) X(REFUSED_ACROSS) X(SWAPPED_ACROSS) X(REPEATED)      \
+    X(LOST) X(DUPLICATED) X(REORDERED) X(CUT)                                                  \
+    X(LEADER_LOST) X(LEADER_BEHIND) X(RESTORED) X(TAIL_KEPT) X(TAIL_CUT)                       \
+    X(LEADER_LOST_HOLDING) X(LEADER_LOST_DECIDING) X(LEADER_LOST_OWING)                        \
+    X(OUTDATED) X(TAKEN_OVER) X(MOVED) X(ASKED) X(PENDING) X(RELEASED) X(SETTLED_TWICE)        \
+    X(UNDECIDED_SEAT) X(UNKNOWN) X(GAVE_UP) X(SNAPSHOT_HOLDING) X(SNAPSHOT_OWING)
+/* clang-format on */
+
+#define SHARDS_MARK_ENUM(name) SHARDS_##name,
+enum shards_mark { SHARDS_MARKS(SHARDS_MARK_ENUM) SHARDS_MARK_NR };
+#undef SHARDS_MARK_ENUM
+
+extern const char *const shards_mark_names[SHARDS_MARK_NR];
+
+struct shards_entry {
+    uint64_t term;
+    uint64_t wall_ms;
+    uint32_t method;
+    uint32_t client; /* whom the leader that proposed it answers; UINT32_MAX: nobody */
+    struct slice key;
+    struct slice body;
+};
+
+struct shards_shard {
+    struct enrol *truth; /* every committed entry */
+    struct enrol *enrol; /* the leader's */
+    struct across *across;
+    bool is_led;
+    uint64_t term;
+    uint64_t noop;      /* index of the entry the leader began with */
+    uint64_t applied;   /* by the leader */
+    uint64_t committed; /* and applied by the truth */
+    uint64_t last;
+    uint64_t wall_ms;             /* of the last entry */
+    struct shards_entry *entries; /* by index */
+    struct buf snapshot;
+    uint64_t snapshot_index;
+    bool is_cut; /* hears nothing of other shards */
+};
+
+/* A request of a client, and what is known of it. */
+struct shards_request {
+    uint32_t student;
+    struct uuid key;
+    struct slice body;
+    uint64_t deadline_ms;
+    uint32_t tries;
+    uint32_t refusals; /* of them that were refused for load: nothing comes of those */
+    bool is_answered;  /* for good */
+    bool is_given_up;  /* refused for load, and not asked again: nothing may come of it */
+    bool is_decided;   /* in some truth */
+    int status;        /* of the outcome */
+    uint64_t outcome;  /* hash of it */
+};
+
+struct shards_faults {
+    uint32_t loss_ppm;
+    uint32_t duplicate_ppm;
+    uint32_t late_ppm;
+    uint32_t late_ms;
+    uint32_t leader_ms; /* between losses of leaders; 0: none */
+    uint32_t cut_ms;
+    uint32_t snapshot_ms;
+    uint32_t client_ms;
+    uint32_t students; /* that take part */
+    uint32_t deadline_ms;
+};
+
+struct shards_event;
+
+struct shards_world {
+    uint64_t seed;
+    struct rng rng;
+    uint32_t shard_count;
+    struct shards_shard shard[SHARDS_MAX];
+    struct shards_faults faults;
+    uint64_t now_ms;
+    uint64_t end_ms; /* of the faults */
+    bool is_healed;
+    bool is_traced;
+    bool is_quiet; /* no faults, and nothing by itself: the test sends */
+
+    struct shards_event *events; /* a heap */
+    uint32_t event_count;
+    uint32_t event_cap;
+    uint32_t event_sequence;
+    struct arena arena; /* of the seed: entries, messages */
+
+    struct shards_request requests[SHARDS_REQUESTS_MAX];
+    uint32_t request_count;
+    uint64_t keys;
+    struct enrol_result result;
+    struct buf text;
+    struct buf reply; /* of the newest answer, for tests */
+    int status;
+
+    uint64_t steps;
+    uint64_t trace;
+    uint64_t marks[SHARDS_MARK_NR];
+    char violation[400]; /* "" while all is well */
+};
+
+struct shards_world *shards_world_create(void);
+void shards_world_destroy(struct shards_world *world);
+
+/* Begin @seed with @shards shards (a power of two). Marks are kept. */
+void shards_world_begin(struct shards_world *world, uint64_t seed, uint32_t shards);
+/* Begin a world in which messages arrive and entries are committed, and nothing goes wrong. */
+void shards_world_begin_quiet(struct shards_world *world, uint64_t seed, uint32_t shards);
+
+/* The faults, the healing, and the wait for everything to finish. Returns: whether all held. */
+bool shards_world_run(struct shards_world *world);
+
+/* In a quiet world: a request of a student, run until it is answered and settled. Returns the
+ * status; world->reply holds the reply. */
+int shards_world_submit(struct shards_world *world, uint32_t student, struct slice body);
+/* Let @ms pass. */
+void shards_world_pass(struct shards_world *world, uint64_t ms);
+
+/* "s3", "C7", both in static storage. The same catalogue and students for a single state. */
+const char *shards_student_name(uint32_t student);
+const char *shards_course_name(uint32_t course);
+void shards_world_populate(struct enrol *enrol, uint32_t shards, uint32_t shard,
+                           uint64_t *index);
+
+/* ---- shared by the files of the world */
+
+enum shards_event_kind {
+    SHARDS_COMMIT = 1,
+    SHARDS_MESSAGE,
+    SHARDS_TICK,
+    SHARDS_READ,
+    SHARDS_SUBMIT, /* a request arrives */
+    SHARDS_CLIENT, /* somebody thinks of a request */
+    SHARDS_LOSE,   /* some leader is lost */
+    SHARDS_ELECT,
+    SHARDS_CUT_OFF,
+    SHARDS_JOIN,
+    SHARDS_SNAPSHOT,
+    SHARDS_EXPIRE, /* a client waits no longer */
+};
+
+struct shards_event {
+    uint64_t at_ms;
+    uint32_t sequence;
+    enum shards_event_kind kind;
+    uint32_t shard;
+    uint32_t from;   /* shard; request */
+    uint64_t number; /* term; token in `more` */
+    uint64_t more;
+    struct slice bytes;
+};
+
+void shards_fail(struct shards_world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void shards_trace(struct shards_world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void shards_mix(struct shards_world *world, uint64_t a, uint64_t b);
+void shards_post(struct shards_world *world, uint64_t delay_ms,
+                 const struct shards_event *event);
+uint64_t shards_append(struct shards_world *world, uint32_t shard,
+                       const struct shards_entry *entry);
+void shards_perform(struct shards_world *world, uint32_t shard);
+
+static inline void shards_mark(struct shards_world *world, enum shards_mark mark)
+{
+    world->marks[mark]++;
+}
+
+/* shards_world_client.c */
+void shards_client(struct shards_world *world);
+void shards_arrive(struct shards_world *world, uint32_t request);
+void shards_answer(struct shards_world *world, uint32_t request, int status, struct slice text,
+                   struct slice reply, bool is_outcome);
+void shards_expire(struct shards_world *world, uint32_t request, uint64_t try_number);
+void shards_send(struct shards_world *world, uint32_t request, uint64_t delay_ms);
+uint32_t shards_request_find(const struct shards_world *world, struct slice key);
+
+/* shards_world_leader.c */
+void shards_lose(struct shards_world *world, uint32_t shard);
+void shards_elect(struct shards_world *world, uint32_t shard);
+void shards_snapshot(struct shards_world *world, uint32_t shard);
+
+/* shards_world_check.c */
+void shards_check_before(struct shards_world *world, uint32_t shard,
+                         const struct shards_entry *entry);
+void shards_check_message(struct shards_world *world, struct slice message);
+void shards_check_entry(struct shards_world *world, uint32_t shard,
+                        const struct shards_entry *entry, const struct enrol_result *result);
+void shards_check_all(struct shards_world *world);
+void shards_check_end(struct shards_world *world);
+
+#endif

@@ -1,0 +1,339 @@
+/* What holds after every committed entry. It looks at the truths of all shards, which no leader
+ * ever sees together. */
+#include "base/assert.h"
+#include "base/hash.h"
+#include "campus/foreign.h"
+#include "campus/shard.h"
+#include "campus/student.h"
+#include "enrol/across_message.h"
+#include "enrol/enrol_private.h"
+#include "tests/lib/shards_world.h"
+
+enum { ALL_EVERY = 16, COURSES_MOST = 5 };
+
+static struct campus *campus_of(const struct shards_world *world, uint32_t shard)
+{
+    return &world->shard[shard].truth->campus;
+}
+
+static uint32_t shard_of(const struct shards_world *world, const char *name)
+{
+    return campus_shard_of(slice_from_text(name), world->shard_count);
+}
+
+/* The section A of a course in @campus, its own or a stand-in, or CAMPUS_NONE. */
+static uint32_t section_in(const struct campus *campus, uint32_t course)
+{
+    uint32_t catalogue =
+        campus_catalogue_find(campus, slice_from_text("x"), slice_from_text("t"));
+    uint32_t ordinal = catalogue == CAMPUS_NONE
+                           ? CAMPUS_NONE
+                           : campus_course_find(campus, catalogue,
+                                                slice_from_text(shards_course_name(course)));
+
+    return ordinal == CAMPUS_NONE ? CAMPUS_NONE
+                                  : campus_section_find(campus, ordinal, SLICE_LITERAL("A"));
+}
+
+static bool is_registered(const struct campus *campus, uint32_t student, uint32_t section)
+{
+    return student != CAMPUS_NONE && section != CAMPUS_NONE &&
+           campus_registration_find(campus_student(campus, student), section) != NULL;
+}
+
+/* ---- outcomes */
+
+static void check_outcome(struct shards_world *world, const struct shards_entry *entry,
+                          const struct enrol_result *result)
+{
+    uint32_t number = shards_request_find(world, entry->key);
+
+    if (number == UINT32_MAX || result->is_undecided || result->status == ERR_KEY_REUSED) {
+        return;
+    }
+    struct shards_request *request = &world->requests[number];
+    uint64_t outcome =
+        hash_bytes_seeded((uint64_t)-result->status, result->reply.data, result->reply.len);
+
+    if (request->is_decided && request->outcome != outcome) {
+        shards_fail(world, "request %u has two outcomes", number);
+    } else if (request->is_decided && !result->is_repeated) {
+        shards_fail(world, "request %u is performed twice", number);
+    }
+    if (request->is_given_up && result->status == OK) {
+        shards_fail(world, "request %u happens after its client was told that it does not",
+                    number);
+    }
+    shards_mark(world, request->is_decided ? SHARDS_REPEATED : SHARDS_ACROSS);
+    request->is_decided = true;
+    request->outcome = outcome;
+}
+
+/* Whether @entry was a decision with a drop in another shard and an add. */
+static void mark_decision(struct shards_world *world, const struct shards_entry *entry,
+                          const struct enrol_result *result)
+{
+    if (result->is_undecided) {
+        shards_mark(world, SHARDS_MOVED);
+    } else if (result->status == ERR_REFUSED) {
+        shards_mark(world, SHARDS_REFUSED_ACROSS);
+    } else if (result->status == OK && !result->is_repeated) {
+        Carillon__SubmitReply *reply =
+            carillon__submit_reply__unpack(NULL, result->reply.len, result->reply.data);
+        bool has_add = false;
+        bool has_drop = false;
+
+        ASSERT(reply != NULL);
+        for (size_t i = 0; i < reply->n_changes; i++) {
+            has_add =
+                has_add || reply->changes[i]->kind == CARILLON__CHANGE_KIND__CHANGE_REGISTERED;
+            has_drop =
+                has_drop || reply->changes[i]->kind == CARILLON__CHANGE_KIND__CHANGE_DROPPED;
+        }
+        carillon__submit_reply__free_unpacked(reply, NULL);
+        shards_mark(world, SHARDS_ACCEPTED_ACROSS);
+        if (has_add && has_drop) {
+            shards_mark(world, SHARDS_SWAPPED_ACROSS);
+        }
+    }
+    (void)entry;
+}
+
+static void mark_reserve(struct shards_world *world, const struct enrol_result *result)
+{
+    struct unpack in = unpack_from(buf_slice(&result->reply));
+    struct across_reserved *reserved = arena_alloc(&world->arena, sizeof *reserved);
+    struct across_head head;
+
+    across_take_head(&in, &head);
+    across_take_reserved(&in, reserved);
+    if (in.failed) {
+        shards_fail(world, "a reserve without an answer");
+        return;
+    }
+    if (reserved->outcome == ACROSS_OUTDATED) {
+        shards_mark(world, SHARDS_OUTDATED);
+    }
+    for (uint32_t i = 0; i < reserved->refusal_count; i++) {
+        if (reserved->refusals[i].kind == CARILLON__REFUSAL_KIND__REFUSAL_SEAT_UNDECIDED) {
+            shards_mark(world, SHARDS_UNDECIDED_SEAT);
+        }
+    }
+    arena_free(&world->arena, reserved, sizeof *reserved);
+}
+
+/* Whether an entry finds a hold of the attempt it speaks of, or of an older one. */
+void shards_check_before(struct shards_world *world, uint32_t shard,
+                         const struct shards_entry *entry)
+{
+    const struct enrol *truth = world->shard[shard].truth;
+    struct unpack in = unpack_from(entry->body);
+    struct across_head head;
+
+    if (entry->method != ENROL_ENTRY_RESERVE && entry->method != ENROL_ENTRY_SETTLE) {
+        return;
+    }
+    across_take_head(&in, &head);
+    uint32_t student = campus_student_find(&truth->campus, head.token);
+    uint32_t slot =
+        student == CAMPUS_NONE ? CAMPUS_NONE : enrol__hold_find(&truth->across, student);
+    int order =
+        slot == CAMPUS_NONE
+            ? 1
+            : enrol_attempt_id_compare(&enrol__hold(&truth->across, slot)->id, &head.id);
+
+    if (entry->method == ENROL_ENTRY_RESERVE) {
+        if (order < 0) {
+            shards_mark(world, SHARDS_TAKEN_OVER);
+        }
+    } else if (order != 0) {
+        shards_mark(world, SHARDS_SETTLED_TWICE);
+    } else if (unpack_u64(&in) == ACROSS_RELEASE) {
+        shards_mark(world, SHARDS_RELEASED);
+    }
+}
+
+void shards_check_message(struct shards_world *world, struct slice message)
+{
+    struct unpack in = unpack_from(message);
+    struct across_head head;
+
+    across_take_head(&in, &head);
+    if (in.failed) {
+        shards_fail(world, "a message without a head");
+    } else if (head.kind == ACROSS_ASK) {
+        shards_mark(world, SHARDS_ASKED);
+    } else if (head.kind == ACROSS_PENDING) {
+        shards_mark(world, SHARDS_PENDING);
+    }
+    shards_trace(world, "message %u of attempt %u.%llu.%llu", head.kind, head.id.home,
+                 (unsigned long long)head.id.term, (unsigned long long)head.id.counter);
+}
+
+/* ---- seats */
+
+static void check_seats(struct shards_world *world, uint32_t shard)
+{
+    const struct campus *campus = campus_of(world, shard);
+    const struct enrol_across *across = &world->shard[shard].truth->across;
+    uint32_t held[SHARDS_COURSES * 2] = {0};
+
+    for (uint32_t at = across->hold_first; at != CAMPUS_NONE;
+         at = enrol__hold(across, at)->next) {
+        const struct enrol_hold *hold = enrol__hold(across, at);
+
+        for (uint32_t i = 0; i < hold->op_count; i++) {
+            if (hold->ops[i].what == ENROL_HELD_SEAT) {
+                held[hold->ops[i].section]++;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < campus->sections.count; i++) {
+        const struct campus_section *section = campus_section(campus, i);
+
+        if (section->capacity != CAMPUS_NONE &&
+            section->enrolled + section->held > section->capacity) {
+            shards_fail(world, "shard %u: %u seats and %u held of %u", shard, section->enrolled,
+                        section->held, section->capacity);
+        }
+        if (section->held != held[i]) {
+            shards_fail(world, "shard %u: %u held, and %u on holds", shard, section->held,
+                        held[i]);
+        }
+    }
+}
+
+/* ---- roster = schedule, but for what is decided and on its way */
+
+/* What the student's hold in the section's shard will make of the roster, when the home has it
+ * on its list; else nothing. */
+static const struct enrol_hold *decided_hold(const struct shards_world *world, uint32_t home,
+                                             uint32_t shard, uint32_t at_home, uint32_t there)
+{
+    const struct enrol_across *holds = &world->shard[shard].truth->across;
+    const struct enrol_across *todos = &world->shard[home].truth->across;
+    uint32_t slot = there == CAMPUS_NONE ? CAMPUS_NONE : enrol__hold_find(holds, there);
+
+    if (slot == CAMPUS_NONE) {
+        return NULL;
+    }
+    const struct enrol_hold *hold = enrol__hold(holds, slot);
+    uint32_t item = enrol__todo_find(todos, at_home, &hold->id, shard);
+
+    return item != CAMPUS_NONE && enrol__todo(todos, item)->verdict == ACROSS_CONFIRM ? hold
+                                                                                      : NULL;
+}
+
+static void check_pair(struct shards_world *world, uint32_t student, uint32_t course)
+{
+    uint32_t home = shard_of(world, shards_student_name(student));
+    uint32_t shard = shard_of(world, shards_course_name(course));
+    const struct campus *at_home = campus_of(world, home);
+    const struct campus *there = campus_of(world, shard);
+    struct slice token = slice_from_text(shards_student_name(student));
+    uint32_t student_home = campus_student_find(at_home, token);
+    uint32_t student_there = campus_student_find(there, token);
+    uint32_t section = section_in(there, course);
+    bool is_scheduled = is_registered(at_home, student_home, section_in(at_home, course));
+    bool is_seated = is_registered(there, student_there, section);
+    const struct enrol_hold *hold =
+        home == shard ? NULL : decided_hold(world, home, shard, student_home, student_there);
+
+    for (uint32_t i = 0; hold != NULL && i < hold->op_count; i++) {
+        if (hold->ops[i].section == section && hold->ops[i].what == ENROL_HELD_SEAT) {
+            is_seated = true;
+        } else if (hold->ops[i].section == section && hold->ops[i].what == ENROL_HELD_DROP) {
+            is_seated = false;
+        }
+    }
+    if (is_scheduled != is_seated) {
+        shards_fail(world, "%s in %s: %s his schedule, %s the roster",
+                    shards_student_name(student), shards_course_name(course),
+                    is_scheduled ? "on" : "not on", is_seated ? "on" : "not on");
+    }
+}
+
+static void check_student(struct shards_world *world, uint32_t student)
+{
+    const struct campus *campus =
+        campus_of(world, shard_of(world, shards_student_name(student)));
+    uint32_t ordinal =
+        campus_student_find(campus, slice_from_text(shards_student_name(student)));
+
+    if (campus_student(campus, ordinal)->registration_count > COURSES_MOST) {
+        shards_fail(world, "%s has %u courses", shards_student_name(student),
+                    campus_student(campus, ordinal)->registration_count);
+    }
+    for (uint32_t course = 0; course < SHARDS_COURSES; course++) {
+        check_pair(world, student, course);
+    }
+}
+
+void shards_check_all(struct shards_world *world)
+{
+    for (uint32_t i = 0; i < SHARDS_STUDENTS; i++) {
+        check_student(world, i);
+    }
+    for (uint32_t i = 0; i < world->shard_count; i++) {
+        check_seats(world, i);
+    }
+}
+
+void shards_check_entry(struct shards_world *world, uint32_t shard,
+                        const struct shards_entry *entry, const struct enrol_result *result)
+{
+    shards_trace(world, "shard %u #%llu: method %x: %s %.*s", shard,
+                 (unsigned long long)result->index, entry->method, error_name(result->status),
+                 (int)result->text.len,
+                 result->text.len > 0 ? (const char *)result->text.data : "");
+    if (entry->key.len > 0) {
+        check_outcome(world, entry, result);
+    }
+    if (entry->method == ENROL_ENTRY_DECIDE) {
+        mark_decision(world, entry, result);
+    } else if (entry->method == ENROL_ENTRY_RESERVE) {
+        mark_reserve(world, result);
+    }
+    check_seats(world, shard);
+    if (result->student != CAMPUS_NONE) {
+        struct slice token = campus_profile_token(
+            campus_student(campus_of(world, shard), result->student)->profile);
+
+        for (uint32_t i = 0; i < SHARDS_STUDENTS; i++) {
+            if (slice_is_equal(token, slice_from_text(shards_student_name(i)))) {
+                check_student(world, i);
+            }
+        }
+    }
+    if (world->shard[shard].committed % ALL_EVERY == 0) {
+        shards_check_all(world);
+    }
+}
+
+/* ---- when all has healed */
+
+void shards_check_end(struct shards_world *world)
+{
+    for (uint32_t i = 0; i < world->shard_count; i++) {
+        const struct shards_shard *of = &world->shard[i];
+
+        if (of->truth->across.todo_count > 0 || of->truth->across.hold_count > 0) {
+            shards_fail(world, "shard %u: %u decisions not told, %u holds not settled", i,
+                        of->truth->across.todo_count, of->truth->across.hold_count);
+        }
+        if (across_flight_count(of->across) > 0) {
+            shards_fail(world, "shard %u: %u requests under way for ever", i,
+                        across_flight_count(of->across));
+        }
+        if (of->applied == of->committed && enrol_hash(of->enrol) != enrol_hash(of->truth)) {
+            shards_fail(world, "shard %u: the leader's state differs", i);
+        }
+    }
+    for (uint32_t i = 0; i < world->request_count; i++) {
+        const struct shards_request *request = &world->requests[i];
+
+        if (!request->is_answered && !request->is_given_up) {
+            shards_fail(world, "request %u was never answered", i);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+/* Students and their requests, and what their clients make of answers. */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "campus/name.h"
+#include "campus/shard.h"
+#include "campus/student.h"
+#include "proto/registration.pb-c.h"
+#include "tests/lib/campus_fixture.h"
+#include "tests/lib/shards_world.h"
+#include "wire/message.h"
+
+enum { OPS_MAX = 3, TRIES_MAX = 12, NAME_BYTES = 8 };
+
+static uint32_t home_of(const struct shards_world *world, uint32_t student)
+{
+    return campus_shard_of(slice_from_text(shards_student_name(student)), world->shard_count);
+}
+
+uint32_t shards_request_find(const struct shards_world *world, struct slice key)
+{
+    for (uint32_t i = 0; i < world->request_count && i < SHARDS_REQUESTS_MAX; i++) {
+        if (slice_is_equal(slice_from(world->requests[i].key.bytes, UUID_BYTES), key)) {
+            return i;
+        }
+    }
+    return UINT32_MAX;
+}
+
+/* ---- a request is thought of */
+
+/* A course that the student has, or one of all. */
+static uint32_t draw_course(struct shards_world *world, uint32_t student, bool is_drop)
+{
+    const struct enrol *truth = world->shard[home_of(world, student)].truth;
+    const struct campus *campus = enrol_campus(truth);
+    uint32_t ordinal =
+        campus_student_find(campus, slice_from_text(shards_student_name(student)));
+    const struct campus_student *of = campus_student(campus, ordinal);
+
+    if (is_drop && of->registration_count > 0 && rng_chance(&world->rng, 900000)) {
+        uint32_t at = (uint32_t)rng_below(&world->rng, of->registration_count);
+        struct campus_name name;
+
+        campus_section_name(campus, campus_registration(of, at)->section, &name);
+        for (uint32_t i = 0; i < SHARDS_COURSES; i++) {
+            if (slice_is_equal(name.code, slice_from_text(shards_course_name(i)))) {
+                return i;
+            }
+        }
+    }
+    return (uint32_t)rng_below(&world->rng, SHARDS_COURSES);
+}
+
+static struct slice make_body(struct shards_world *world, uint32_t student)
+{
+    Carillon__SubmitRequest message = CARILLON__SUBMIT_REQUEST__INIT;
+    Carillon__Op ops[OPS_MAX];
+    Carillon__Op *list[OPS_MAX];
+    struct buf body;
+
+    buf_init(&body, 1 << 16);
+    message.student = wire_text(shards_student_name(student));
+    message.ops = list;
+    message.n_ops = rng_below(&world->rng, OPS_MAX) + 1;
+    bool is_swap = rng_chance(&world->rng, 300000);
+
+    if (is_swap) {
+        message.n_ops = 2;
+    }
+    for (size_t i = 0; i < message.n_ops; i++) {
+        bool is_drop = is_swap ? i == 0 : rng_chance(&world->rng, 250000);
+
+        carillon__op__init(&ops[i]);
+        ops[i].kind = is_drop ? CARILLON__OP_KIND__OP_DROP : CARILLON__OP_KIND__OP_ADD;
+        ops[i].code = wire_text(shards_course_name(draw_course(world, student, is_drop)));
+        if (rng_chance(&world->rng, 300000)) {
+            ops[i].institution = wire_text("x");
+            ops[i].term = wire_text("t");
+            ops[i].section = wire_text("A");
+        }
+        list[i] = &ops[i];
+    }
+    int rc = wire_pack(&message.base, &body);
+
+    ASSERT(rc == OK);
+    struct slice copy = arena_copy(&world->arena, buf_slice(&body));
+
+    buf_fini(&body);
+    return copy;
+}
+
+void shards_client(struct shards_world *world)
+{
+    uint8_t random[10] = {0};
+
+    if (world->request_count == SHARDS_REQUESTS_MAX) {
+        return;
+    }
+    uint32_t number = world->request_count++;
+    struct shards_request *request = &world->requests[number];
+    uint64_t key = hash_u64(++world->keys);
+    uint32_t student = (uint32_t)rng_below(&world->rng, world->faults.students);
+
+    memcpy(random, &key, sizeof key);
+    *request = (struct shards_request){
+        .student = student,
+        .key = uuid_make(FIXTURE_WALL_MS + world->now_ms, random),
+        .body = make_body(world, student),
+    };
+    shards_send(world, number, rng_between(&world->rng, 1, 5));
+    if (rng_chance(&world->rng, 100000)) { /* a click too many */
+        shards_send(world, number, rng_between(&world->rng, 1, 300));
+    }
+}
+
+void shards_send(struct shards_world *world, uint32_t number, uint64_t delay_ms)
+{
+    struct shards_request *request = &world->requests[number];
+
+    request->deadline_ms = world->now_ms + world->faults.deadline_ms;
+    request->tries++;
+    shards_post(world, delay_ms, &(struct shards_event){.kind = SHARDS_SUBMIT, .from = number});
+    shards_post(world, world->faults.deadline_ms + 1000,
+                &(struct shards_event){
+                    .kind = SHARDS_EXPIRE, .from = number, .number = request->tries});
+}
+
+void shards_arrive(struct shards_world *world, uint32_t number)
+{
+    struct shards_request *request = &world->requests[number];
+    uint32_t home = home_of(world, request->student);
+    struct shards_shard *of = &world->shard[home];
+
+    if (!of->is_led) {
+        return; /* nobody is there; the client waits in vain */
+    }
+    buf_clear(&world->text);
+    int rc = across_submit(of->across, world->now_ms, FIXTURE_WALL_MS + world->now_ms,
+                           request->deadline_ms, slice_from(request->key.bytes, UUID_BYTES),
+                           request->body, number, &world->text);
+
+    if (rc != OK) {
+        shards_answer(world, number, rc, buf_slice(&world->text), SLICE_NONE, false);
+    }
+    shards_perform(world, home);
+}
+
+/* ---- what comes of it */
+
+static bool is_for_good(int status)
+{
+    return status != ERR_BUSY && status != ERR_FULL && status != ERR_TIMEOUT;
+}
+
+/* A client that has asked often enough takes "not now" for an answer, if that is what it heard
+ * each time: then nothing of what it sent can happen. */
+static void try_again(struct shards_world *world, uint32_t number)
+{
+    struct shards_request *request = &world->requests[number];
+
+    if (request->tries < TRIES_MAX || request->refusals < request->tries) {
+        shards_send(world, number, rng_between(&world->rng, 20, 600));
+    } else {
+        request->is_given_up = true;
+    }
+}
+
+void shards_answer(struct shards_world *world, uint32_t number, int status, struct slice text,
+                   struct slice reply, bool is_outcome)
+{
+    struct shards_request *request = &world->requests[number];
+
+    shards_trace(world, "request %u: %s %.*s", number, error_name(status), (int)text.len,
+                 text.len > 0 ? (const char *)text.data : "");
+    if (status == ERR_TIMEOUT) {
+        shards_mark(world, SHARDS_UNKNOWN);
+        return; /* asked again when the client's patience ends */
+    }
+    if (!is_for_good(status)) {
+        shards_mark(world, SHARDS_GAVE_UP);
+        request->refusals++;
+        if (!request->is_answered) {
+            try_again(world, number);
+        }
+        return;
+    }
+    uint64_t outcome = hash_bytes_seeded((uint64_t)-status, reply.data, reply.len);
+
+    if (is_outcome && (!request->is_decided || request->outcome != outcome)) {
+        shards_fail(world, "request %u: acknowledged %s, and it is not so", number,
+                    error_name(status));
+    }
+    request->is_answered = true;
+    request->status = status;
+    if (world->is_quiet) {
+        buf_clear(&world->reply);
+        int rc = buf_append_slice(&world->reply, reply);
+
+        ASSERT(rc == OK);
+    }
+}
+
+/* Nothing was heard of the newest try. */
+void shards_expire(struct shards_world *world, uint32_t number, uint64_t try_number)
+{
+    struct shards_request *request = &world->requests[number];
+
+    if (!request->is_answered && !request->is_given_up && request->tries == try_number) {
+        shards_send(world, number, rng_between(&world->rng, 1, 100));
+    }
+}
