@@ -14,6 +14,7 @@ enum {
     HALF_MS = 3, /* a message, a batch on its way to the disk: half the mean */
     CUT_MS = 4000,
     EVENTS_MAX = 400000,
+    HASHED_EVERY = 4,
 };
 
 #define SHARDS_MARK_NAME(name) #name,
@@ -122,8 +123,10 @@ uint64_t shards_append(struct shards_world *world, uint32_t shard,
     added->wall_ms = of->wall_ms;
     added->key = arena_copy(&world->arena, entry->key);
     added->body = arena_copy(&world->arena, entry->body);
+    uint64_t wait_ms = of->slow_ms > world->now_ms ? of->slow_ms - world->now_ms : 0;
+
     shards_post(
-        world, rng_between(&world->rng, 1, HALF_MS),
+        world, wait_ms + rng_between(&world->rng, 1, HALF_MS),
         &(struct shards_event){
             .kind = SHARDS_COMMIT, .shard = shard, .number = of->term, .more = of->last});
     return of->last;
@@ -164,6 +167,11 @@ static void apply_leader(struct shards_world *world, uint32_t shard)
     if (entry->client != UINT32_MAX && entry->term == of->term) {
         shards_answer(world, entry->client, world->result.status,
                       buf_slice(&world->result.text), buf_slice(&world->result.reply), true);
+    }
+    if (of->applied == of->committed && of->applied % HASHED_EVERY == 0 &&
+        enrol_hash(of->enrol) != enrol_hash(of->truth)) {
+        shards_fail(world, "shard %u: the leader's state differs at %llu", shard,
+                    (unsigned long long)of->applied);
     }
     across_applied(of->across, world->now_ms, &applied, &world->result);
     shards_perform(world, shard);
@@ -484,6 +492,7 @@ static void begin(struct shards_world *world, uint64_t seed, uint32_t shards)
     world->end_ms = FAULTS_MS;
     world->is_healed = false;
     world->is_quiet = false;
+    world->faults = (struct shards_faults){0};
     world->event_count = 0;
     world->event_sequence = 0;
     world->request_count = 0;
@@ -505,6 +514,8 @@ static void begin(struct shards_world *world, uint64_t seed, uint32_t shards)
         of->term = 1;
         of->is_led = false;
         of->is_cut = false;
+        of->slow_ms = 0;
+        memset(of->settled, 0, sizeof of->settled);
         shards_snapshot(world, i);
         shards_elect(world, i);
     }

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/rng.h"
 #include "enrol/across.h"
+#include "enrol/across_state.h"
 #include "enrol/enrol.h"
 
 enum {
@@ -29,7 +30,7 @@ enum {
 #define SHARDS_MARKS(X)                                                                        \
     X(ACROSS) X(LOCAL) X(ACCEPTED_ACROSS) X(REFUSED_ACROSS) X(SWAPPED_ACROSS) X(REPEATED)      \
     X(LOST) X(DUPLICATED) X(REORDERED) X(CUT)                                                  \
-    X(LEADER_LOST) X(LEADER_BEHIND) X(RESTORED) X(TAIL_KEPT) X(TAIL_CUT)                       \
+    X(LEADER_LOST) X(LEADER_BEHIND) X(LEADER_SLOW) X(RESTORED) X(TAIL_KEPT) X(TAIL_CUT)                       \
     X(LEADER_LOST_HOLDING) X(LEADER_LOST_DECIDING) X(LEADER_LOST_OWING)                        \
     X(OUTDATED) X(TAKEN_OVER) X(MOVED) X(ASKED) X(PENDING) X(RELEASED) X(SETTLED_TWICE)        \
     X(UNDECIDED_SEAT) X(UNKNOWN) X(GAVE_UP) X(SNAPSHOT_HOLDING) X(SNAPSHOT_OWING)
@@ -56,6 +57,7 @@ struct shards_shard {
     struct across *across;
     bool is_led;
     uint64_t term;
+    uint64_t slow_ms;   /* nothing is committed before: too few disks answer */
     uint64_t noop;      /* index of the entry the leader began with */
     uint64_t applied;   /* by the leader */
     uint64_t committed; /* and applied by the truth */
@@ -64,7 +66,8 @@ struct shards_shard {
     struct shards_entry *entries; /* by index */
     struct buf snapshot;
     uint64_t snapshot_index;
-    bool is_cut; /* hears nothing of other shards */
+    bool is_cut;                                      /* hears nothing of other shards */
+    struct enrol_attempt_id settled[SHARDS_STUDENTS]; /* the newest settled here, of each */
 };
 
 /* A request of a client, and what is known of it. */

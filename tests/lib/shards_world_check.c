@@ -41,6 +41,18 @@ static bool is_registered(const struct campus *campus, uint32_t student, uint32_
            campus_registration_find(campus_student(campus, student), section) != NULL;
 }
 
+/* Which of the world's students this is. */
+static uint32_t student_of(struct slice token)
+{
+    uint32_t i = 0;
+
+    while (!slice_is_equal(token, slice_from_text(shards_student_name(i)))) {
+        i++;
+        ASSERT(i < SHARDS_STUDENTS);
+    }
+    return i;
+}
+
 /* ---- outcomes */
 
 static void check_outcome(struct shards_world *world, const struct shards_entry *entry,
@@ -146,10 +158,29 @@ void shards_check_before(struct shards_world *world, uint32_t shard,
         if (order < 0) {
             shards_mark(world, SHARDS_TAKEN_OVER);
         }
-    } else if (order != 0) {
+        return;
+    }
+    if (order != 0) {
         shards_mark(world, SHARDS_SETTLED_TWICE);
-    } else if (unpack_u64(&in) == ACROSS_RELEASE) {
+        return;
+    }
+    world->shard[shard].settled[student_of(head.token)] = head.id;
+    if (unpack_u64(&in) == ACROSS_RELEASE) {
         shards_mark(world, SHARDS_RELEASED);
+    }
+}
+
+/* What is settled is over: nothing is held for it, or for what came before it, again. */
+static void check_hold(struct shards_world *world, uint32_t shard, uint32_t student)
+{
+    const struct enrol *truth = world->shard[shard].truth;
+    uint32_t slot = enrol__hold_find(&truth->across, student);
+    struct slice token = campus_profile_token(campus_student(&truth->campus, student)->profile);
+
+    if (slot != CAMPUS_NONE &&
+        enrol_attempt_id_compare(&enrol__hold(&truth->across, slot)->id,
+                                 &world->shard[shard].settled[student_of(token)]) <= 0) {
+        shards_fail(world, "shard %u holds again for an attempt that was settled", shard);
     }
 }
 
@@ -299,11 +330,8 @@ void shards_check_entry(struct shards_world *world, uint32_t shard,
         struct slice token = campus_profile_token(
             campus_student(campus_of(world, shard), result->student)->profile);
 
-        for (uint32_t i = 0; i < SHARDS_STUDENTS; i++) {
-            if (slice_is_equal(token, slice_from_text(shards_student_name(i)))) {
-                check_student(world, i);
-            }
-        }
+        check_student(world, student_of(token));
+        check_hold(world, shard, result->student);
     }
     if (world->shard[shard].committed % ALL_EVERY == 0) {
         shards_check_all(world);

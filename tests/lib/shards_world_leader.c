@@ -8,6 +8,8 @@
 #include "tests/lib/campus_fixture.h"
 #include "tests/lib/shards_world.h"
 
+enum { SLOW_MS = 2500 };
+
 const char *shards_student_name(uint32_t student)
 {
     static const char *const names[SHARDS_STUDENTS] = {"s0", "s1", "s2", "s3", "s4",
@@ -193,6 +195,11 @@ void shards_elect(struct shards_world *world, uint32_t shard)
     }
     of->term += 1 + rng_below(&world->rng, 2);
     of->is_led = true;
+    of->slow_ms = world->now_ms;
+    if (world->faults.leader_ms > 0 && !world->is_healed && rng_chance(&world->rng, 300000)) {
+        of->slow_ms += rng_between(&world->rng, 100, SLOW_MS);
+        shards_mark(world, SHARDS_LEADER_SLOW);
+    }
     shards_trace(world, "shard %u: a leader in term %llu, applied %llu of %llu", shard,
                  (unsigned long long)of->term, (unsigned long long)of->applied,
                  (unsigned long long)of->committed);
