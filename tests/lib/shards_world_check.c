@@ -284,6 +284,32 @@ static void check_pair(struct shards_world *world, uint32_t student, uint32_t co
     }
 }
 
+/* Courses that go together, by the rules of shards_world_populate: whoever has the first has
+ * the second, or has taken X1. */
+static void check_beside(struct shards_world *world, uint32_t student, uint32_t ordinal,
+                         const struct campus *campus)
+{
+    static const struct {
+        uint32_t course;
+        uint32_t beside;
+        bool is_met_by_x1;
+    } pairs[] = {
+        {4, 5, false},
+        {6, 7, true },
+        {9, 3, false},
+    };
+
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        if (is_registered(campus, ordinal, section_in(campus, pairs[i].course)) &&
+            !is_registered(campus, ordinal, section_in(campus, pairs[i].beside)) &&
+            !(pairs[i].is_met_by_x1 && student % 4 != 0)) {
+            shards_fail(world, "%s has %s without %s", shards_student_name(student),
+                        shards_course_name(pairs[i].course),
+                        shards_course_name(pairs[i].beside));
+        }
+    }
+}
+
 static void check_student(struct shards_world *world, uint32_t student)
 {
     const struct campus *campus =
@@ -295,6 +321,7 @@ static void check_student(struct shards_world *world, uint32_t student)
         shards_fail(world, "%s has %u courses", shards_student_name(student),
                     campus_student(campus, ordinal)->registration_count);
     }
+    check_beside(world, student, ordinal, campus);
     for (uint32_t course = 0; course < SHARDS_COURSES; course++) {
         check_pair(world, student, course);
     }

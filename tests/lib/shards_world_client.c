@@ -11,7 +11,7 @@
 #include "tests/lib/shards_world.h"
 #include "wire/message.h"
 
-enum { OPS_MAX = 3, TRIES_MAX = 12, NAME_BYTES = 8 };
+enum { OPS_MAX = 3, TRIES_MAX = 12, PATIENT_PPM = 700000, NAME_BYTES = 8 };
 
 static uint32_t home_of(const struct shards_world *world, uint32_t student)
 {
@@ -154,13 +154,15 @@ static bool is_for_good(int status)
     return status != ERR_BUSY && status != ERR_FULL && status != ERR_TIMEOUT;
 }
 
-/* A client that has asked often enough takes "not now" for an answer, if that is what it heard
- * each time: then nothing of what it sent can happen. */
+/* A client may take "not now" for an answer, if that is what it heard each time: then nothing
+ * of what it sent can happen. */
 static void try_again(struct shards_world *world, uint32_t number)
 {
     struct shards_request *request = &world->requests[number];
 
-    if (request->tries < TRIES_MAX || request->refusals < request->tries) {
+    bool is_patient = request->tries < TRIES_MAX && rng_chance(&world->rng, PATIENT_PPM);
+
+    if (is_patient || request->refusals < request->tries) {
         shards_send(world, number, rng_between(&world->rng, 20, 600));
     } else {
         request->is_given_up = true;
