@@ -317,6 +317,9 @@ static void happen(struct shards_world *world, const struct shards_event *event,
         shards_lose(world, shard);
     } else if (event->kind == SHARDS_SNAPSHOT) {
         shards_snapshot(world, shard);
+    } else if (rng_chance(&world->rng, 500000)) {
+        shards_mark(world, SHARDS_SLOW);
+        world->shard[shard].slow_ms = world->now_ms + rng_between(&world->rng, 1, CUT_MS);
     } else {
         shards_mark(world, SHARDS_CUT);
         world->shard[shard].is_cut = true;
@@ -551,6 +554,7 @@ bool shards_world_run(struct shards_world *world)
         world->is_healed = true;
         for (uint32_t i = 0; i < world->shard_count; i++) {
             world->shard[i].is_cut = false;
+            world->shard[i].slow_ms = 0;
         }
         shards_trace(world, "healed");
         is_fine = run_until(world, world->end_ms + HEAL_MS);

@@ -29,7 +29,7 @@ enum {
 /* clang-format off */
 #define SHARDS_MARKS(X)                                                                        \
     X(ACROSS) X(LOCAL) X(ACCEPTED_ACROSS) X(REFUSED_ACROSS) X(SWAPPED_ACROSS) X(REPEATED)      \
-    X(LOST) X(DUPLICATED) X(REORDERED) X(CUT)                                                  \
+    X(LOST) X(DUPLICATED) X(REORDERED) X(CUT) X(SLOW)                                                  \
     X(LEADER_LOST) X(LEADER_BEHIND) X(LEADER_SLOW) X(RESTORED) X(TAIL_KEPT) X(TAIL_CUT)                       \
     X(LEADER_LOST_HOLDING) X(LEADER_LOST_DECIDING) X(LEADER_LOST_OWING)                        \
     X(OUTDATED) X(TAKEN_OVER) X(MOVED) X(ASKED) X(PENDING) X(RELEASED) X(SETTLED_TWICE)        \
