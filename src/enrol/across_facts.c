@@ -43,6 +43,20 @@ static bool is_dropped(const struct request *request, const struct campus_name *
     return false;
 }
 
+/* The later of two ops for one section takes no part in the after-state. Names that leave out
+ * what the other says are taken to mean the same. */
+static bool is_void(const struct request *request, uint32_t op)
+{
+    const struct campus_name *name = &request->ops[op].name;
+
+    for (uint32_t i = 0; i < op; i++) {
+        if (is_named(name, &request->ops[i].name) || is_named(&request->ops[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Courses of the shard that is asked are its own to know. */
 static void put_beside(const struct campus *campus, uint32_t student,
                        const struct request *request, uint32_t shard, struct across_reserve *to)
@@ -62,7 +76,7 @@ static void put_beside(const struct campus *campus, uint32_t student,
     for (uint32_t i = 0; i < request->op_count; i++) {
         const struct campus_name *name = &request->ops[i].name;
 
-        if (request->ops[i].kind == CARILLON__OP_KIND__OP_ADD &&
+        if (request->ops[i].kind == CARILLON__OP_KIND__OP_ADD && !is_void(request, i) &&
             campus_shard_of(name->code, campus->shard_count) != shard) {
             to->beside[to->beside_count++] = (struct across_beside){
                 name->institution.len > 0 ? name->institution : to->institution, name->code,
