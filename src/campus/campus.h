@@ -139,6 +139,8 @@ struct campus_section {
     uint32_t *roster; /* students in order of registration */
     uint32_t roster_cap;
     uint32_t held;    /* seats kept for undecided attempts */
+    uint32_t offered; /* seats kept for those who wait in other shards, until they answer */
+    uint32_t places_held; /* places kept for undecided attempts */
     uint32_t over;    /* registrations recorded as over capacity, and such holds */
     uint32_t excused; /* further ones above the capacity, because it was lowered */
     uint32_t waiting;
@@ -176,6 +178,8 @@ struct campus_place {
     uint32_t skips;
     uint32_t skip_kind; /* enum RefusalKind */
     struct slice skip_evidence;
+    uint32_t offer;     /* of enrol, or CAMPUS_NONE: a seat is kept and the home is asked */
+    uint64_t passed_ms; /* when the last offer was declined, or not answered; 0: none was */
 };
 
 struct campus_taken {
@@ -355,18 +359,18 @@ static inline struct campus_place *campus_place(const struct campus *campus, uin
     return table_at(&campus->places, ordinal);
 }
 
-/* Whether the section has a limit and has reached it, with the seats that are kept for
- * undecided attempts. */
+/* Whether the section has a limit and has reached it, with the seats that are kept. */
 static inline bool campus_section_is_full(const struct campus_section *section)
 {
     return section->capacity != CAMPUS_NONE &&
-           section->enrolled + section->held >= section->capacity;
+           section->enrolled + section->held + section->offered >= section->capacity;
 }
 
 /* Whether nothing but undecided attempts stands between anyone and a seat. */
 static inline bool campus_section_is_undecided(const struct campus_section *section)
 {
-    return campus_section_is_full(section) && section->enrolled < section->capacity;
+    return campus_section_is_full(section) &&
+           section->enrolled + section->offered < section->capacity;
 }
 
 static inline struct slice campus_section_id(const struct campus_section *section)

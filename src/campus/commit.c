@@ -64,7 +64,8 @@ static bool sections_settle(struct campus *campus, const struct campus_course *c
 
         if (section->state == CAMPUS_WITHDRAWN) {
             bool is_empty =
-                section->enrolled == 0 && section->held == 0 && section->waiting == 0;
+                section->enrolled == 0 && section->held + section->places_held == 0 &&
+                            section->waiting == 0;
 
             section->state = is_empty ? CAMPUS_HIDDEN : CAMPUS_WITHDRAWN;
             is_kept = is_kept || !is_empty;

@@ -130,6 +130,9 @@ static void image_place(const struct campus *campus, uint32_t place, struct buf 
         image_u64(out, of->skip_ms);
         image_bytes(out, of->skip_evidence);
     }
+    if (campus_is_sharded(campus)) {
+        image_u64(out, of->passed_ms);
+    }
 }
 
 void campus_image_section(const struct campus *campus, uint32_t section, struct buf *out)

@@ -4,6 +4,7 @@
 #include "campus/image.h"
 #include "campus/name.h"
 #include "campus/section.h"
+#include "campus/shard.h"
 #include "campus/student.h"
 
 static int verdict(const struct unpack *in)
@@ -150,6 +151,9 @@ static void load_place(struct campus *campus, struct unpack *in, uint32_t sectio
 
         campus_place_skip(campus, place, &when, kind, load_bytes(in));
         campus_place(campus, place)->skips = skips;
+    }
+    if (campus_is_sharded(campus)) {
+        campus_place(campus, place)->passed_ms = load_u64(in);
     }
 }
 

@@ -62,6 +62,7 @@ uint32_t campus_place_add(struct campus *campus, uint32_t student, uint32_t sect
         .student = student,
         .next = CAMPUS_NONE,
         .previous = in->wait_last,
+        .offer = CAMPUS_NONE,
         .since_index = since->index,
         .since_ms = since->ms,
     };
@@ -145,6 +146,12 @@ uint32_t campus_place_number(const struct campus *campus, uint32_t place)
         number++;
     }
     return number;
+}
+
+void campus_place_pass(struct campus *campus, uint32_t place, uint64_t ms)
+{
+    campus_touch_section(campus, campus_place(campus, place)->section);
+    campus_place(campus, place)->passed_ms = ms;
 }
 
 void campus_place_skip(struct campus *campus, uint32_t place, const struct campus_since *when,

@@ -37,10 +37,18 @@ void campus_roster_remove(struct campus *campus, uint32_t section, uint32_t stud
 static uint32_t above_limit(const struct campus_section *section)
 {
     uint64_t allowed = (uint64_t)section->capacity + section->over;
-    uint64_t seats = (uint64_t)section->enrolled + section->held;
+    uint64_t seats = (uint64_t)section->enrolled + section->held + section->offered;
 
     return section->capacity == CAMPUS_NONE || seats <= allowed ? 0
                                                                 : (uint32_t)(seats - allowed);
+}
+
+/* Fewer are excused for a limit that was lowered, once a seat is given up. */
+static void excuse_less(struct campus_section *section)
+{
+    uint32_t above = above_limit(section);
+
+    section->excused = section->excused < above ? section->excused : above;
 }
 
 /* The section's part of its catalogue's sums, taken out before a change of the limit and put
@@ -175,9 +183,7 @@ void campus__seat_freed(struct campus *campus, uint32_t section, uint32_t studen
     campus_touch_section(campus, section);
     campus_roster_remove(campus, section, student);
     of->over -= is_over ? 1 : 0;
-    uint32_t above = above_limit(of);
-
-    of->excused = of->excused < above ? of->excused : above;
+    excuse_less(of);
     campus->registration_count--;
     campus_stalled_update(campus, section);
 }
@@ -202,9 +208,25 @@ void campus_seat_release(struct campus *campus, uint32_t section, bool is_over)
     campus_touch_section(campus, section);
     of->held--;
     of->over -= is_over ? 1 : 0;
-    uint32_t above = above_limit(of);
+    excuse_less(of);
+    campus_stalled_update(campus, section);
+}
 
-    of->excused = of->excused < above ? of->excused : above;
+void campus_seat_offer(struct campus *campus, uint32_t section)
+{
+    campus_touch_section(campus, section);
+    campus_section(campus, section)->offered++;
+    campus_stalled_update(campus, section);
+}
+
+void campus_seat_offer_end(struct campus *campus, uint32_t section)
+{
+    struct campus_section *of = campus_section(campus, section);
+
+    ASSERT(of->offered > 0);
+    campus_touch_section(campus, section);
+    of->offered--;
+    excuse_less(of);
     campus_stalled_update(campus, section);
 }
 

@@ -3,7 +3,7 @@
  *
  * Layer: campus (base, wire)
  *
- * Invariant: enrolled + held <= capacity + over + excused, where `excused` counts those above
+ * Invariant: enrolled + held + offered <= capacity + over + excused, where `excused` counts those above
  * the limit because it was lowered under them.
  */
 #ifndef CARILLON_CAMPUS_SECTION_H
@@ -38,6 +38,10 @@ void campus_seat_hold(struct campus *campus, uint32_t section, bool is_over);
 void campus_seat_release(struct campus *campus, uint32_t section, bool is_over);
 void campus_seat_give(struct campus *campus, uint32_t section, uint32_t student, bool is_over,
                       struct campus_since since);
+
+/* Keep a seat for someone who waits; end that. */
+void campus_seat_offer(struct campus *campus, uint32_t section);
+void campus_seat_offer_end(struct campus *campus, uint32_t section);
 
 /* Whether two sections meet at the same time on some day; terms are the caller's to compare. */
 bool campus_sections_clash(const struct campus_section *a, const struct campus_section *b);

@@ -78,6 +78,8 @@ void campus_place_set_drops(struct campus *campus, uint32_t place, const uint32_
 void campus_place_remove(struct campus *campus, uint32_t place);
 /* 1 for the first in line. */
 uint32_t campus_place_number(const struct campus *campus, uint32_t place);
+/* Record that an offer to the place ended without a seat. */
+void campus_place_pass(struct campus *campus, uint32_t place, uint64_t ms);
 /* Record that a seat went past the place. */
 void campus_place_skip(struct campus *campus, uint32_t place, const struct campus_since *when,
                        uint32_t kind, struct slice evidence);

@@ -202,14 +202,16 @@ void across_read_done(struct across *across, uint64_t now_ms, uint64_t token)
     across__home_look(across, now_ms);
 }
 
-void across_tick(struct across *across, uint64_t now_ms)
+void across_tick(struct across *across, uint64_t now_ms, uint64_t wall_ms)
 {
     across__begin(across);
+    across->wall_ms = wall_ms > across->wall_ms ? wall_ms : across->wall_ms;
     if (across->term == 0) {
         return;
     }
     across__todo_send(across, now_ms);
     across__hold_ask(across, now_ms);
+    across__offer_send(across, now_ms);
     across__section_look(across, now_ms);
     across__home_look(across, now_ms);
     if (across->question_count > 0 || !across->is_ready) {
@@ -242,6 +244,12 @@ static bool dispatch(struct across *across, uint64_t now_ms, uint32_t shard,
     case ACROSS_ASK:
         across__asked(across, shard, head);
         return is_home;
+    case ACROSS_OFFER:
+        across__offered(across, now_ms, shard, head, message);
+        return is_home;
+    case ACROSS_DECLINE:
+        across__decline_take(across, message);
+        return !is_home;
     case ACROSS_KIND_NR:
         break;
     }
@@ -262,8 +270,8 @@ bool across_receive(struct across *across, uint64_t now_ms, uint32_t shard,
     if (in.failed || shard >= across->enrol->campus.shard_count) {
         return false;
     }
-    bool is_to_home =
-        head.kind == ACROSS_RESERVED || head.kind == ACROSS_SETTLED || head.kind == ACROSS_ASK;
+    bool is_to_home = head.kind == ACROSS_RESERVED || head.kind == ACROSS_SETTLED ||
+                      head.kind == ACROSS_ASK || head.kind == ACROSS_OFFER;
     uint32_t home = campus_shard_of(head.token, across->enrol->campus.shard_count);
 
     if (head.id.home != home ||
@@ -277,7 +285,7 @@ void across_applied(struct across *across, uint64_t now_ms, const struct enrol_e
                     const struct enrol_result *result)
 {
     across__begin(across);
-    across->wall_ms = entry->wall_ms;
+    across->wall_ms = entry->wall_ms > across->wall_ms ? entry->wall_ms : across->wall_ms;
     if (across->term == 0) {
         return;
     }
@@ -304,6 +312,7 @@ void across_applied(struct across *across, uint64_t now_ms, const struct enrol_e
     default:
         break;
     }
+    across__offer_send(across, now_ms);
 }
 
 void across_not_proposed(struct across *across, uint32_t method, struct slice body)

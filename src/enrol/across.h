@@ -81,7 +81,7 @@ void across_applied(struct across *across, uint64_t now_ms, const struct enrol_e
 void across_not_proposed(struct across *across, uint32_t method, struct slice body);
 
 void across_read_done(struct across *across, uint64_t now_ms, uint64_t token);
-void across_tick(struct across *across, uint64_t now_ms);
+void across_tick(struct across *across, uint64_t now_ms, uint64_t wall_ms);
 
 /* What is under way at this leader: for figures and tests. */
 uint32_t across_flight_count(const struct across *across);

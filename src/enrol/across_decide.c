@@ -18,6 +18,7 @@ uint64_t enrol__across_growth(uint32_t method, struct slice body)
     switch (method) {
     case ENROL_ENTRY_RESERVE:
     case ENROL_ENTRY_DECIDE:
+    case ENROL_ENTRY_DECLINE:
         return GROWTH_BYTES + GROWTH_PER_BYTE * (uint64_t)body.len;
     case ENROL_ENTRY_SETTLE:
     case ENROL_ENTRY_SETTLED:
@@ -43,6 +44,9 @@ void enrol__across_apply(struct enrol_work *work)
         break;
     case ENROL_ENTRY_DECIDE:
         work->result->status = enrol__decide_apply(work);
+        break;
+    case ENROL_ENTRY_DECLINE:
+        work->result->status = enrol__decline_apply(work);
         break;
     default:
         work->result->status = enrol__settled_apply(work);
@@ -114,6 +118,40 @@ static void todo_add(struct enrol *enrol, uint32_t student, const struct enrol_a
     }
 }
 
+/* An accepted attempt: performed, and put on the list. */
+static void accept(struct enrol_work *work, struct enrol_attempt *attempt,
+                   const struct enrol_attempt_id *id, const struct holders *holders)
+{
+    enrol__confirm(work, attempt);
+    enrol__attempt_queue(work->enrol, attempt);
+    todo_add(work->enrol, attempt->student, id, holders, ACROSS_CONFIRM);
+    for (uint32_t i = 0; attempt->is_promotion && i < attempt->op_count; i++) {
+        enrol__note(work,
+                    attempt->ops[i].kind == CARILLON__OP_KIND__OP_ADD
+                        ? ENROL_NOTE_PROMOTED
+                        : ENROL_NOTE_PROMOTION_DROP,
+                    attempt->student, attempt->ops[i].section, NULL);
+    }
+    if (attempt->op_count == 1) {
+        work->change = attempt->ops[0].change;
+        work->section = attempt->ops[0].section;
+        work->place = attempt->ops[0].place;
+    }
+}
+
+/* A promotion is for one who waits: he may have left the line meanwhile. */
+static bool has_left(const struct enrol_attempt *attempt)
+{
+    for (uint32_t i = 0; attempt->is_promotion && i < attempt->op_count; i++) {
+        if (attempt->ops[i].kind == CARILLON__OP_KIND__OP_ADD &&
+            campus_place_find(&attempt->enrol->campus, attempt->student,
+                              attempt->ops[i].section) == CAMPUS_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Judge as for a submit of one shard, with what the others have said. */
 static int perform(struct enrol_work *work, const struct across_decide *decide,
                    const struct enrol_parts *parts, const struct holders *holders)
@@ -124,6 +162,10 @@ static int perform(struct enrol_work *work, const struct across_decide *decide,
                                         &work->result->text);
 
     work->result->student = attempt.student;
+    attempt.is_promotion = work->entry->key.len == 0;
+    if (rc == OK && has_left(&attempt)) {
+        rc = ERR_GONE;
+    }
     if (rc != OK) {
         if (attempt.student != CAMPUS_NONE) {
             todo_add(enrol, attempt.student, &decide->id, holders, ACROSS_RELEASE);
@@ -139,14 +181,7 @@ static int perform(struct enrol_work *work, const struct across_decide *decide,
     attempt.is_settled = true;
     enrol__attempt_judge(&attempt);
     if (attempt.refusal_count == 0) {
-        enrol__confirm(work, &attempt);
-        enrol__attempt_queue(enrol, &attempt);
-        todo_add(enrol, attempt.student, &decide->id, holders, ACROSS_CONFIRM);
-        if (attempt.op_count == 1) {
-            work->change = attempt.ops[0].change;
-            work->section = attempt.ops[0].section;
-            work->place = attempt.ops[0].place;
-        }
+        accept(work, &attempt, &decide->id, holders);
     } else {
         todo_add(enrol, attempt.student, &decide->id, holders, ACROSS_RELEASE);
     }
@@ -167,21 +202,33 @@ static bool is_moved(const struct enrol *enrol, const struct across_decide *deci
            campus_student(&enrol->campus, student)->version != decide->version;
 }
 
-/* Who was promised something by an attempt that was not decided hears nothing: the leader tells
- * him at once, and if that is lost he asks. */
-int enrol__decide_apply(struct enrol_work *work)
+static int decide_new(struct enrol_work *work, const struct across_decide *decide)
 {
     struct enrol *enrol = work->enrol;
-    const struct enrol_entry *entry = work->entry;
-    struct unpack in = unpack_from(entry->body);
-    struct across_decide *decide = enrol__scratch(enrol, sizeof *decide);
     struct enrol_parts *parts = enrol__scratch(enrol, sizeof *parts);
     struct holders holders = {0};
 
-    across_take_decide(&in, decide);
-    if (!unpack_is_done(&in) || decide->reply_count == 0) {
-        return ERR_MALFORMED;
+    if (is_moved(enrol, decide)) {
+        work->result->is_undecided = true;
+        return ERR_BUSY;
     }
+    for (uint32_t i = 0; i < decide->reply_count; i++) {
+        if (!parts_take(enrol, decide->replies[i].bytes, decide->replies[i].shard, parts,
+                        &holders)) {
+            return ERR_MALFORMED;
+        }
+    }
+    int rc = perform(work, decide, parts, &holders);
+
+    (void)enrol__queue_work(work);
+    return rc;
+}
+
+/* With a key: what a client asked for. */
+static int decide_asked(struct enrol_work *work, const struct across_decide *decide)
+{
+    struct enrol *enrol = work->enrol;
+    const struct enrol_entry *entry = work->entry;
     int rc = enrol__key_check(entry->key, entry->wall_ms, &work->result->text);
 
     if (rc != OK) {
@@ -197,20 +244,25 @@ int enrol__decide_apply(struct enrol_work *work)
     if (answer != NULL) {
         return ENROL_SAY(&work->result->text, ERR_KEY_REUSED, "%s", error_text(ERR_KEY_REUSED));
     }
-    if (is_moved(enrol, decide)) {
-        work->result->is_undecided = true;
-        return ERR_BUSY;
+    work->result->status = decide_new(work, decide);
+    if (!work->result->is_undecided && work->result->status != ERR_MALFORMED) {
+        enrol__answer_store(work, CARILLON__METHOD__METHOD_SUBMIT, hash);
     }
-    for (uint32_t i = 0; i < decide->reply_count; i++) {
-        if (!parts_take(enrol, decide->replies[i].bytes, decide->replies[i].shard, parts,
-                        &holders)) {
-            return ERR_MALFORMED;
-        }
-    }
-    work->result->status = perform(work, decide, parts, &holders);
-    (void)enrol__queue_work(work);
-    enrol__answer_store(work, CARILLON__METHOD__METHOD_SUBMIT, hash);
     return work->result->status;
+}
+
+/* Who was promised something by an attempt that was not decided hears nothing: the leader tells
+ * him at once, and if that is lost he asks. */
+int enrol__decide_apply(struct enrol_work *work)
+{
+    struct unpack in = unpack_from(work->entry->body);
+    struct across_decide *decide = enrol__scratch(work->enrol, sizeof *decide);
+
+    across_take_decide(&in, decide);
+    if (!unpack_is_done(&in) || decide->reply_count == 0) {
+        return ERR_MALFORMED;
+    }
+    return work->entry->key.len == 0 ? decide_new(work, decide) : decide_asked(work, decide);
 }
 
 /* ---- acknowledged */

@@ -9,8 +9,10 @@
 enum enrol_across_entry {
     ENROL_ENTRY_RESERVE = 0x10001, /* section: body a RESERVE; the reply a RESERVED */
     ENROL_ENTRY_SETTLE,            /* section: body a SETTLE; the reply a SETTLED */
-    ENROL_ENTRY_DECIDE,            /* home: key and body, the reply a SubmitReply */
+    ENROL_ENTRY_DECIDE,            /* home: key (none: a promotion) and body; the reply a
+                                      SubmitReply */
     ENROL_ENTRY_SETTLED,           /* home: body a SETTLED and the shard that sent it */
+    ENROL_ENTRY_DECLINE,           /* section: body a DECLINE */
 };
 
 #endif

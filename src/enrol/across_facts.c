@@ -104,7 +104,7 @@ static uint32_t permits_for(const struct campus *campus, uint32_t student,
 }
 
 void across__facts(const struct campus *campus, uint32_t student, const struct request *request,
-                   uint32_t shard, struct across_reserve *to)
+                   uint32_t shard, uint64_t claim, struct across_reserve *to)
 {
     const struct campus_student *of = campus_student(campus, student);
 
@@ -125,6 +125,7 @@ void across__facts(const struct campus *campus, uint32_t student, const struct r
                 .kind = op->kind,
                 .waitlist = op->waitlist,
                 .permits = permits_for(campus, student, &op->name),
+                .claim = op->kind == CARILLON__OP_KIND__OP_ADD ? claim : 0,
                 .name = op->name,
             };
         }

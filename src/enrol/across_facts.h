@@ -8,9 +8,9 @@
 #include "enrol/across_message.h"
 #include "enrol/request.h"
 
-/* Everything that @shard needs to judge its ops of @request, but the deadline. Borrows from the
- * state and the request. */
+/* Everything that @shard needs to judge its ops of @request, but the deadline; @claim: the
+ * number of the offer that its add claims, or 0. Borrows from the state and the request. */
 void across__facts(const struct campus *campus, uint32_t student, const struct request *request,
-                   uint32_t shard, struct across_reserve *to);
+                   uint32_t shard, uint64_t claim, struct across_reserve *to);
 
 #endif

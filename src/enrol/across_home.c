@@ -72,10 +72,12 @@ void across__flight_end(struct across *across, struct across_flight *flight, int
     if (flight->phase != ACROSS_DECIDING && status == ERR_TIMEOUT) {
         status = ERR_BUSY;
     }
-    across__effect(across, &(struct across_effect){.kind = ACROSS_REPLY,
-                                                   .client = flight->client,
-                                                   .status = status,
-                                                   .text = slice_from_text(text)});
+    if (flight->claim == 0) {
+        across__effect(across, &(struct across_effect){.kind = ACROSS_REPLY,
+                                                       .client = flight->client,
+                                                       .status = status,
+                                                       .text = slice_from_text(text)});
+    }
     flight_give(across, flight);
 }
 
@@ -174,11 +176,11 @@ static struct across_asked *asked_find(struct across_flight *flight, uint32_t sh
 
 /* What is sent again must be the same: it is packed once. */
 static struct slice reserve_pack(struct across *across, uint32_t student,
-                                 const struct request *request, uint32_t shard)
+                                 const struct request *request, uint32_t shard, uint64_t claim)
 {
     struct across_reserve *reserve = arena_alloc(&across->own, sizeof *reserve);
 
-    across__facts(&across->enrol->campus, student, request, shard, reserve);
+    across__facts(&across->enrol->campus, student, request, shard, claim, reserve);
     reserve->left_ms =
         0; /* one byte, which gives way to the time that is left when it is sent */
     buf_clear(&across->message);
@@ -204,7 +206,7 @@ static void start(struct across *across, uint64_t now_ms, struct across_flight *
 
             *asked = (struct across_asked){
                 .shard = shard,
-                .reserve = reserve_pack(across, flight->student, request, shard),
+                .reserve = reserve_pack(across, flight->student, request, shard, flight->claim),
             };
             send_reserve(across, now_ms, flight, asked);
         }
@@ -264,7 +266,8 @@ static void propose_decide(struct across *across, struct across_flight *flight)
         return;
     }
     flight->phase = ACROSS_DECIDING;
-    across__propose(across, ENROL_ENTRY_DECIDE, slice_from(flight->key.bytes, UUID_BYTES),
+    across__propose(across, ENROL_ENTRY_DECIDE,
+                    flight->claim != 0 ? SLICE_NONE : slice_from(flight->key.bytes, UUID_BYTES),
                     buf_slice(&across->message));
 }
 
@@ -281,30 +284,47 @@ static void again(struct across *across, uint64_t now_ms, struct across_flight *
     across__home_look(across, now_ms);
 }
 
+/* What one shard said, as far as it ends the attempt. Returns: whether it did. */
+static bool is_ended_by(struct across *across, struct across_flight *flight,
+                        const struct across_reserved *reserved)
+{
+    char text[ENROL_TEXT_BYTES_MAX + 1];
+
+    if (reserved->outcome == ACROSS_REFUSED && flight->claim != 0) {
+        across__decline(across, flight, reserved);
+        across__flight_end(across, flight, ERR_REFUSED, "");
+        return true;
+    }
+    if (reserved->outcome != ACROSS_FAILED) {
+        return false;
+    }
+    memcpy(text, reserved->text.len > 0 ? reserved->text.data : (const uint8_t *)"",
+           reserved->text.len);
+    text[reserved->text.len] = '\0';
+    across__flight_end(across, flight, error_from_wire((uint32_t)-reserved->error), text);
+    return true;
+}
+
 static void judge_replies(struct across *across, uint64_t now_ms, struct across_flight *flight)
 {
+    struct across_reserved *reserved = arena_alloc(&across->own, sizeof *reserved);
     bool is_outdated = false;
+    bool is_ended = false;
 
-    for (uint32_t i = 0; i < flight->asked_count; i++) {
-        struct unpack in = unpack_from(flight->asked[i].reply);
-        struct across_reserved *reserved = arena_alloc(&across->own, sizeof *reserved);
+    for (uint32_t i = 0; i < flight->asked_count && !is_ended; i++) {
+        struct slice reply = across__keep(across, flight->asked[i].reply);
+        struct unpack in = unpack_from(reply);
         struct across_head head;
 
         across_take_head(&in, &head);
         across_take_reserved(&in, reserved);
-        uint32_t outcome = reserved->outcome;
-        int error = reserved->error;
-        char text[ENROL_TEXT_BYTES_MAX + 1];
-
-        memcpy(text, reserved->text.len > 0 ? reserved->text.data : (const uint8_t *)"",
-               reserved->text.len);
-        text[reserved->text.len] = '\0';
-        arena_free(&across->own, reserved, sizeof *reserved);
-        if (outcome == ACROSS_FAILED) {
-            across__flight_end(across, flight, error_from_wire((uint32_t)-error), text);
-            return;
-        }
-        is_outdated = is_outdated || outcome == ACROSS_OUTDATED;
+        is_outdated = is_outdated || reserved->outcome == ACROSS_OUTDATED;
+        is_ended = is_ended_by(across, flight, reserved);
+        across__give_back(across, &reply);
+    }
+    arena_free(&across->own, reserved, sizeof *reserved);
+    if (is_ended) {
+        return;
     }
     if (is_outdated) {
         again(across, now_ms, flight);
@@ -364,13 +384,15 @@ void across__decided(struct across *across, uint64_t now_ms, const struct enrol_
         return;
     }
     release_asked(across, flight); /* only where nothing was decided: a repeated key */
-    across__effect(across, &(struct across_effect){.kind = ACROSS_REPLY,
-                                                   .client = flight->client,
-                                                   .status = result->status,
-                                                   .index = result->index,
-                                                   .term = entry->term,
-                                                   .text = buf_slice(&result->text),
-                                                   .body = buf_slice(&result->reply)});
+    if (flight->claim == 0) {
+        across__effect(across, &(struct across_effect){.kind = ACROSS_REPLY,
+                                                       .client = flight->client,
+                                                       .status = result->status,
+                                                       .index = result->index,
+                                                       .term = entry->term,
+                                                       .text = buf_slice(&result->text),
+                                                       .body = buf_slice(&result->reply)});
+    }
     flight_give(across, flight);
     across__home_look(across, now_ms);
 }
@@ -423,7 +445,7 @@ void across__home_look(struct across *across, uint64_t now_ms)
 /* What of a request is other shards'. */
 struct foreign {
     bool has_op;
-    bool has_promotion_drop;
+    bool has_promotion_drop; /* with a place here, where no offer asks for it */
 };
 
 static struct foreign foreign_of(const struct campus *campus, const struct request *request)
@@ -433,9 +455,10 @@ static struct foreign foreign_of(const struct campus *campus, const struct reque
 
     for (uint32_t i = 0; i < request->op_count; i++) {
         const struct request_op *op = &request->ops[i];
+        bool is_own = campus_is_own(campus, op->name.code);
 
-        foreign.has_op = foreign.has_op || !campus_is_own(campus, op->name.code);
-        for (uint32_t at = 0; at < op->drop_count && at < REQUEST_DROPS_MAX; at++) {
+        foreign.has_op = foreign.has_op || !is_own;
+        for (uint32_t at = 0; is_own && at < op->drop_count && at < REQUEST_DROPS_MAX; at++) {
             foreign.has_promotion_drop = foreign.has_promotion_drop ||
                                          (request_decode_name(op->drops[at], &name) == OK &&
                                           !campus_is_own(campus, name.code));
@@ -474,12 +497,26 @@ static int take(struct across *across, uint64_t now_ms, const struct across_flig
     }
     flight->student = as->student;
     flight->is_local = as->is_local;
+    flight->claim = as->claim;
+    flight->claim_shard = as->claim_shard;
     flight->client = as->client;
     flight->deadline_ms = as->deadline_ms;
     flight->key = as->key;
     flight->body = across__keep(across, body);
     go_on(across, now_ms, flight);
     return OK;
+}
+
+void across__claim(struct across *across, uint64_t now_ms, const struct across_flight *as,
+                   struct slice body)
+{
+    struct buf text;
+
+    buf_init(&text, ENROL_TEXT_BYTES_MAX);
+    int rc = take(across, now_ms, as, body, &text);
+
+    (void)rc; /* no room: the offer comes again */
+    buf_fini(&text);
 }
 
 int across_submit(struct across *across, uint64_t now_ms, uint64_t wall_ms,
@@ -501,8 +538,9 @@ int across_submit(struct across *across, uint64_t now_ms, uint64_t wall_ms,
 
     buf_clear(text);
     if (!is_plain && foreign.has_promotion_drop) {
-        rc = ENROL_SAY(text, ERR_ARGUMENT,
-                       "drops on promotion of courses in other shards are not known yet");
+        rc = ENROL_SAY(
+            text, ERR_ARGUMENT,
+            "a place on this waitlist cannot drop courses of other shards on promotion");
     } else if (is_plain || (!foreign.has_op && !is_undecided(across, request))) {
         /* whatever is wrong with it, its admission tells */
         across__effect(across, &(struct across_effect){.kind = ACROSS_LOCAL, .client = client});

@@ -66,6 +66,7 @@ void across_put_reserve(struct buf *out, const struct across_reserve *reserve)
         across_put_number(out, reserve->ops[i].kind);
         across_put_number(out, reserve->ops[i].waitlist ? 1 : 0);
         across_put_number(out, reserve->ops[i].permits);
+        across_put_number(out, reserve->ops[i].claim);
         put_name(out, &reserve->ops[i].name);
     }
 }
@@ -90,6 +91,14 @@ void across_put_reserved(struct buf *out, const struct across_reserved *reserved
         across_put_number(out, reserved->refusals[i].rule_node);
         across_put_bytes(out, reserved->refusals[i].evidence);
     }
+}
+
+void across_put_decline(struct buf *out, const struct across_decline *decline)
+{
+    across_put_number(out, decline->number);
+    put_name(out, &decline->name);
+    across_put_number(out, decline->kind);
+    across_put_bytes(out, decline->evidence);
 }
 
 void across_put_decide(struct buf *out, const struct across_decide *decide)
@@ -181,6 +190,7 @@ void across_take_reserve(struct unpack *in, struct across_reserve *ret_reserve)
         op->kind = take_u32(in, CARILLON__OP_KIND__OP_DROP);
         op->waitlist = take_u32(in, 1) != 0;
         op->permits = take_u32(in, UINT8_MAX);
+        op->claim = unpack_u64(in);
         op->name = take_name(in);
         in->failed = in->failed || op->kind == CARILLON__OP_KIND__OP_NONE;
     }
@@ -211,6 +221,14 @@ void across_take_reserved(struct unpack *in, struct across_reserved *ret_reserve
         refusal->rule_node = take_u32(in, RULE_NODES_MAX);
         refusal->evidence = take_text(in, ENROL_TEXT_BYTES_MAX);
     }
+}
+
+void across_take_decline(struct unpack *in, struct across_decline *ret_decline)
+{
+    ret_decline->number = unpack_u64(in);
+    ret_decline->name = take_name(in);
+    ret_decline->kind = take_u32(in, UINT8_MAX);
+    ret_decline->evidence = take_text(in, ENROL_TEXT_BYTES_MAX);
 }
 
 void across_take_decide(struct unpack *in, struct across_decide *ret_decide)

@@ -25,6 +25,8 @@ enum across_kind {
     ACROSS_SETTLED,     /* section to home: it is done */
     ACROSS_ASK,         /* section to home: what became of it? */
     ACROSS_PENDING,     /* home to section: nothing yet */
+    ACROSS_OFFER,       /* section to home: a seat for one who waits */
+    ACROSS_DECLINE,     /* home to section: he cannot have it */
     ACROSS_KIND_NR,
 };
 
@@ -43,6 +45,7 @@ struct across_op {
     uint32_t kind; /* enum OpKind */
     bool waitlist;
     uint32_t permits; /* bits of enum PermitKind: what the home knows of */
+    uint64_t claim;   /* the number of an offer that this add claims; 0: none */
     struct campus_name name;
 };
 
@@ -106,6 +109,14 @@ struct across_reserved {
     struct across_refusal refusals[ENROL_REFUSALS_MAX];
 };
 
+/* What follows the head of an OFFER, and of a DECLINE (which says why, too). */
+struct across_decline {
+    uint64_t number; /* of the offer */
+    struct campus_name name;
+    uint32_t kind; /* enum RefusalKind; 0 in an OFFER */
+    struct slice evidence;
+};
+
 /* The entry that decides: the request, and what the sections' shards said. */
 struct across_decide {
     struct enrol_attempt_id id;
@@ -124,6 +135,7 @@ void across_put_head(struct buf *out, const struct across_head *head);
 void across_put_reserve(struct buf *out, const struct across_reserve *reserve);
 void across_put_reserved(struct buf *out, const struct across_reserved *reserved);
 void across_put_decide(struct buf *out, const struct across_decide *decide);
+void across_put_decline(struct buf *out, const struct across_decline *decline);
 void across_put_number(struct buf *out, uint64_t number); /* a verdict; a shard */
 void across_put_bytes(struct buf *out, struct slice bytes);
 
@@ -131,6 +143,7 @@ void across_put_bytes(struct buf *out, struct slice bytes);
 void across_take_head(struct unpack *in, struct across_head *ret_head);
 void across_take_reserve(struct unpack *in, struct across_reserve *ret_reserve);
 void across_take_reserved(struct unpack *in, struct across_reserved *ret_reserved);
+void across_take_decline(struct unpack *in, struct across_decline *ret_decline);
 void across_take_decide(struct unpack *in, struct across_decide *ret_decide);
 
 #endif

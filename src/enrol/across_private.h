@@ -30,6 +30,8 @@ struct across_flight {
     uint32_t student;
     uint32_t version; /* of the student, that the facts were taken of */
     bool is_local;    /* everything lies here; it waits for holds only */
+    uint64_t claim;   /* an offer's number, for which nobody has asked; 0: a client has */
+    uint32_t claim_shard;
     uint64_t client;
     uint64_t deadline_ms;
     struct uuid key;
@@ -83,6 +85,9 @@ struct across {
     uint32_t hold_news_cap;
     struct across_news *todo_news;
     uint32_t todo_news_cap;
+    struct across_news *offer_news;
+    uint32_t offer_news_cap;
+    uint64_t expire_ms; /* when the passing of time is proposed again */
 };
 
 /* ---- effects */
@@ -118,6 +123,24 @@ void across__flight_end(struct across *across, struct across_flight *flight, int
 /* The attempt under way here with this id, or NULL. */
 struct across_flight *across__flight_find(struct across *across,
                                           const struct across_head *head);
+
+/* Begin an attempt that was asked for by an offer, or none when there is no room. */
+void across__claim(struct across *across, uint64_t now_ms, const struct across_flight *as,
+                   struct slice body);
+
+/* ---- offers, in both their shards: across_offer.c */
+
+void across__offered(struct across *across, uint64_t now_ms, uint32_t shard,
+                     const struct across_head *head, struct slice message);
+void across__decline(struct across *across, const struct across_flight *flight,
+                     const struct across_reserved *reserved);
+void across__decline_take(struct across *across, struct slice message);
+void across__offer_send(struct across *across, uint64_t now_ms);
+
+/* The news of @slot in one of the lists of news, begun anew when another stands there now. */
+struct across_news *across__news(struct across *across, struct across_news **news,
+                                 uint32_t *cap, uint32_t slot,
+                                 const struct enrol_attempt_id *id, uint64_t next_ms);
 
 /* ---- settlement: across_settle.c */
 

@@ -70,6 +70,39 @@ facts_take(struct enrol *enrol, const struct across_reserve *reserve, struct enr
 
 /* ---- reserve */
 
+/* The offer that an add claims is still the student's. */
+static int claim_check(const struct enrol *enrol, uint32_t student, uint32_t section,
+                       uint64_t number, struct buf *text)
+{
+    uint32_t place = campus_place_find(&enrol->campus, student, section);
+    uint32_t offer =
+        place == CAMPUS_NONE ? CAMPUS_NONE : campus_place(&enrol->campus, place)->offer;
+
+    return offer != CAMPUS_NONE && enrol__offer(&enrol->across, offer)->number == number
+               ? OK
+               : ENROL_SAY(text, ERR_GONE, "the offer has ended");
+}
+
+static int op_take(struct enrol *enrol, const struct across_op *from,
+                   struct enrol_attempt *attempt, struct enrol_op *op, struct buf *text)
+{
+    *op = (struct enrol_op){.kind = from->kind, .waitlist = from->waitlist};
+    int rc = enrol__find_section(enrol, &from->name, &op->section, text);
+
+    if (rc == OK && from->claim != 0) {
+        rc = claim_check(enrol, attempt->student, op->section, from->claim, text);
+        attempt->is_promotion = true;
+    }
+    if (rc != OK) {
+        return rc;
+    }
+    const struct campus_permit permit = {.section = op->section, .kinds = from->permits};
+
+    campus_permit_set(&enrol->campus, attempt->student, &permit);
+    attempt->has_add = attempt->has_add || op->kind == CARILLON__OP_KIND__OP_ADD;
+    return OK;
+}
+
 static int ops_take(struct enrol *enrol, const struct across_reserve *reserve,
                     struct enrol_attempt *attempt, struct buf *text)
 {
@@ -77,18 +110,7 @@ static int ops_take(struct enrol *enrol, const struct across_reserve *reserve,
 
     attempt->op_count = reserve->op_count;
     for (uint32_t i = 0; rc == OK && i < reserve->op_count; i++) {
-        const struct across_op *from = &reserve->ops[i];
-        struct enrol_op *op = &attempt->ops[i];
-
-        *op = (struct enrol_op){.kind = from->kind, .waitlist = false};
-        rc = enrol__find_section(enrol, &from->name, &op->section, text);
-        if (rc == OK) {
-            const struct campus_permit permit = {.section = op->section,
-                                                 .kinds = from->permits};
-
-            campus_permit_set(&enrol->campus, attempt->student, &permit);
-            attempt->has_add = attempt->has_add || op->kind == CARILLON__OP_KIND__OP_ADD;
-        }
+        rc = op_take(enrol, &reserve->ops[i], attempt, &attempt->ops[i], text);
     }
     return rc;
 }
@@ -98,8 +120,11 @@ static void judge(struct enrol_attempt *attempt)
 {
     enrol__attempt_prepare(attempt);
     for (uint32_t i = 0; i < attempt->op_count; i++) {
-        if (attempt->ops[i].kind == CARILLON__OP_KIND__OP_ADD && !attempt->ops[i].is_void) {
-            enrol__reserve_course(attempt, i);
+        if (attempt->ops[i].kind != CARILLON__OP_KIND__OP_ADD || attempt->ops[i].is_void) {
+            continue;
+        }
+        enrol__reserve_course(attempt, i);
+        if (!attempt->is_promotion) {
             enrol__reserve_seat(attempt, i);
         }
     }
@@ -126,7 +151,17 @@ static struct enrol_held_op keep(struct enrol *enrol, uint32_t student,
     if (op->is_void) {
         return held;
     }
-    if (op->kind == CARILLON__OP_KIND__OP_ADD) {
+    if (op->kind == CARILLON__OP_KIND__OP_ADD && op->is_wait) {
+        struct campus_section *of = campus_section(campus, op->section);
+
+        held.what = ENROL_HELD_PLACE;
+        held.place = of->waiting + ++of->places_held;
+    } else if (op->kind == CARILLON__OP_KIND__OP_ADD) {
+        uint32_t place = campus_place_find(campus, student, op->section);
+
+        if (place != CAMPUS_NONE && campus_place(campus, place)->offer != CAMPUS_NONE) {
+            enrol__offer_end(enrol, place); /* the seat that was kept for him anyway */
+        }
         held.what = ENROL_HELD_SEAT;
         held.permits = permits_of(campus, student, op->section);
         held.is_over = (held.permits & CARILLON__PERMIT_KIND__PERMIT_CAPACITY) != 0;
@@ -242,6 +277,8 @@ static void release(struct enrol *enrol, uint32_t slot)
         if (hold.ops[i].what == ENROL_HELD_SEAT) {
             campus_seat_release(&enrol->campus, hold.ops[i].section, hold.ops[i].is_over);
             enrol__queue_section(enrol, hold.ops[i].section);
+        } else if (hold.ops[i].what == ENROL_HELD_PLACE) {
+            campus_section(&enrol->campus, hold.ops[i].section)->places_held--;
         }
     }
 }
@@ -256,7 +293,29 @@ static void confirm_drop(struct enrol *enrol, uint32_t student, const struct enr
         campus_unregister(campus, student, op->section);
         enrol__queue_section(enrol, op->section);
     } else if (op->what == ENROL_HELD_PLACE_DROP && place != CAMPUS_NONE) {
-        campus_place_remove(campus, place);
+        enrol__place_end(enrol, place);
+    }
+}
+
+/* A seat that is held becomes a registration, and a place on that waitlist ends; a place that
+ * is held becomes the last in line. */
+static void confirm_add(struct enrol_work *work, uint32_t student,
+                        const struct enrol_held_op *op)
+{
+    struct enrol *enrol = work->enrol;
+    struct campus_since since = enrol__since(work);
+    uint32_t place = campus_place_find(&enrol->campus, student, op->section);
+
+    if (op->what == ENROL_HELD_SEAT) {
+        if (place != CAMPUS_NONE) {
+            enrol__place_end(enrol, place);
+        }
+        since.permits = op->permits;
+        campus_seat_give(&enrol->campus, op->section, student, op->is_over, since);
+    } else if (op->what == ENROL_HELD_PLACE) {
+        campus_section(&enrol->campus, op->section)->places_held--;
+        (void)campus_place_add(&enrol->campus, student, op->section, &since);
+        enrol__queue_section(enrol, op->section);
     }
 }
 
@@ -271,14 +330,7 @@ static void confirm(struct enrol_work *work, uint32_t slot)
         confirm_drop(enrol, hold.student, &hold.ops[i]);
     }
     for (uint32_t i = 0; i < hold.op_count; i++) {
-        const struct enrol_held_op *op = &hold.ops[i];
-
-        if (op->what == ENROL_HELD_SEAT) {
-            struct campus_since since = enrol__since(work);
-
-            since.permits = op->permits;
-            campus_seat_give(&enrol->campus, op->section, hold.student, op->is_over, since);
-        }
+        confirm_add(work, hold.student, &hold.ops[i]);
     }
 }
 

@@ -20,21 +20,26 @@ static struct across_news *news_at(struct across *across, struct across_news **n
     return &(*news)[slot];
 }
 
-/* The news of the one that stands in the slot now. */
-static struct across_news *news_of(struct across_news *news, const struct enrol_attempt_id *id,
-                                   uint64_t next_ms)
+struct across_news *across__news(struct across *across, struct across_news **news,
+                                 uint32_t *cap, uint32_t slot,
+                                 const struct enrol_attempt_id *id, uint64_t next_ms)
 {
-    if (news->id.home != id->home || enrol_attempt_id_compare(&news->id, id) != 0 ||
-        news->next_ms == 0) {
-        *news = (struct across_news){.id = *id, .next_ms = next_ms};
+    struct across_news *of = news_at(across, news, cap, slot);
+
+    if (of->id.home != id->home || enrol_attempt_id_compare(&of->id, id) != 0 ||
+        of->next_ms == 0) {
+        *of = (struct across_news){.id = *id, .next_ms = next_ms};
     }
-    return news;
+    return of;
 }
 
 void across__news_reset(struct across *across)
 {
     if (across->hold_news_cap > 0) {
         memset(across->hold_news, 0, across->hold_news_cap * sizeof *across->hold_news);
+    }
+    if (across->offer_news_cap > 0) {
+        memset(across->offer_news, 0, across->offer_news_cap * sizeof *across->offer_news);
     }
     if (across->todo_news_cap > 0) {
         memset(across->todo_news, 0, across->todo_news_cap * sizeof *across->todo_news);
@@ -89,8 +94,8 @@ void across__todo_send(struct across *across, uint64_t now_ms)
          at = enrol__todo(state, at)->next) {
         const struct enrol_todo *todo = enrol__todo(state, at);
         struct across_news *news =
-            news_of(news_at(across, &across->todo_news, &across->todo_news_cap, at), &todo->id,
-                    now_ms > 0 ? now_ms : 1);
+            across__news(across, &across->todo_news, &across->todo_news_cap, at, &todo->id,
+                         now_ms > 0 ? now_ms : 1);
 
         if (news->next_ms > now_ms) {
             continue;
@@ -117,8 +122,8 @@ void across__settled(struct across *across, uint64_t now_ms, uint32_t shard,
     if (slot == CAMPUS_NONE) {
         return;
     }
-    struct across_news *news = news_of(
-        news_at(across, &across->todo_news, &across->todo_news_cap, slot), &head->id, 1);
+    struct across_news *news =
+        across__news(across, &across->todo_news, &across->todo_news_cap, slot, &head->id, 1);
 
     if (!news->is_done) {
         news->is_done = true;
@@ -201,8 +206,8 @@ void across__hold_ask(struct across *across, uint64_t now_ms)
          at = enrol__hold(state, at)->next) {
         const struct enrol_hold *hold = enrol__hold(state, at);
         struct across_news *news =
-            news_of(news_at(across, &across->hold_news, &across->hold_news_cap, at), &hold->id,
-                    now_ms + ACROSS_ASK_MS);
+            across__news(across, &across->hold_news, &across->hold_news_cap, at, &hold->id,
+                         now_ms + ACROSS_ASK_MS);
 
         if (news->next_ms <= now_ms) {
             news->next_ms = now_ms + ACROSS_ASK_MS;

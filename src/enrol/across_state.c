@@ -14,9 +14,13 @@ void enrol__across_init(struct enrol_across *across, struct arena *arena)
         .todo_first = CAMPUS_NONE,
         .todo_last = CAMPUS_NONE,
         .todo_free = CAMPUS_NONE,
+        .offer_first = CAMPUS_NONE,
+        .offer_last = CAMPUS_NONE,
+        .offer_free = CAMPUS_NONE,
     };
     table_init(&across->holds, arena, sizeof(struct enrol_hold));
     table_init(&across->todos, arena, sizeof(struct enrol_todo));
+    table_init(&across->offers, arena, sizeof(struct enrol_offer));
     map_init(&across->hold_map, arena);
     map_init(&across->todo_map, arena);
 }
@@ -185,7 +189,79 @@ void enrol__todo_remove(struct enrol_across *across, uint32_t slot)
     across->todo_count--;
 }
 
+/* ---- offers */
+
+uint32_t enrol__offer_add(struct enrol_across *across, const struct enrol_offer *offer)
+{
+    uint32_t slot = across->offer_free;
+
+    if (slot == CAMPUS_NONE) {
+        slot = table_add(&across->offers);
+    } else {
+        across->offer_free = enrol__offer(across, slot)->next;
+    }
+    struct enrol_offer *added = enrol__offer(across, slot);
+
+    *added = *offer;
+    added->next = CAMPUS_NONE;
+    added->previous = across->offer_last;
+    if (across->offer_last == CAMPUS_NONE) {
+        across->offer_first = slot;
+    } else {
+        enrol__offer(across, across->offer_last)->next = slot;
+    }
+    across->offer_last = slot;
+    across->offer_count++;
+    return slot;
+}
+
+void enrol__offer_remove(struct enrol_across *across, uint32_t slot)
+{
+    struct enrol_offer *removed = enrol__offer(across, slot);
+
+    if (removed->previous == CAMPUS_NONE) {
+        across->offer_first = removed->next;
+    } else {
+        enrol__offer(across, removed->previous)->next = removed->next;
+    }
+    if (removed->next == CAMPUS_NONE) {
+        across->offer_last = removed->previous;
+    } else {
+        enrol__offer(across, removed->next)->previous = removed->previous;
+    }
+    removed->section = CAMPUS_NONE;
+    removed->next = across->offer_free;
+    across->offer_free = slot;
+    across->offer_count--;
+}
+
 /* ---- images */
+
+void enrol__offer_image(const struct enrol_across *across, uint32_t slot, struct buf *out)
+{
+    const struct enrol_offer *offer = enrol__offer(across, slot);
+
+    image_ordinal(out, offer->section);
+    image_ordinal(out, offer->student);
+    image_u64(out, offer->number);
+    image_u64(out, offer->since_ms);
+}
+
+int enrol__offer_load(struct enrol_across *across, const struct campus *campus,
+                      struct unpack *in)
+{
+    struct enrol_offer offer = {0};
+
+    offer.section = load_index(in, campus->sections.count);
+    offer.student = load_index(in, campus->students.count);
+    offer.number = load_u64(in);
+    offer.since_ms = load_u64(in);
+    if (in->failed) {
+        return ERR_DAMAGED;
+    }
+    (void)enrol__offer_add(across, &offer);
+    return OK;
+}
 
 static void image_id(const struct enrol_attempt_id *id, struct buf *out)
 {

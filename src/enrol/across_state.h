@@ -69,6 +69,16 @@ struct enrol_hold {
     uint32_t previous;
 };
 
+/* A seat kept for someone of another shard who waits, until his home answers. */
+struct enrol_offer {
+    uint32_t section; /* CAMPUS_NONE: a free slot */
+    uint32_t student;
+    uint64_t number;   /* the entry that made it */
+    uint64_t since_ms; /* wall */
+    uint32_t next;
+    uint32_t previous;
+};
+
 /* A decision that a section's shard has not yet acknowledged. */
 struct enrol_todo {
     struct enrol_attempt_id id;
@@ -83,6 +93,7 @@ struct enrol_todo {
 struct enrol_across {
     struct table holds;
     struct table todos;
+    struct table offers;
     struct map hold_map; /* by student */
     struct map todo_map; /* by student: his first */
     uint32_t hold_first;
@@ -93,6 +104,10 @@ struct enrol_across {
     uint32_t todo_last;
     uint32_t todo_free;
     uint32_t todo_count;
+    uint32_t offer_first; /* in the order of their making, so of their end */
+    uint32_t offer_last;
+    uint32_t offer_free;
+    uint32_t offer_count;
 };
 
 void enrol__across_init(struct enrol_across *across, struct arena *arena);
@@ -106,6 +121,19 @@ static inline struct enrol_todo *enrol__todo(const struct enrol_across *across, 
 {
     return table_at(&across->todos, slot);
 }
+
+static inline struct enrol_offer *enrol__offer(const struct enrol_across *across, uint32_t slot)
+{
+    return table_at(&across->offers, slot);
+}
+
+/* Add a copy of @offer; the seat and the place are the caller's to mark. */
+uint32_t enrol__offer_add(struct enrol_across *across, const struct enrol_offer *offer);
+void enrol__offer_remove(struct enrol_across *across, uint32_t slot);
+void enrol__offer_image(const struct enrol_across *across, uint32_t slot, struct buf *out);
+struct unpack;
+int enrol__offer_load(struct enrol_across *across, const struct campus *campus,
+                      struct unpack *in) CHECKED;
 
 /* The student's hold, or CAMPUS_NONE. */
 uint32_t enrol__hold_find(const struct enrol_across *across, uint32_t student);

@@ -285,12 +285,34 @@ static void refuse_foreign(struct enrol_attempt *attempt, uint32_t op, bool is_s
     }
 }
 
+/* The section's shard was told that every add would be in the after-state. Those that take a
+ * place are not: the rule is looked at again, for what it asks for beside. */
+static bool is_told_too_much(const struct enrol_attempt *attempt, uint32_t op)
+{
+    for (uint32_t i = 0; i < attempt->parts->refusal_count; i++) {
+        if (attempt->parts->refusals[i].op == op) {
+            return false; /* refused anyway */
+        }
+    }
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        if (i != op && attempt->ops[i].is_wait) {
+            return !enrol__has_permit(attempt->enrol, attempt->student,
+                                      attempt->ops[op].section,
+                                      CARILLON__PERMIT_KIND__PERMIT_RULE);
+        }
+    }
+    return false;
+}
+
 static void judge_add(struct enrol_attempt *attempt, uint32_t op)
 {
     bool is_foreign = attempt->parts != NULL && attempt->parts->of[op].is_foreign;
 
     if (is_foreign) {
         refuse_foreign(attempt, op, false);
+        if (is_told_too_much(attempt, op)) {
+            enrol__reserve_rule(attempt, op);
+        }
     } else {
         enrol__reserve_course(attempt, op);
     }
@@ -299,6 +321,9 @@ static void judge_add(struct enrol_attempt *attempt, uint32_t op)
     }
     if (is_foreign) {
         refuse_foreign(attempt, op, true);
+        if (attempt->ops[op].is_wait) {
+            enrol__reserve_place(attempt, op);
+        }
     } else if (!attempt->is_promotion) {
         enrol__reserve_seat(attempt, op);
     }

@@ -389,6 +389,7 @@ void enrol_apply(struct enrol *enrol, const struct enrol_entry *entry,
     ret_result->index = entry->index;
     answers_expire(enrol, entry->wall_ms);
     if (entry->method == CARILLON__METHOD__METHOD_NONE) {
+        enrol__offers_expire(&work);
         enrol__queue_all(enrol);
         arena_reset(&enrol->scratch);
         (void)enrol__queue_work(&work);

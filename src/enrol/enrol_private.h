@@ -164,7 +164,9 @@ void enrol__refuse(struct enrol_attempt *attempt, uint32_t kind, uint32_t op,
 /* The parts of judging, in their own files. */
 void enrol__reserve_course(struct enrol_attempt *attempt,
                            uint32_t op); /* the section's side: 6 to 11 */
+void enrol__reserve_rule(struct enrol_attempt *attempt, uint32_t op); /* 11 */
 void enrol__reserve_seat(struct enrol_attempt *attempt, uint32_t op); /* 13 and 14 */
+void enrol__reserve_place(struct enrol_attempt *attempt, uint32_t op); /* 14, the student's */
 void enrol__decide_student(struct enrol_attempt *attempt); /* the student's side: 1 and 2 */
 void enrol__decide_times(struct enrol_attempt *attempt, uint32_t op); /* 12 */
 void enrol__decide_load(struct enrol_attempt *attempt);               /* 15 to 17 */
@@ -209,6 +211,35 @@ uint32_t enrol__queue_work(struct enrol_work *work);
 /* Whether as many eligible students wait as there are free seats; for reads, which settle
  * nothing. */
 bool enrol__is_spoken_for(struct enrol *enrol, uint32_t section, uint64_t wall_ms);
+
+/* ---- offers to those who wait and are at home in another shard: offer.c */
+
+enum { ENROL_OFFER_MS = 2000, ENROL_OFFER_AGAIN_MS = 10000 };
+
+static inline bool enrol__is_foreign_place(const struct enrol *enrol,
+                                           const struct campus_place *place)
+{
+    return campus_student(&enrol->campus, place->student)->is_foreign;
+}
+
+/* Whether the home is to be asked, at this logged time: it is not being asked, and its last no is
+ * some time ago. */
+static inline bool enrol__can_be_offered(const struct campus_place *place, uint64_t wall_ms)
+{
+    return place->offer == CAMPUS_NONE &&
+           (place->passed_ms == 0 || place->passed_ms + ENROL_OFFER_AGAIN_MS <= wall_ms);
+}
+
+void enrol__offer_make(struct enrol_work *work, uint32_t place);
+/* The offer to @place ends, and its seat with it; what becomes of the seat is the caller's. */
+void enrol__offer_end(struct enrol *enrol, uint32_t place);
+/* Those whose window has passed by this entry's time. */
+void enrol__offers_expire(struct enrol_work *work);
+/* A place ends, with an offer to it. */
+void enrol__place_end(struct enrol *enrol, uint32_t place);
+/* The submit that a promotion from @place stands for. */
+void enrol__promotion_make(struct enrol *enrol, const struct campus_place *place,
+                           uint64_t wall_ms, struct enrol_attempt *attempt);
 
 /* Whether who waits at @place could be promoted. */
 bool enrol__is_eligible(struct enrol *enrol, uint32_t place, uint64_t wall_ms);
@@ -284,6 +315,7 @@ int enrol__reserve_apply(struct enrol_work *work) CHECKED;
 int enrol__settle_apply(struct enrol_work *work) CHECKED;
 int enrol__decide_apply(struct enrol_work *work) CHECKED;
 int enrol__settled_apply(struct enrol_work *work) CHECKED;
+int enrol__decline_apply(struct enrol_work *work) CHECKED;
 
 /* The hash of holds and to-do list, for the state's. */
 uint64_t enrol__across_hash(const struct enrol *enrol);

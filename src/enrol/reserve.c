@@ -95,7 +95,7 @@ static struct slice leaf_evidence(struct enrol *enrol, const struct campus_rule_
 }
 
 /* 11: every failing leaf that matters. */
-static void refuse_rule(struct enrol_attempt *attempt, uint32_t op_index)
+void enrol__reserve_rule(struct enrol_attempt *attempt, uint32_t op_index)
 {
     struct enrol *enrol = attempt->enrol;
     uint32_t section = attempt->ops[op_index].section;
@@ -166,7 +166,23 @@ void enrol__reserve_course(struct enrol_attempt *attempt, uint32_t op_index)
     }
     refuse_window(attempt, op_index);
     if (!is_exempt) {
-        refuse_rule(attempt, op_index);
+        enrol__reserve_rule(attempt, op_index);
+    }
+}
+
+/* 14, the student's side. */
+void enrol__reserve_place(struct enrol_attempt *attempt, uint32_t op_index)
+{
+    const struct campus_student *student =
+        campus_student(&attempt->enrol->campus, attempt->student);
+    uint32_t places = student->extra == NULL ? 0 : student->extra->place_count;
+
+    for (uint32_t i = 0; i < op_index; i++) {
+        places += attempt->ops[i].is_wait ? 1 : 0;
+    }
+    if (places >= CAMPUS_PLACES_MAX) {
+        enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_FULL, op_index,
+                      ENROL_EVIDENCE(attempt->enrol, "%u places of the student", places));
     }
 }
 
@@ -177,18 +193,13 @@ static void refuse_place(struct enrol_attempt *attempt, uint32_t op_index)
     const struct campus_section *section =
         campus_section(&enrol->campus, attempt->ops[op_index].section);
     const struct campus_catalogue *in = campus_catalogue(&enrol->campus, section->catalogue);
-    const struct campus_student *student = campus_student(&enrol->campus, attempt->student);
-    uint32_t places = student->extra == NULL ? 0 : student->extra->place_count;
+    uint32_t waiting = section->waiting + section->places_held;
 
-    for (uint32_t i = 0; i < op_index; i++) {
-        places += attempt->ops[i].is_wait ? 1 : 0;
-    }
-    if (section->waiting >= in->waitlist_max) {
+    if (waiting >= in->waitlist_max) {
         enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_FULL, op_index,
-                      ENROL_EVIDENCE(enrol, "%u of %u", section->waiting, in->waitlist_max));
-    } else if (places >= CAMPUS_PLACES_MAX) {
-        enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_FULL, op_index,
-                      ENROL_EVIDENCE(enrol, "%u places of the student", places));
+                      ENROL_EVIDENCE(enrol, "%u of %u", waiting, in->waitlist_max));
+    } else {
+        enrol__reserve_place(attempt, op_index);
     }
 }
 

@@ -24,6 +24,7 @@ enum enrol_record {
     ENROL_RECORD_TOKENS,
     ENROL_RECORD_HOLD,
     ENROL_RECORD_TODO,
+    ENROL_RECORD_OFFER,
 };
 
 enum snapshot_phase {
@@ -147,22 +148,46 @@ static void save_across(struct enrol *enrol)
         enrol__todo_image(across, at, &image);
         campus_record_append(&enrol->stream, ENROL_RECORD_TODO, buf_slice(&image));
     }
+    for (uint32_t at = across->offer_first; at != CAMPUS_NONE;
+         at = enrol__offer(across, at)->next) {
+        buf_clear(&image);
+        enrol__offer_image(across, at, &image);
+        campus_record_append(&enrol->stream, ENROL_RECORD_OFFER, buf_slice(&image));
+    }
     buf_fini(&image);
 }
 
-/* The seats that restored holds keep. */
-static void link_holds(struct enrol *enrol)
+/* The seats and places that restored holds and offers keep. Returns: false when an offer is to
+ * nobody who waits. */
+static bool link_across(struct enrol *enrol)
 {
-    for (uint32_t at = enrol->across.hold_first; at != CAMPUS_NONE;
-         at = enrol__hold(&enrol->across, at)->next) {
-        const struct enrol_hold *hold = enrol__hold(&enrol->across, at);
+    struct campus *campus = &enrol->campus;
+    const struct enrol_across *across = &enrol->across;
+
+    for (uint32_t at = across->hold_first; at != CAMPUS_NONE;
+         at = enrol__hold(across, at)->next) {
+        const struct enrol_hold *hold = enrol__hold(across, at);
 
         for (uint32_t i = 0; i < hold->op_count; i++) {
             if (hold->ops[i].what == ENROL_HELD_SEAT) {
-                campus_seat_hold(&enrol->campus, hold->ops[i].section, hold->ops[i].is_over);
+                campus_seat_hold(campus, hold->ops[i].section, hold->ops[i].is_over);
+            } else if (hold->ops[i].what == ENROL_HELD_PLACE) {
+                campus_section(campus, hold->ops[i].section)->places_held++;
             }
         }
     }
+    for (uint32_t at = across->offer_first; at != CAMPUS_NONE;
+         at = enrol__offer(across, at)->next) {
+        const struct enrol_offer *offer = enrol__offer(across, at);
+        uint32_t place = campus_place_find(campus, offer->student, offer->section);
+
+        if (place == CAMPUS_NONE || campus_place(campus, place)->offer != CAMPUS_NONE) {
+            return false;
+        }
+        campus_place(campus, place)->offer = at;
+        campus_seat_offer(campus, offer->section);
+    }
+    return true;
 }
 
 /* ---- writing */
@@ -321,6 +346,17 @@ static int load_tokens(struct enrol *enrol, struct slice bytes)
     return rc;
 }
 
+static int load_across(struct enrol *enrol, uint64_t kind, struct slice bytes)
+{
+    struct unpack in = unpack_from(bytes);
+    int rc = kind == ENROL_RECORD_HOLD ? enrol__hold_load(&enrol->across, &enrol->campus, &in)
+             : kind == ENROL_RECORD_TODO
+                 ? enrol__todo_load(&enrol->across, &enrol->campus, &in)
+                 : enrol__offer_load(&enrol->across, &enrol->campus, &in);
+
+    return rc == OK && !unpack_is_done(&in) ? ERR_DAMAGED : rc;
+}
+
 static int load_record(struct enrol *enrol, uint64_t kind, struct slice bytes)
 {
     if (enrol->restore_phase == RESTORE_EMPTY) {
@@ -335,13 +371,8 @@ static int load_record(struct enrol *enrol, uint64_t kind, struct slice bytes)
     if (kind == ENROL_RECORD_TOKENS) {
         return load_tokens(enrol, bytes);
     }
-    if (kind == ENROL_RECORD_HOLD || kind == ENROL_RECORD_TODO) {
-        struct unpack in = unpack_from(bytes);
-        int rc = kind == ENROL_RECORD_HOLD
-                     ? enrol__hold_load(&enrol->across, &enrol->campus, &in)
-                     : enrol__todo_load(&enrol->across, &enrol->campus, &in);
-
-        return rc == OK && !unpack_is_done(&in) ? ERR_DAMAGED : rc;
+    if (kind >= ENROL_RECORD_HOLD && kind <= ENROL_RECORD_OFFER) {
+        return load_across(enrol, kind, bytes);
     }
     if (kind == ENROL_RECORD_TAIL) {
         enrol->restore_phase = RESTORE_TAIL;
@@ -401,8 +432,10 @@ int enrol_restore_end(struct enrol *enrol)
                      enrol->tokens.count != enrol->restore_tokens)) {
         rc = ERR_DAMAGED;
     }
+    if (rc == OK && !link_across(enrol)) {
+        rc = ERR_DAMAGED;
+    }
     if (rc == OK) {
-        link_holds(enrol);
         answers_index(&enrol->answers);
         enrol__margin_update(enrol);
     }
@@ -453,6 +486,12 @@ uint64_t enrol__across_hash(const struct enrol *enrol)
         buf_clear(&image);
         enrol__todo_image(across, at, &image);
         hash += hash_bytes_seeded(ENROL_RECORD_TODO, image.data, image.len);
+    }
+    for (uint32_t at = across->offer_first; at != CAMPUS_NONE;
+         at = enrol__offer(across, at)->next) {
+        buf_clear(&image);
+        enrol__offer_image(across, at, &image);
+        hash += hash_bytes_seeded(ENROL_RECORD_OFFER, image.data, image.len);
     }
     buf_fini(&image);
     return hash;

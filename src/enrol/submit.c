@@ -21,7 +21,7 @@ static void confirm_drop(struct enrol_work *work, uint32_t student, struct enrol
         campus_unregister(campus, student, op->section);
         op->change = CARILLON__CHANGE_KIND__CHANGE_DROPPED;
     } else {
-        campus_place_remove(campus, campus_place_find(campus, student, op->section));
+        enrol__place_end(work->enrol, campus_place_find(campus, student, op->section));
         op->change = CARILLON__CHANGE_KIND__CHANGE_WAITLIST_LEFT;
     }
 }
@@ -63,7 +63,7 @@ static void confirm_add(struct enrol_work *work, uint32_t student, struct enrol_
         return;
     }
     if (place != CAMPUS_NONE) {
-        campus_place_remove(campus, place);
+        enrol__place_end(work->enrol, place);
     }
     since.permits = is_foreign ? part->permits : permits_in_force(campus, student, op->section);
     campus_register(campus, student, op->section, since);

@@ -39,7 +39,7 @@ static bool has_op(const struct enrol_attempt *attempt, uint32_t section)
 }
 
 /* The submit that a promotion stands for. */
-static void promotion_make(struct enrol *enrol, const struct campus_place *place,
+void enrol__promotion_make(struct enrol *enrol, const struct campus_place *place,
                            uint64_t wall_ms, struct enrol_attempt *attempt)
 {
     const struct campus_student *student = campus_student(&enrol->campus, place->student);
@@ -77,7 +77,7 @@ static void promotion_make(struct enrol *enrol, const struct campus_place *place
 static bool is_eligible(struct enrol *enrol, const struct campus_place *place, uint64_t wall_ms,
                         struct enrol_attempt *attempt)
 {
-    promotion_make(enrol, place, wall_ms, attempt);
+    enrol__promotion_make(enrol, place, wall_ms, attempt);
     enrol__attempt_judge(attempt);
     return attempt->refusal_count == 0;
 }
@@ -91,11 +91,16 @@ bool enrol__is_spoken_for(struct enrol *enrol, uint32_t section, uint64_t wall_m
         return false;
     }
     uint32_t left =
-        of->capacity == CAMPUS_NONE ? UINT32_MAX : of->capacity - of->enrolled - of->held;
+        of->capacity == CAMPUS_NONE ? UINT32_MAX : of->capacity - of->enrolled - of->held - of->offered;
 
     for (uint32_t at = of->wait_first; at != CAMPUS_NONE && left > 0;
          at = campus_place(&enrol->campus, at)->next) {
-        left -= is_eligible(enrol, campus_place(&enrol->campus, at), wall_ms, &attempt) ? 1 : 0;
+        const struct campus_place *place = campus_place(&enrol->campus, at);
+        bool is_next = enrol__is_foreign_place(enrol, place)
+                           ? enrol__can_be_offered(place, wall_ms)
+                           : is_eligible(enrol, place, wall_ms, &attempt);
+
+        left -= is_next ? 1 : 0;
     }
     return left == 0;
 }
@@ -104,7 +109,9 @@ bool enrol__is_eligible(struct enrol *enrol, uint32_t place, uint64_t wall_ms)
 {
     struct enrol_attempt attempt;
 
-    return is_eligible(enrol, campus_place(&enrol->campus, place), wall_ms, &attempt);
+    /* of someone at home in another shard only that shard can tell */
+    return !enrol__is_foreign_place(enrol, campus_place(&enrol->campus, place)) &&
+           is_eligible(enrol, campus_place(&enrol->campus, place), wall_ms, &attempt);
 }
 
 static void promote(struct enrol_work *work, uint32_t section, struct enrol_attempt *attempt)
@@ -137,7 +144,11 @@ uint32_t enrol__settle(struct enrol_work *work, uint32_t section)
         const struct campus_place *place = campus_place(&enrol->campus, at);
 
         next = place->next;
-        if (is_eligible(enrol, place, now.ms, &attempt)) {
+        if (enrol__is_foreign_place(enrol, place)) {
+            if (enrol__can_be_offered(place, now.ms)) {
+                enrol__offer_make(work, at);
+            }
+        } else if (is_eligible(enrol, place, now.ms, &attempt)) {
             promote(work, section, &attempt);
             promoted++;
         } else if (place->skip_index != now.index) {

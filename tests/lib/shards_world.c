@@ -358,7 +358,7 @@ static void step(struct shards_world *world, const struct shards_event *event)
         break;
     case SHARDS_TICK:
         if (is_leading) {
-            across_tick(of->across, world->now_ms);
+            across_tick(of->across, world->now_ms, FIXTURE_WALL_MS + world->now_ms);
             shards_perform(world, event->shard);
             shards_post(world, ACROSS_TICK_MS, event);
         }
@@ -480,6 +480,7 @@ static void draw_faults(struct shards_world *world)
         .client_ms = (uint32_t)rng_between(rng, 30, 200),
         .students = (uint32_t)rng_between(rng, 1, SHARDS_STUDENTS),
         .deadline_ms = (uint32_t)rng_between(rng, 600, 5000),
+        .wait_ppm = rng_chance(rng, 700000) ? (uint32_t)rng_below(rng, 800000) : 0,
     };
 }
 

@@ -33,7 +33,7 @@ enum {
     X(LEADER_LOST) X(LEADER_BEHIND) X(LEADER_SLOW) X(RESTORED) X(TAIL_KEPT) X(TAIL_CUT)                       \
     X(LEADER_LOST_HOLDING) X(LEADER_LOST_DECIDING) X(LEADER_LOST_OWING)                        \
     X(OUTDATED) X(TAKEN_OVER) X(MOVED) X(ASKED) X(PENDING) X(RELEASED) X(SETTLED_TWICE)        \
-    X(UNDECIDED_SEAT) X(UNKNOWN) X(GAVE_UP) X(SNAPSHOT_HOLDING) X(SNAPSHOT_OWING)
+    X(UNDECIDED_SEAT) X(OFFERED) X(DECLINED) X(EXPIRED) X(PROMOTED_ACROSS) X(UNKNOWN) X(GAVE_UP) X(SNAPSHOT_HOLDING) X(SNAPSHOT_OWING)
 /* clang-format on */
 
 #define SHARDS_MARK_ENUM(name) SHARDS_##name,
@@ -96,6 +96,7 @@ struct shards_faults {
     uint32_t client_ms;
     uint32_t students; /* that take part */
     uint32_t deadline_ms;
+    uint32_t wait_ppm; /* adds that take a place */
 };
 
 struct shards_event;

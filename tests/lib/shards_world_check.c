@@ -7,6 +7,8 @@
 #include "campus/student.h"
 #include "enrol/across_message.h"
 #include "enrol/enrol_private.h"
+#include "proto/envelope.pb-c.h"
+#include "tests/lib/campus_fixture.h"
 #include "tests/lib/shards_world.h"
 
 enum { ALL_EVERY = 16, COURSES_MOST = 5 };
@@ -53,6 +55,12 @@ static uint32_t student_of(struct slice token)
     return i;
 }
 
+static bool has_place(const struct campus *campus, uint32_t student, uint32_t section)
+{
+    return student != CAMPUS_NONE && section != CAMPUS_NONE &&
+           campus_place_find(campus, student, section) != CAMPUS_NONE;
+}
+
 /* ---- outcomes */
 
 static void check_outcome(struct shards_world *world, const struct shards_entry *entry,
@@ -85,6 +93,9 @@ static void check_outcome(struct shards_world *world, const struct shards_entry 
 static void mark_decision(struct shards_world *world, const struct shards_entry *entry,
                           const struct enrol_result *result)
 {
+    if (entry->key.len == 0 && result->status == OK) {
+        shards_mark(world, SHARDS_PROMOTED_ACROSS);
+    }
     if (result->is_undecided) {
         shards_mark(world, SHARDS_MOVED);
     } else if (result->status == ERR_REFUSED) {
@@ -108,7 +119,6 @@ static void mark_decision(struct shards_world *world, const struct shards_entry 
             shards_mark(world, SHARDS_SWAPPED_ACROSS);
         }
     }
-    (void)entry;
 }
 
 static void mark_reserve(struct shards_world *world, const struct enrol_result *result)
@@ -142,6 +152,12 @@ void shards_check_before(struct shards_world *world, uint32_t shard,
     struct unpack in = unpack_from(entry->body);
     struct across_head head;
 
+    if (entry->method == CARILLON__METHOD__METHOD_NONE &&
+        truth->across.offer_first != CAMPUS_NONE &&
+        enrol__offer(&truth->across, truth->across.offer_first)->since_ms + ENROL_OFFER_MS <=
+            entry->wall_ms) {
+        shards_mark(world, SHARDS_EXPIRED);
+    }
     if (entry->method != ENROL_ENTRY_RESERVE && entry->method != ENROL_ENTRY_SETTLE) {
         return;
     }
@@ -196,6 +212,10 @@ void shards_check_message(struct shards_world *world, struct slice message)
         shards_mark(world, SHARDS_ASKED);
     } else if (head.kind == ACROSS_PENDING) {
         shards_mark(world, SHARDS_PENDING);
+    } else if (head.kind == ACROSS_OFFER) {
+        shards_mark(world, SHARDS_OFFERED);
+    } else if (head.kind == ACROSS_DECLINE) {
+        shards_mark(world, SHARDS_DECLINED);
     }
     shards_trace(world, "message %u of attempt %u.%llu.%llu", head.kind, head.id.home,
                  (unsigned long long)head.id.term, (unsigned long long)head.id.counter);
@@ -208,6 +228,7 @@ static void check_seats(struct shards_world *world, uint32_t shard)
     const struct campus *campus = campus_of(world, shard);
     const struct enrol_across *across = &world->shard[shard].truth->across;
     uint32_t held[SHARDS_COURSES * 2] = {0};
+    uint32_t offered[SHARDS_COURSES * 2] = {0};
 
     for (uint32_t at = across->hold_first; at != CAMPUS_NONE;
          at = enrol__hold(across, at)->next) {
@@ -219,13 +240,21 @@ static void check_seats(struct shards_world *world, uint32_t shard)
             }
         }
     }
+    for (uint32_t at = across->offer_first; at != CAMPUS_NONE;
+         at = enrol__offer(across, at)->next) {
+        offered[enrol__offer(across, at)->section]++;
+    }
     for (uint32_t i = 0; i < campus->sections.count; i++) {
         const struct campus_section *section = campus_section(campus, i);
 
         if (section->capacity != CAMPUS_NONE &&
-            section->enrolled + section->held > section->capacity) {
-            shards_fail(world, "shard %u: %u seats and %u held of %u", shard, section->enrolled,
-                        section->held, section->capacity);
+            section->enrolled + section->held + section->offered > section->capacity) {
+            shards_fail(world, "shard %u: %u seats, %u held and %u offered of %u", shard,
+                        section->enrolled, section->held, section->offered, section->capacity);
+        }
+        if (section->offered != offered[i]) {
+            shards_fail(world, "shard %u: %u offered, and %u offers", shard, section->offered,
+                        offered[i]);
         }
         if (section->held != held[i]) {
             shards_fail(world, "shard %u: %u held, and %u on holds", shard, section->held,
@@ -265,6 +294,8 @@ static void check_pair(struct shards_world *world, uint32_t student, uint32_t co
     uint32_t student_home = campus_student_find(at_home, token);
     uint32_t student_there = campus_student_find(there, token);
     uint32_t section = section_in(there, course);
+    bool is_waiting = has_place(at_home, student_home, section_in(at_home, course));
+    bool is_in_line = has_place(there, student_there, section);
     bool is_scheduled = is_registered(at_home, student_home, section_in(at_home, course));
     bool is_seated = is_registered(there, student_there, section);
     const struct enrol_hold *hold =
@@ -273,9 +304,24 @@ static void check_pair(struct shards_world *world, uint32_t student, uint32_t co
     for (uint32_t i = 0; hold != NULL && i < hold->op_count; i++) {
         if (hold->ops[i].section == section && hold->ops[i].what == ENROL_HELD_SEAT) {
             is_seated = true;
+            is_in_line = false;
+        } else if (hold->ops[i].section == section && hold->ops[i].what == ENROL_HELD_PLACE) {
+            is_in_line = true;
+        } else if (hold->ops[i].section == section &&
+                   hold->ops[i].what == ENROL_HELD_PLACE_DROP) {
+            is_in_line = false;
         } else if (hold->ops[i].section == section && hold->ops[i].what == ENROL_HELD_DROP) {
             is_seated = false;
         }
+    }
+    if (is_waiting != is_in_line) {
+        shards_fail(world, "%s for %s: %s, and %s line", shards_student_name(student),
+                    shards_course_name(course), is_waiting ? "waits" : "does not wait",
+                    is_in_line ? "in" : "not in");
+    }
+    if (is_scheduled && is_waiting) {
+        shards_fail(world, "%s has %s and waits for it", shards_student_name(student),
+                    shards_course_name(course));
     }
     if (is_scheduled != is_seated) {
         shards_fail(world, "%s in %s: %s his schedule, %s the roster",
@@ -375,6 +421,12 @@ void shards_check_end(struct shards_world *world)
         if (of->truth->across.todo_count > 0 || of->truth->across.hold_count > 0) {
             shards_fail(world, "shard %u: %u decisions not told, %u holds not settled", i,
                         of->truth->across.todo_count, of->truth->across.hold_count);
+        }
+        if (of->truth->across.offer_count > 0 &&
+            enrol__offer(&of->truth->across, of->truth->across.offer_first)->since_ms +
+                    2ULL * ENROL_OFFER_MS <
+                FIXTURE_WALL_MS + world->now_ms) {
+            shards_fail(world, "shard %u: an offer without end", i);
         }
         if (across_flight_count(of->across) > 0) {
             shards_fail(world, "shard %u: %u requests under way for ever", i,

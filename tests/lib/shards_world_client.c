@@ -58,6 +58,8 @@ static struct slice make_body(struct shards_world *world, uint32_t student)
     Carillon__SubmitRequest message = CARILLON__SUBMIT_REQUEST__INIT;
     Carillon__Op ops[OPS_MAX];
     Carillon__Op *list[OPS_MAX];
+    Carillon__SectionName drops[OPS_MAX];
+    Carillon__SectionName *drop_list[OPS_MAX];
     struct buf body;
 
     buf_init(&body, 1 << 16);
@@ -75,6 +77,14 @@ static struct slice make_body(struct shards_world *world, uint32_t student)
         carillon__op__init(&ops[i]);
         ops[i].kind = is_drop ? CARILLON__OP_KIND__OP_DROP : CARILLON__OP_KIND__OP_ADD;
         ops[i].code = wire_text(shards_course_name(draw_course(world, student, is_drop)));
+        if (!is_drop && rng_chance(&world->rng, world->faults.wait_ppm)) {
+            ops[i].waitlist = true;
+            ops[i].n_promotion_drops = rng_chance(&world->rng, 300000) ? 1 : 0;
+            ops[i].promotion_drops = &drop_list[i];
+            drop_list[i] = &drops[i];
+            carillon__section_name__init(&drops[i]);
+            drops[i].code = wire_text(shards_course_name(draw_course(world, student, true)));
+        }
         if (rng_chance(&world->rng, 300000)) {
             ops[i].institution = wire_text("x");
             ops[i].term = wire_text("t");
