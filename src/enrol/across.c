@@ -212,6 +212,7 @@ void across_tick(struct across *across, uint64_t now_ms, uint64_t wall_ms)
     across__todo_send(across, now_ms);
     across__hold_ask(across, now_ms);
     across__offer_send(across, now_ms);
+    across__offer_due(across, now_ms);
     across__section_look(across, now_ms);
     across__home_look(across, now_ms);
     if (across->question_count > 0 || !across->is_ready) {

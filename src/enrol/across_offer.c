@@ -54,6 +54,32 @@ void across__offer_send(struct across *across, uint64_t now_ms)
     }
 }
 
+/* Those who were passed over may have become eligible: their homes are asked again after a
+ * while, as long as there is a seat. */
+void across__offer_due(struct across *across, uint64_t now_ms)
+{
+    const struct campus *campus = &across->enrol->campus;
+
+    if (now_ms < across->due_ms) {
+        return;
+    }
+    across->due_ms = now_ms + ACROSS_ASK_MS;
+    for (uint32_t i = 0; i < campus->stalled_count; i++) {
+        const struct campus_section *section = campus_section(campus, campus->stalled[i]);
+
+        for (uint32_t at = section->wait_first; at != CAMPUS_NONE;
+             at = campus_place(campus, at)->next) {
+            const struct campus_place *place = campus_place(campus, at);
+
+            if (enrol__is_foreign_place(across->enrol, place) &&
+                enrol__can_be_offered(place, across->wall_ms)) {
+                expire(across, now_ms);
+                return;
+            }
+        }
+    }
+}
+
 void across__decline_take(struct across *across, struct slice bytes)
 {
     struct unpack in = unpack_from(bytes);

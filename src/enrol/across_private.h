@@ -87,6 +87,7 @@ struct across {
     uint32_t todo_news_cap;
     struct across_news *offer_news;
     uint32_t offer_news_cap;
+    uint64_t due_ms;    /* when lines are looked at again */
     uint64_t expire_ms; /* when the passing of time is proposed again */
 };
 
@@ -136,6 +137,7 @@ void across__decline(struct across *across, const struct across_flight *flight,
                      const struct across_reserved *reserved);
 void across__decline_take(struct across *across, struct slice message);
 void across__offer_send(struct across *across, uint64_t now_ms);
+void across__offer_due(struct across *across, uint64_t now_ms);
 
 /* The news of @slot in one of the lists of news, begun anew when another stands there now. */
 struct across_news *across__news(struct across *across, struct across_news **news,

@@ -413,8 +413,68 @@ void shards_check_entry(struct shards_world *world, uint32_t shard,
 
 /* ---- when all has healed */
 
+/* Whether the home would let the student have the seat that he waits for. */
+static bool is_eligible(struct shards_world *world, uint32_t student, uint32_t course)
+{
+    struct enrol *home = world->shard[shard_of(world, shards_student_name(student))].truth;
+    uint32_t place = campus_place_find(
+        &home->campus,
+        campus_student_find(&home->campus, slice_from_text(shards_student_name(student))),
+        section_in(&home->campus, course));
+    struct enrol_parts *parts = enrol__scratch(home, sizeof *parts);
+    struct enrol_attempt *attempt = enrol__scratch(home, sizeof *attempt);
+
+    if (place == CAMPUS_NONE) {
+        return false;
+    }
+    enrol__promotion_make(home, campus_place(&home->campus, place),
+                          FIXTURE_WALL_MS + world->now_ms, attempt);
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        const struct campus_section *section =
+            campus_section(&home->campus, attempt->ops[i].section);
+
+        parts->of[i].is_foreign = campus_course(&home->campus, section->course)->is_foreign;
+        parts->of[i].what = ENROL_HELD_SEAT;
+        parts->of[i].section = attempt->ops[i].section;
+    }
+    attempt->parts = parts;
+    enrol__attempt_judge(attempt);
+    return attempt->refusal_count == 0;
+}
+
+/* The homes say nothing of rules that are the section's: courses without any. */
+static void check_lines(struct shards_world *world)
+{
+    static const bool has_rule[SHARDS_COURSES] = {
+        [4] = true, [6] = true, [7] = true, [8] = true, [9] = true};
+
+    for (uint32_t course = 0; course < SHARDS_COURSES; course++) {
+        const struct campus *campus =
+            campus_of(world, shard_of(world, shards_course_name(course)));
+        uint32_t section = section_in(campus, course);
+
+        if (has_rule[course] || campus_section_is_full(campus_section(campus, section))) {
+            continue;
+        }
+        for (uint32_t at = campus_section(campus, section)->wait_first; at != CAMPUS_NONE;
+             at = campus_place(campus, at)->next) {
+            const struct campus_place *place = campus_place(campus, at);
+            uint32_t student = student_of(
+                campus_profile_token(campus_student(campus, place->student)->profile));
+
+            if (place->passed_ms + ENROL_OFFER_AGAIN_MS + 2ULL * ENROL_OFFER_MS <
+                    FIXTURE_WALL_MS + world->now_ms &&
+                is_eligible(world, student, course)) {
+                shards_fail(world, "%s waits for %s, where a seat is free",
+                            shards_student_name(student), shards_course_name(course));
+            }
+        }
+    }
+}
+
 void shards_check_end(struct shards_world *world)
 {
+    check_lines(world);
     for (uint32_t i = 0; i < world->shard_count; i++) {
         const struct shards_shard *of = &world->shard[i];
 
