@@ -35,6 +35,8 @@ struct across *across_create(struct enrol *enrol)
     across->flights =
         arena_alloc_zero(&across->own, ACROSS_FLIGHT_MAX * sizeof *across->flights);
     across->parked = arena_alloc_zero(&across->own, ACROSS_FLIGHT_MAX * sizeof *across->parked);
+    across->rosters =
+        arena_alloc_zero(&across->own, ACROSS_ROSTERS_MAX * sizeof *across->rosters);
     across->questions =
         arena_alloc_zero(&across->own, ACROSS_ASKED_MAX * sizeof *across->questions);
     return across;
@@ -179,6 +181,12 @@ void across_follow(struct across *across)
     for (uint32_t i = 0; i < across->question_count; i++) {
         across__give_back(across, &across->questions[i].head.token);
     }
+    for (uint32_t i = 0; i < across->roster_count; i++) {
+        across__effect(across, &(struct across_effect){.kind = ACROSS_REPLY,
+                                                       .client = across->rosters[i].client,
+                                                       .status = ERR_BUSY});
+    }
+    across->roster_count = 0;
     across->parked_count = 0;
     across->reserving = 0;
     across->question_count = 0;
@@ -214,6 +222,7 @@ void across_tick(struct across *across, uint64_t now_ms, uint64_t wall_ms)
     across__offer_send(across, now_ms);
     across__offer_due(across, now_ms);
     across__section_look(across, now_ms);
+    across__roster_look(across, now_ms);
     across__home_look(across, now_ms);
     if (across->question_count > 0 || !across->is_ready) {
         across__read(across); /* the last one may have been lost */
@@ -234,8 +243,9 @@ static bool dispatch(struct across *across, uint64_t now_ms, uint32_t shard,
     case ACROSS_SETTLE:
         across__settle_take(across, message);
         return !is_home;
-    case ACROSS_PENDING:
-        return !is_home; /* it will be asked again */
+    case ACROSS_PENDING: /* it will be asked again */
+        across__pending(across, now_ms, head);
+        return !is_home;
     case ACROSS_RESERVED:
         across__reserved(across, now_ms, shard, head, message);
         return is_home;
@@ -307,6 +317,7 @@ void across_applied(struct across *across, uint64_t now_ms, const struct enrol_e
             across__send(across, head.id.home, buf_slice(&result->reply));
         }
         across__section_look(across, now_ms);
+        across__roster_look(across, now_ms);
         across__home_look(across, now_ms);
         break;
     }

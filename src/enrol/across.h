@@ -25,6 +25,7 @@ enum {
     ACROSS_ASK_MS = 1000,     /* a hold without news for so long is asked about */
     ACROSS_FLIGHT_MAX = 1024, /* attempts under way, and requests waiting */
     ACROSS_ASKED_MAX = 4096,  /* questions waiting for one read point */
+    ACROSS_ROSTERS_MAX = 256, /* reads waiting for answers */
 };
 
 enum across_effect_kind {
@@ -33,6 +34,7 @@ enum across_effect_kind {
     ACROSS_REPLY,       /* to client: status, text, body (a SubmitReply), from entry index */
     ACROSS_LOCAL,       /* client's request is to be admitted and proposed like any other */
     ACROSS_READ,        /* a linearizable read point is wanted: across_read_done(token) */
+    ACROSS_ROSTER,      /* client's roster may be read now */
 };
 
 struct across_effect {
@@ -69,6 +71,13 @@ void across_follow(struct across *across);
 int across_submit(struct across *across, uint64_t now_ms, uint64_t wall_ms,
                   uint64_t deadline_ms, struct slice key, struct slice body, uint64_t client,
                   struct buf *text) CHECKED;
+
+/* A roster of @section (an ordinal) is about to be read for @client: the homes are asked about
+ * every hold in it. ACROSS_ROSTER follows, at once when there is none, else when each is
+ * decided or still under way there, and at @deadline_ms at the latest; what is undecided then
+ * is read as pending. Aborts nothing. Errors: ERR_BUSY too many are waiting. */
+int across_roster(struct across *across, uint64_t now_ms, uint64_t deadline_ms,
+                  uint32_t section, uint64_t client) CHECKED;
 
 /* A message of the leader of @shard. What is malformed is dropped, and told by the return. */
 bool across_receive(struct across *across, uint64_t now_ms, uint32_t shard,

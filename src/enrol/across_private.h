@@ -51,6 +51,16 @@ struct across_news {
     struct enrol_attempt_id id; /* of the one that stood in the slot then */
     uint64_t next_ms;           /* when it is asked about, or sent again */
     bool is_done;               /* of an item: acknowledged, and being taken off the list */
+    uint64_t pending_ms;        /* of a hold: when its home last said that it is under way */
+};
+
+/* A read that waits until the holds it would meet are decided, or are known not to be. */
+struct across_roster {
+    uint64_t client;
+    uint64_t asked_ms;
+    uint64_t deadline_ms;
+    uint64_t index; /* holds of later entries are not waited for */
+    uint32_t section;
 };
 
 struct across_question {
@@ -79,6 +89,8 @@ struct across {
     uint32_t parked_end;
     uint32_t reserving; /* reserves proposed and not applied: each may become a hold */
     uint32_t parked_count;
+    struct across_roster *rosters; /* ACROSS_ROSTERS_MAX */
+    uint32_t roster_count;
     struct across_question *questions; /* ACROSS_ASKED_MAX */
     uint32_t question_count;
     struct across_news *hold_news; /* by slot */
@@ -152,6 +164,8 @@ void across__asked(struct across *across, uint32_t shard, const struct across_he
 void across__answer(struct across *across);
 void across__todo_send(struct across *across, uint64_t now_ms);
 void across__hold_ask(struct across *across, uint64_t now_ms);
+void across__pending(struct across *across, uint64_t now_ms, const struct across_head *head);
+void across__roster_look(struct across *across, uint64_t now_ms);
 /* Whether @shard still has to hear of an earlier decision about the student. */
 bool across__is_owed(const struct across *across, uint32_t student, uint32_t shard);
 void across__news_reset(struct across *across);

@@ -196,6 +196,21 @@ void across__answer(struct across *across)
 
 /* ---- the section's shard asks */
 
+static struct across_news *hold_news(struct across *across, uint32_t slot, uint64_t next_ms)
+{
+    return across__news(across, &across->hold_news, &across->hold_news_cap, slot,
+                        &enrol__hold(&across->enrol->across, slot)->id, next_ms);
+}
+
+static void ask(struct across *across, uint64_t now_ms, uint32_t slot)
+{
+    const struct enrol_hold *hold = enrol__hold(&across->enrol->across, slot);
+
+    hold_news(across, slot, 1)->next_ms = now_ms + ACROSS_ASK_MS;
+    across__send_head(across, hold->id.home, ACROSS_ASK, &hold->id,
+                      across__token(across, hold->student), 0);
+}
+
 /* "A section's shard without news of a hold for 1 s asks the home." The timer asks; it ends
  * nothing. */
 void across__hold_ask(struct across *across, uint64_t now_ms)
@@ -204,15 +219,93 @@ void across__hold_ask(struct across *across, uint64_t now_ms)
 
     for (uint32_t at = state->hold_first; at != CAMPUS_NONE;
          at = enrol__hold(state, at)->next) {
-        const struct enrol_hold *hold = enrol__hold(state, at);
-        struct across_news *news =
-            across__news(across, &across->hold_news, &across->hold_news_cap, at, &hold->id,
-                         now_ms + ACROSS_ASK_MS);
-
-        if (news->next_ms <= now_ms) {
-            news->next_ms = now_ms + ACROSS_ASK_MS;
-            across__send_head(across, hold->id.home, ACROSS_ASK, &hold->id,
-                              across__token(across, hold->student), 0);
+        if (hold_news(across, at, now_ms + ACROSS_ASK_MS)->next_ms <= now_ms) {
+            ask(across, now_ms, at);
         }
     }
+}
+
+void across__pending(struct across *across, uint64_t now_ms, const struct across_head *head)
+{
+    const struct enrol_across *state = &across->enrol->across;
+    uint32_t student = campus_student_find(&across->enrol->campus, head->token);
+    uint32_t slot = student == CAMPUS_NONE ? CAMPUS_NONE : enrol__hold_find(state, student);
+
+    if (slot != CAMPUS_NONE &&
+        enrol_attempt_id_compare(&enrol__hold(state, slot)->id, &head->id) == 0) {
+        hold_news(across, slot, now_ms + ACROSS_ASK_MS)->pending_ms = now_ms;
+        across__roster_look(across, now_ms);
+    }
+}
+
+/* ---- reads that meet holds */
+
+static bool keeps_in(const struct enrol_hold *hold, uint32_t section)
+{
+    for (uint32_t i = 0; i < hold->op_count; i++) {
+        if (hold->ops[i].section == section && hold->ops[i].what != ENROL_HELD_NOTHING) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a hold that the read would meet is neither gone nor said to be under way. */
+static bool is_unclear(struct across *across, const struct across_roster *roster)
+{
+    const struct enrol_across *state = &across->enrol->across;
+
+    for (uint32_t at = state->hold_first; at != CAMPUS_NONE;
+         at = enrol__hold(state, at)->next) {
+        const struct enrol_hold *hold = enrol__hold(state, at);
+
+        if (hold->since_index <= roster->index && keeps_in(hold, roster->section) &&
+            hold_news(across, at, roster->asked_ms + ACROSS_ASK_MS)->pending_ms <=
+                roster->asked_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void across__roster_look(struct across *across, uint64_t now_ms)
+{
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < across->roster_count; i++) {
+        struct across_roster *roster = &across->rosters[i];
+
+        if (now_ms < roster->deadline_ms && is_unclear(across, roster)) {
+            across->rosters[left++] = *roster;
+        } else {
+            across__effect(across, &(struct across_effect){.kind = ACROSS_ROSTER,
+                                                           .client = roster->client});
+        }
+    }
+    across->roster_count = left;
+}
+
+int across_roster(struct across *across, uint64_t now_ms, uint64_t deadline_ms,
+                  uint32_t section, uint64_t client)
+{
+    const struct enrol_across *state = &across->enrol->across;
+
+    across__begin(across);
+    if (across->roster_count == ACROSS_ROSTERS_MAX) {
+        return ERR_BUSY;
+    }
+    across->rosters[across->roster_count++] =
+        (struct across_roster){.client = client,
+                               .asked_ms = now_ms,
+                               .deadline_ms = deadline_ms,
+                               .index = enrol_index(across->enrol),
+                               .section = section};
+    for (uint32_t at = state->hold_first; at != CAMPUS_NONE;
+         at = enrol__hold(state, at)->next) {
+        if (keeps_in(enrol__hold(state, at), section)) {
+            ask(across, now_ms, at);
+        }
+    }
+    across__roster_look(across, now_ms);
+    return OK;
 }

@@ -156,6 +156,7 @@ int enrol__read_roster(struct enrol_reading *reading, const void *body)
     reply.capacity = reply.capacity_known ? section->capacity : 0;
     reply.enrolled = section->enrolled;
     reply.waiting = section->waiting;
+    reply.pending = section->held;
     add_students(enrol, ordinal, page_start(enrol, ordinal, &cursor), limit, &reply);
     if (cursor.index == 0) {
         add_waitlist(enrol, ordinal, &reply);

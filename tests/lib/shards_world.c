@@ -242,6 +242,9 @@ static void perform(struct shards_world *world, uint32_t shard,
         send_message(world, shard, effect->shard, effect->body);
         break;
     case ACROSS_REPLY:
+        if (effect->client >= SHARDS_ROSTER_CLIENT) {
+            break; /* a read without a leader */
+        }
         shards_answer(world, (uint32_t)effect->client, effect->status, effect->text,
                       effect->body, effect->index != 0);
         break;
@@ -268,6 +271,10 @@ static void perform(struct shards_world *world, uint32_t shard,
         }
         break;
     }
+    case ACROSS_ROSTER:
+        shards_mark(world, SHARDS_ROSTER);
+        shards_check_roster(world, shard, effect->client);
+        break;
     case ACROSS_READ:
         shards_post(world, rng_between(&world->rng, 1, HALF_MS),
                     &(struct shards_event){.kind = SHARDS_READ,
@@ -313,6 +320,9 @@ static void happen(struct shards_world *world, const struct shards_event *event,
     }
     if (event->kind == SHARDS_CLIENT) {
         shards_client(world);
+        if (rng_chance(&world->rng, 200000)) {
+            shards_roster(world);
+        }
     } else if (event->kind == SHARDS_LOSE) {
         shards_lose(world, shard);
     } else if (event->kind == SHARDS_SNAPSHOT) {
@@ -501,6 +511,7 @@ static void begin(struct shards_world *world, uint64_t seed, uint32_t shards)
     world->event_sequence = 0;
     world->request_count = 0;
     world->keys = 0;
+    memset(&world->roster, 0, sizeof world->roster);
     world->trace = seed;
     world->steps = 0;
     world->violation[0] = '\0';

@@ -23,6 +23,7 @@ enum {
     SHARDS_COURSES = 10,
     SHARDS_ENTRIES_MAX = 16384,
     SHARDS_REQUESTS_MAX = 512,
+    SHARDS_ROSTER_CLIENT = 1 << 20, /* from here on they are reads */
 };
 
 /* Moments that the search must reach. */
@@ -33,7 +34,7 @@ enum {
     X(LEADER_LOST) X(LEADER_BEHIND) X(LEADER_SLOW) X(RESTORED) X(TAIL_KEPT) X(TAIL_CUT)                       \
     X(LEADER_LOST_HOLDING) X(LEADER_LOST_DECIDING) X(LEADER_LOST_OWING)                        \
     X(OUTDATED) X(TAKEN_OVER) X(MOVED) X(ASKED) X(PENDING) X(RELEASED) X(SETTLED_TWICE)        \
-    X(UNDECIDED_SEAT) X(OFFERED) X(DECLINED) X(EXPIRED) X(PROMOTED_ACROSS) X(UNKNOWN) X(GAVE_UP) X(SNAPSHOT_HOLDING) X(SNAPSHOT_OWING)
+    X(UNDECIDED_SEAT) X(OFFERED) X(DECLINED) X(EXPIRED) X(PROMOTED_ACROSS) X(ROSTER) X(ROSTER_WAITED) X(UNKNOWN) X(GAVE_UP) X(SNAPSHOT_HOLDING) X(SNAPSHOT_OWING)
 /* clang-format on */
 
 #define SHARDS_MARK_ENUM(name) SHARDS_##name,
@@ -122,6 +123,13 @@ struct shards_world {
     struct shards_request requests[SHARDS_REQUESTS_MAX];
     uint32_t request_count;
     uint64_t keys;
+    struct { /* the roster being read: of whom it was known that they have the course */
+        uint64_t client;
+        uint32_t course;
+        uint64_t index; /* of the reader's state then */
+        uint64_t deadline_ms;
+        bool had[SHARDS_STUDENTS];
+    } roster;
     struct enrol_result result;
     struct buf text;
     struct buf reply; /* of the newest answer, for tests */
@@ -221,6 +229,8 @@ void shards_check_message(struct shards_world *world, struct slice message);
 void shards_check_entry(struct shards_world *world, uint32_t shard,
                         const struct shards_entry *entry, const struct enrol_result *result);
 void shards_check_all(struct shards_world *world);
+void shards_roster(struct shards_world *world);
+void shards_check_roster(struct shards_world *world, uint32_t shard, uint64_t client);
 void shards_check_end(struct shards_world *world);
 
 #endif

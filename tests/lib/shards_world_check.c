@@ -11,7 +11,7 @@
 #include "tests/lib/campus_fixture.h"
 #include "tests/lib/shards_world.h"
 
-enum { ALL_EVERY = 16, COURSES_MOST = 5 };
+enum { ALL_EVERY = 16, COURSES_MOST = 5, ROSTER_MS = 2000 };
 
 static struct campus *campus_of(const struct shards_world *world, uint32_t shard)
 {
@@ -408,6 +408,72 @@ void shards_check_entry(struct shards_world *world, uint32_t shard,
     }
     if (world->shard[shard].committed % ALL_EVERY == 0) {
         shards_check_all(world);
+    }
+}
+
+/* ---- rosters */
+
+/* Somebody wants to read a roster. Whoever has the course by now, decided and on his schedule,
+ * and keeps it, is on it. */
+void shards_roster(struct shards_world *world)
+{
+    uint32_t course = (uint32_t)rng_below(&world->rng, SHARDS_COURSES);
+    uint32_t shard = shard_of(world, shards_course_name(course));
+    struct shards_shard *of = &world->shard[shard];
+
+    if (!of->is_led || of->applied < of->noop) {
+        return; /* the reader goes by a read point of this term */
+    }
+    world->roster.client++;
+    world->roster.course = course;
+    world->roster.index = of->applied;
+    world->roster.deadline_ms = world->now_ms + ROSTER_MS;
+    for (uint32_t i = 0; i < SHARDS_STUDENTS; i++) {
+        const struct campus *home = campus_of(world, shard_of(world, shards_student_name(i)));
+
+        world->roster.had[i] = is_registered(
+            home, campus_student_find(home, slice_from_text(shards_student_name(i))),
+            section_in(home, course));
+    }
+    int rc = across_roster(of->across, world->now_ms, world->roster.deadline_ms,
+                           section_in(&of->enrol->campus, course),
+                           SHARDS_ROSTER_CLIENT + world->roster.client);
+
+    ASSERT(rc == OK || rc == ERR_BUSY);
+    if (rc == OK && across_effect_count(of->across) > 1) {
+        shards_mark(world, SHARDS_ROSTER_WAITED);
+    }
+    shards_perform(world, shard);
+}
+
+/* "Decided counts, undecided is shown as pending." */
+void shards_check_roster(struct shards_world *world, uint32_t shard, uint64_t client)
+{
+    const struct enrol *enrol = world->shard[shard].enrol;
+    uint32_t course = world->roster.course;
+    uint32_t section = section_in(&enrol->campus, course);
+
+    if (client != SHARDS_ROSTER_CLIENT + world->roster.client) {
+        return; /* another was begun meanwhile */
+    }
+    for (uint32_t i = 0; i < SHARDS_STUDENTS; i++) {
+        struct slice token = slice_from_text(shards_student_name(i));
+        const struct campus *home = campus_of(world, shard_of(world, shards_student_name(i)));
+        uint32_t there = campus_student_find(&enrol->campus, token);
+        bool has =
+            is_registered(home, campus_student_find(home, token), section_in(home, course));
+        uint32_t slot =
+            there == CAMPUS_NONE ? CAMPUS_NONE : enrol__hold_find(&enrol->across, there);
+        bool is_pending =
+            slot != CAMPUS_NONE &&
+            (world->now_ms >= world->roster.deadline_ms ||
+             enrol__hold(&enrol->across, slot)->since_index > world->roster.index);
+
+        if (world->roster.had[i] && has && !is_pending &&
+            !is_registered(&enrol->campus, there, section)) {
+            shards_fail(world, "%s has %s, and is neither on its roster nor pending",
+                        shards_student_name(i), shards_course_name(course));
+        }
     }
 }
 
