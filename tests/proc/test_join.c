@@ -392,6 +392,38 @@ static void node__that_others_could_not_find__does_not_ask(void **state)
     daemon_fini(&second);
 }
 
+/* It says that it is elsewhere, so nobody can add it. */
+static void node__that_nobody_adds__answers_for_its_state_and_nothing_else(void **state)
+{
+    struct daemon second;
+    char line[INVITE_BYTES];
+    char listen[32];
+    char command[OUTPUT_BYTES];
+    char out[OUTPUT_BYTES];
+    const char *flags[] = {"--listen", listen, "--set", "advertise=127.0.0.1:1",
+                           "--join",   line,   NULL};
+
+    (void)state;
+    good_invite(line);
+    (void)snprintf(listen, sizeof listen, "127.0.0.1:%u", free_port());
+    daemon_init(&second);
+    assert_true(daemon_start(&second, program, flags));
+    (void)snprintf(command, sizeof command, "%s/bin/carillon status --connect %s",
+                   BINARY_FOLDER, second.address);
+    run(command, out);
+    assert_non_null(strstr(out, "waiting to be added"));
+    (void)snprintf(command, sizeof command,
+                   "%s/bin/carillon search algebra --connect %s 2>&1; test $? = 5",
+                   BINARY_FOLDER, second.address);
+    run(command, out);
+    (void)snprintf(command, sizeof command,
+                   "%s/bin/carillon members --connect %s 2>&1; test $? = 5", BINARY_FOLDER,
+                   second.address);
+    run(command, out);
+    assert_non_null(strstr(out, "waits to be added"));
+    daemon_fini(&second);
+}
+
 static void members__after_a_restart__are_as_before(void **state)
 {
     size_t members = member_count();
@@ -450,6 +482,7 @@ int main(void)
         cmocka_unit_test(folder__that_began_to_join__says_how_to_go_on),
         cmocka_unit_test(root_key__moved_away__is_asked_for_and_the_invite_stays_good),
         cmocka_unit_test(node__that_others_could_not_find__does_not_ask),
+        cmocka_unit_test(node__that_nobody_adds__answers_for_its_state_and_nothing_else),
         cmocka_unit_test(members__after_a_restart__are_as_before),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
