@@ -245,6 +245,19 @@ static void join__interrupted_anywhere__makes_no_cluster_of_its_own(void **state
     assert_true(refused > 5 && steps < STEPS_MAX);
 }
 
+/* The other's disk is slow: who has the answer is a member by then. */
+static void answer__before_the_entry_is_durable__does_not_come(void **state)
+{
+    struct joiner joiner;
+
+    (void)state;
+    begin(&joiner, 3);
+    io_sim_sync_slow(joiner.world.io, 300000);
+    assert_int_equal(join(&joiner), OK);
+    assert_int_equal(joining_count(&joiner), 1);
+    end(&joiner);
+}
+
 /* The node that is asked dies in between: the same invite, the same node, one member. */
 static void join__of_a_node_that_dies__is_asked_again(void **state)
 {
@@ -332,6 +345,7 @@ int main(void)
         cmocka_unit_test(node__that_joined__waits_and_does_not_lead),
         cmocka_unit_test(join__interrupted_anywhere__goes_on_with_the_same_start),
         cmocka_unit_test(join__interrupted_anywhere__makes_no_cluster_of_its_own),
+        cmocka_unit_test(answer__before_the_entry_is_durable__does_not_come),
         cmocka_unit_test(join__of_a_node_that_dies__is_asked_again),
         cmocka_unit_test(identity__of_either_format__is_read),
     };
