@@ -93,12 +93,15 @@ static void check_pair(struct enrol_verify *verify, uint32_t student,
     const struct campus_section *of_a = campus_section(campus, a->section);
     const struct campus_section *of_b = campus_section(campus, b->section);
     uint32_t permits = campus_registration_permits(a) | campus_registration_permits(b);
+    /* the times of a stand-in are those of some decision, not of this one */
+    bool is_foreign = campus_course(campus, of_a->course)->is_foreign ||
+                      campus_course(campus, of_b->course)->is_foreign;
 
     if (of_a->course == of_b->course) {
         VERIFY_FIND(verify, "student %u: sections %u and %u are of the same course", student,
              a->section, b->section);
     }
-    if ((permits & CARILLON__PERMIT_KIND__PERMIT_TIME) == 0 && is_unchanged(campus, a) &&
+    if (!is_foreign && (permits & CARILLON__PERMIT_KIND__PERMIT_TIME) == 0 && is_unchanged(campus, a) &&
         is_unchanged(campus, b) &&
         enrol__term_of(campus, a->section) == enrol__term_of(campus, b->section) &&
         campus_sections_clash(of_a, of_b)) {
@@ -173,7 +176,9 @@ static void check_rule(struct enrol_verify *verify, uint32_t student,
     uint32_t sections[CAMPUS_REGISTRATIONS_MAX];
     struct rule_verdict verdict;
 
-    if (rule == NULL || !is_unchanged(campus, registration) ||
+    if (rule == NULL || of->is_foreign ||
+        campus_course(campus, section->course)->is_foreign ||
+        !is_unchanged(campus, registration) ||
         of->profile_index >= campus_registration_index(registration) ||
         (campus_registration_permits(registration) & CARILLON__PERMIT_KIND__PERMIT_RULE) != 0 ||
         !is_rule_comparable(of, rule)) {
@@ -244,6 +249,10 @@ static bool hash_next(struct enrol_verify *verify)
     } else if (verify->token < enrol->tokens.count) {
         verify->hash += enrol__token_hash(enrol, verify->token++);
         verify->work++;
+    } else if (!verify->is_across_hashed) {
+        verify->hash += enrol__across_hash(enrol);
+        verify->is_across_hashed = true;
+        verify->work += VERIFY_WORK_HASHING;
     } else {
         return false;
     }
@@ -285,7 +294,7 @@ int enrol_verify_end(struct enrol_verify *verify, struct buf *reply)
         const struct enrol *enrol = verify->enrol;
         Carillon__VerifyReply message = CARILLON__VERIFY_REPLY__INIT;
         bool is_whole = verify->is_campus_hashed && verify->answer == enrol->answers.next &&
-                        verify->token == enrol->tokens.count;
+                        verify->token == enrol->tokens.count && verify->is_across_hashed;
 
         message.ok = verify->finding_count == 0;
         message.index = enrol->index;

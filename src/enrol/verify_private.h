@@ -57,6 +57,7 @@ struct enrol_verify {
     uint32_t work_most; /* of any step */
     uint32_t finding_count;
     bool is_campus_hashed;
+    bool is_across_hashed;
     char *findings[VERIFY_FINDINGS_MAX];
 };
 

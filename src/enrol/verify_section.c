@@ -26,10 +26,45 @@ static void check_capacity(struct enrol_verify *verify)
         campus_section(&verify->enrol->campus, verify->section);
     uint64_t allowed = (uint64_t)section->capacity + section->over + section->excused;
 
-    if (section->capacity != CAMPUS_NONE && section->enrolled > allowed) {
-        VERIFY_FIND(verify, "section %u: %u are enrolled, %llu may be", verify->section,
-                    section->enrolled, (unsigned long long)allowed);
+    uint64_t seats = (uint64_t)section->enrolled + section->held + section->offered;
+
+    if (section->capacity != CAMPUS_NONE && seats > allowed) {
+        VERIFY_FIND(verify, "section %u: %llu are enrolled, %llu may be", verify->section,
+                    (unsigned long long)seats, (unsigned long long)allowed);
     }
+}
+
+/* Holds keep what they keep: seats, those over the limit among them, and places. */
+static uint32_t check_held(struct enrol_verify *verify)
+{
+    const struct enrol_across *across = &verify->enrol->across;
+    const struct campus_section *section =
+        campus_section(&verify->enrol->campus, verify->section);
+    uint32_t counts[ENROL_HELD_NR] = {0};
+    uint32_t over = 0;
+
+    if (section->held == 0 && section->places_held == 0) {
+        return 0; /* by far the most */
+    }
+    for (uint32_t at = across->hold_first; at != CAMPUS_NONE;
+         at = enrol__hold(across, at)->next) {
+        const struct enrol_hold *hold = enrol__hold(across, at);
+
+        for (uint32_t i = 0; i < hold->op_count; i++) {
+            if (hold->ops[i].section == verify->section) {
+                counts[hold->ops[i].what]++;
+                over += hold->ops[i].is_over ? 1 : 0;
+            }
+        }
+        verify->work++;
+    }
+    if (counts[ENROL_HELD_SEAT] != section->held ||
+        counts[ENROL_HELD_PLACE] != section->places_held) {
+        VERIFY_FIND(verify, "section %u: %u seats and %u places are held, %u and %u on record",
+                    verify->section, counts[ENROL_HELD_SEAT], counts[ENROL_HELD_PLACE],
+                    section->held, section->places_held);
+    }
+    return over;
 }
 
 static void check_seated(struct enrol_verify *verify, uint32_t student)
@@ -69,9 +104,11 @@ static bool check_roster(struct enrol_verify *verify)
     if (walk->at < section->enrolled) {
         return false;
     }
-    if (is_same(verify) && walk->over != section->over) {
+    uint32_t over = walk->over + check_held(verify);
+
+    if (is_same(verify) && over != section->over) {
         VERIFY_FIND(verify, "section %u: %u are over capacity, %u on record", verify->section,
-                    walk->over, section->over);
+                    over, section->over);
     }
     return true;
 }
@@ -183,7 +220,8 @@ static bool (*const parts[VERIFY_PART_NR])(struct enrol_verify *verify) = {
 };
 
 /* Begin the part, or begin it again: a place that the cursor stood on may be anyone's by now,
- * and whether seats are free is a question of one moment. Windows and seats are one question. */
+ * and whether seats are free is a question of one moment. Windows and seats are one question.
+ */
 static void part_begin(struct enrol_verify *verify)
 {
     struct verify_section *walk = &verify->walk;

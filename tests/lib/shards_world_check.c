@@ -2,6 +2,7 @@
  * ever sees together. */
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/sm.h"
 #include "campus/foreign.h"
 #include "campus/shard.h"
 #include "campus/student.h"
@@ -538,6 +539,29 @@ static void check_lines(struct shards_world *world)
     }
 }
 
+static void check_whole(struct shards_world *world, uint32_t shard)
+{
+    struct enrol_verify *verify = enrol_verify_begin(world->shard[shard].truth);
+    struct buf packed;
+
+    buf_init(&packed, 1 << 20);
+    while (enrol_verify_step(verify) == SM_PENDING) {
+    }
+    int rc = enrol_verify_end(verify, &packed);
+    Carillon__VerifyReply *reply =
+        carillon__verify_reply__unpack(NULL, packed.len, packed.data);
+
+    ASSERT(rc == OK && reply != NULL);
+    if (!reply->ok) {
+        shards_fail(world, "shard %u: %s", shard, reply->findings[0]);
+    }
+    if (reply->state_hash != enrol_hash(world->shard[shard].truth)) {
+        shards_fail(world, "shard %u: the hash of verify is another", shard);
+    }
+    carillon__verify_reply__free_unpacked(reply, NULL);
+    buf_fini(&packed);
+}
+
 void shards_check_end(struct shards_world *world)
 {
     check_lines(world);
@@ -554,6 +578,7 @@ void shards_check_end(struct shards_world *world)
                 FIXTURE_WALL_MS + world->now_ms) {
             shards_fail(world, "shard %u: an offer without end", i);
         }
+        check_whole(world, i);
         if (across_flight_count(of->across) > 0) {
             shards_fail(world, "shard %u: %u requests under way for ever", i,
                         across_flight_count(of->across));
