@@ -137,6 +137,7 @@ const char *words_refusal(Carillon__RefusalKind kind)
         "credits-unmet",
         "student-withdrawn",
         "duplicate-op",
+        "seat-undecided",
     };
 
     return (size_t)kind < sizeof slugs / sizeof slugs[0] ? slugs[kind] : "refused";

@@ -365,9 +365,31 @@ static bool next_change(struct node *node, uint32_t group, enum raft_change_kind
     return false;
 }
 
+/* Who has come and belongs to the cluster's own group is a member like the others. */
+static void settle_members(struct node *node)
+{
+    const struct raft_configuration *now =
+        engine_raft_configuration(&node->raft, NODE_GROUP_META);
+
+    for (uint32_t i = 0; i < node->meta.member_count && node->is_leading_meta; i++) {
+        struct meta_entry entry = {.kind = META_MEMBER_PUT, .member = node->meta.members[i]};
+        raft_id id = meta_number(entry.member.id);
+        uint64_t index;
+
+        if (entry.member.state == META_JOINING &&
+            raft_configuration_find(now, id) < now->count) {
+            entry.member.state = META_PRESENT;
+            (void)!node__meta_propose(node, &entry, &index); /* else the next turn tries */
+            return;
+        }
+    }
+}
+
 static void on_placement(struct io_timer *timer)
 {
     struct node *node = CONTAINER_OF(timer, struct node, placement);
+
+    settle_members(node);
 
     for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
         enum raft_change_kind kind;

@@ -27,7 +27,7 @@
 #include "tests/lib/daemon.h"
 #include "wire/message.h"
 
-enum { INVITE_BYTES = 300, PATH_BYTES = DAEMON_PATH_BYTES + 64, OUTPUT_BYTES = 4096 };
+enum { INVITE_BYTES = 300, PATH_BYTES = DAEMON_PATH_BYTES + 64, OUTPUT_BYTES = 4096, ADDED_TRIES = 100 };
 
 static const char program[] = BINARY_FOLDER "/bin/carillond";
 static struct daemon first;
@@ -219,15 +219,18 @@ static void node__with_an_invite__is_listed_and_goes_on_without_it(void **state)
     expect_said(&second, "waiting to be added");
     (void)snprintf(command, sizeof command, "%s/bin/carillon members --connect %s",
                    BINARY_FOLDER, first.address);
-    run(command, out);
+    for (int i = 0; i < ADDED_TRIES && (i == 0 || strstr(out, "joining") != NULL); i++) {
+        (void)usleep(100000); /* the first one adds it by itself */
+        run(command, out);
+    }
     assert_non_null(strstr(out, "second"));
     assert_non_null(strstr(out, second.address));
     assert_non_null(strstr(out, first.address));
-    assert_non_null(strstr(out, "joining"));
+    assert_null(strstr(out, "joining"));
     (void)snprintf(command, sizeof command, "%s/bin/carillon members --json --connect %s",
                    BINARY_FOLDER, first.address);
     run(command, out);
-    assert_non_null(strstr(out, "\"MEMBER_JOINING\""));
+    assert_null(strstr(out, "\"MEMBER_JOINING\""));
     assert_non_null(strstr(out, "\"MEMBER_PRESENT\""));
 
     /* killed, and started without the invite, then with it, though it is used */
