@@ -128,15 +128,25 @@ static unsigned free_port(void)
     return ntohs(address.sin_port);
 }
 
-/* Start it with an invite (NULL: without) on a port of its own. */
-static bool start(struct daemon *daemon, const char *line)
+/* Start it with an invite (NULL: without) on a port of its own, saying that it is found there or
+ * nowhere. */
+static bool start_at(struct daemon *daemon, const char *line, bool is_found)
 {
     char listen[32];
-    const char *flags[] = {"--listen", listen, "--set", "name=second", line != NULL ? "--join" : NULL,
-                           line, NULL};
+    char advertise[64];
+    const char *flags[] = {"--listen",    listen, "--set", advertise, "--set",
+                           "name=second", line != NULL ? "--join" : NULL, line, NULL};
 
     (void)snprintf(listen, sizeof listen, "127.0.0.1:%u", free_port());
+    (void)snprintf(advertise, sizeof advertise, "advertise=%s",
+                   is_found ? listen : "127.0.0.1:1");
     return daemon_start(daemon, program, flags);
+}
+
+/* Nobody finds it: it is not added to the groups, and they do not miss it when it has ended. */
+static bool start(struct daemon *daemon, const char *line)
+{
+    return start_at(daemon, line, false);
 }
 
 static void expect_said(const struct daemon *daemon, const char *words)
@@ -215,7 +225,7 @@ static void node__with_an_invite__is_listed_and_goes_on_without_it(void **state)
                    BINARY_FOLDER, first.address);
     run(command, line);
     line[strcspn(line, "\n")] = '\0';
-    assert_true(start(&second, line));
+    assert_true(start_at(&second, line, true));
     expect_said(&second, "waiting to be added");
     (void)snprintf(command, sizeof command, "%s/bin/carillon members --connect %s",
                    BINARY_FOLDER, first.address);
@@ -235,9 +245,9 @@ static void node__with_an_invite__is_listed_and_goes_on_without_it(void **state)
 
     /* killed, and started without the invite, then with it, though it is used */
     (void)daemon_signal(&second, SIGKILL);
-    assert_true(start(&second, NULL));
+    assert_true(start_at(&second, NULL, true));
     (void)daemon_signal(&second, SIGTERM);
-    assert_true(start(&second, line));
+    assert_true(start_at(&second, line, true));
     assert_int_equal(member_count(), 2);
     daemon_fini(&second);
 }
@@ -395,22 +405,17 @@ static void node__that_others_could_not_find__does_not_ask(void **state)
     daemon_fini(&second);
 }
 
-/* It says that it is elsewhere, so nobody can add it. */
 static void node__that_nobody_adds__answers_for_its_state_and_nothing_else(void **state)
 {
     struct daemon second;
     char line[INVITE_BYTES];
-    char listen[32];
     char command[OUTPUT_BYTES];
     char out[OUTPUT_BYTES];
-    const char *flags[] = {"--listen", listen, "--set", "advertise=127.0.0.1:1",
-                           "--join",   line,   NULL};
 
     (void)state;
     good_invite(line);
-    (void)snprintf(listen, sizeof listen, "127.0.0.1:%u", free_port());
     daemon_init(&second);
-    assert_true(daemon_start(&second, program, flags));
+    assert_true(start(&second, line));
     (void)snprintf(command, sizeof command, "%s/bin/carillon status --connect %s",
                    BINARY_FOLDER, second.address);
     run(command, out);

@@ -371,10 +371,14 @@ static void restore__of_damaged_bytes__changes_nothing(void **state)
     assert_int_equal(meta_restore(&meta, SLICE_NONE), ERR_VERSION);
     assert_true(meta_hash(&meta) == before);
     /* two rows of one id */
-    size_t len = bytes.len;
-    assert_int_equal(buf_append(&bytes, bytes.data, len), OK);
-    assert_int_equal(meta_restore(&meta, buf_slice(&bytes)), ERR_DAMAGED);
+    struct buf twice;
+
+    buf_init(&twice, META_STATE_BYTES_MAX);
+    assert_int_equal(buf_append_slice(&twice, buf_slice(&bytes)), OK);
+    assert_int_equal(buf_append_slice(&twice, buf_slice(&bytes)), OK);
+    assert_int_equal(meta_restore(&meta, buf_slice(&twice)), ERR_DAMAGED);
     assert_true(meta_hash(&meta) == before);
+    buf_fini(&twice);
     buf_fini(&bytes);
 }
 
