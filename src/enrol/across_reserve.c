@@ -83,6 +83,18 @@ static int claim_check(const struct enrol *enrol, uint32_t student, uint32_t sec
                : ENROL_SAY(text, ERR_GONE, "the offer has ended");
 }
 
+/* Permits are what the newest attempt says: those of the ones before go. */
+static void permits_clear(struct campus *campus, uint32_t student)
+{
+    const struct campus_extra *extra = campus_student(campus, student)->extra;
+
+    while (extra != NULL && extra->permit_count > 0) {
+        const struct campus_permit none = {.section = extra->permits[0].section};
+
+        campus_permit_set(campus, student, &none);
+    }
+}
+
 static int op_take(struct enrol *enrol, const struct across_op *from,
                    struct enrol_attempt *attempt, struct enrol_op *op, struct buf *text)
 {
@@ -96,9 +108,11 @@ static int op_take(struct enrol *enrol, const struct across_op *from,
     if (rc != OK) {
         return rc;
     }
-    const struct campus_permit permit = {.section = op->section, .kinds = from->permits};
+    if (from->permits != 0) {
+        const struct campus_permit permit = {.section = op->section, .kinds = from->permits};
 
-    campus_permit_set(&enrol->campus, attempt->student, &permit);
+        campus_permit_set(&enrol->campus, attempt->student, &permit);
+    }
     attempt->has_add = attempt->has_add || op->kind == CARILLON__OP_KIND__OP_ADD;
     return OK;
 }
@@ -108,6 +122,7 @@ static int ops_take(struct enrol *enrol, const struct across_reserve *reserve,
 {
     int rc = OK;
 
+    permits_clear(&enrol->campus, attempt->student);
     attempt->op_count = reserve->op_count;
     for (uint32_t i = 0; rc == OK && i < reserve->op_count; i++) {
         rc = op_take(enrol, &reserve->ops[i], attempt, &attempt->ops[i], text);

@@ -1,0 +1,484 @@
+/* One shard, and what others say to it: also what nobody should say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/sm.h"
+#include "campus/shard.h"
+#include "enrol/across.h"
+#include "enrol/across_message.h"
+#include "enrol/enrol_private.h"
+#include "proto/operator.pb-c.h"
+#include "tests/lib/campus_fixture.h"
+#include "tests/lib/shards_world.h"
+#include "wire/message.h"
+
+enum { SHARDS = 2, MESSAGE_BYTES = 4096, EFFECTS_MAX = 64 };
+
+/* A shard with its leader, whose proposals are committed at once. */
+struct bed {
+    struct enrol *enrol;
+    struct across *across;
+    struct enrol_result result;
+    uint64_t index;
+    uint64_t now_ms;
+    uint32_t shard;
+    uint32_t proposed;
+    struct buf sent; /* the newest message sent */
+    int replied;     /* status of the newest answer to a client; 1: none */
+};
+
+static void apply(struct bed *bed, uint32_t method, struct slice key, struct slice body)
+{
+    struct enrol_entry entry = {.index = ++bed->index,
+                                .term = 1,
+                                .wall_ms = FIXTURE_WALL_MS + bed->now_ms,
+                                .method = method,
+                                .key = key,
+                                .body = body,
+                                .hint = ENROL_HINT_NONE};
+
+    enrol_apply(bed->enrol, &entry, &bed->result);
+    across_applied(bed->across, bed->now_ms, &entry, &bed->result);
+}
+
+/* The effects of the last call, and of what they lead to. */
+static void perform(struct bed *bed)
+{
+    struct buf bodies[EFFECTS_MAX];
+    uint32_t methods[EFFECTS_MAX];
+    struct uuid keys[EFFECTS_MAX];
+    size_t key_lens[EFFECTS_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < across_effect_count(bed->across); i++) {
+        struct across_effect effect = across_effect_at(bed->across, i);
+
+        if (effect.kind == ACROSS_PROPOSE && count < EFFECTS_MAX) {
+            buf_init(&bodies[count], ACROSS_BYTES_MAX);
+            assert_int_equal(buf_append_slice(&bodies[count], effect.body), OK);
+            methods[count] = effect.method;
+            key_lens[count] = effect.key.len;
+            memset(&keys[count], 0, sizeof keys[count]);
+            memcpy(keys[count].bytes, effect.key.len > 0 ? effect.key.data : keys[count].bytes,
+                   effect.key.len);
+            count++;
+        } else if (effect.kind == ACROSS_SEND) {
+            buf_clear(&bed->sent);
+            assert_int_equal(buf_append_slice(&bed->sent, effect.body), OK);
+        } else if (effect.kind == ACROSS_REPLY) {
+            bed->replied = effect.status;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        bed->proposed++;
+        apply(bed, methods[i], slice_from(keys[i].bytes, key_lens[i]), buf_slice(&bodies[i]));
+        buf_fini(&bodies[i]);
+        perform(bed);
+    }
+}
+
+static void bed_init(struct bed *bed, uint32_t shard)
+{
+    struct enrol_config config = {
+        .memory_bytes_max = 1ULL << 30, .group = shard + 1, .shards = SHARDS};
+
+    *bed = (struct bed){.shard = shard, .now_ms = 1000, .replied = 1};
+    bed->enrol = enrol_create(&config);
+    bed->across = across_create(bed->enrol);
+    enrol_result_init(&bed->result);
+    buf_init(&bed->sent, ACROSS_BYTES_MAX);
+    shards_world_populate(bed->enrol, SHARDS, shard, &bed->index);
+    across_lead(bed->across, 1);
+    across_read_done(bed->across, bed->now_ms, across_effect_at(bed->across, 0).token);
+}
+
+static void bed_fini(struct bed *bed)
+{
+    across_destroy(bed->across);
+    enrol_destroy(bed->enrol);
+    enrol_result_fini(&bed->result);
+    buf_fini(&bed->sent);
+}
+
+static bool receive(struct bed *bed, uint32_t from, struct slice message)
+{
+    bool is_understood = across_receive(bed->across, bed->now_ms, from, message);
+
+    perform(bed);
+    return is_understood;
+}
+
+/* A student and a course of a shard. */
+static const char *student_in(uint32_t shard)
+{
+    for (uint32_t i = 0; i < SHARDS_STUDENTS; i++) {
+        if (campus_shard_of(slice_from_text(shards_student_name(i)), SHARDS) == shard) {
+            return shards_student_name(i);
+        }
+    }
+    fail();
+    return NULL;
+}
+
+/* One that asks for nothing, and has seats. */
+static const char *course_in(uint32_t shard)
+{
+    static const uint32_t plain[] = {1, 2, 3, 5};
+
+    for (uint32_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        if (campus_shard_of(slice_from_text(shards_course_name(plain[i])), SHARDS) == shard) {
+            return shards_course_name(plain[i]);
+        }
+    }
+    fail();
+    return NULL;
+}
+
+static struct across_head head_of(uint32_t kind, uint32_t home, uint64_t counter)
+{
+    return (struct across_head){
+        .kind = kind,
+        .id = {.home = home, .term = 1, .counter = counter},
+        .token = slice_from_text(student_in(home))
+    };
+}
+
+static void put_reserve(struct buf *out, uint32_t home, uint64_t counter)
+{
+    static struct across_reserve reserve;
+    struct across_head head = head_of(ACROSS_RESERVE, home, counter);
+
+    reserve = (struct across_reserve){
+        .left_ms = 5000,
+        .institution = SLICE_LITERAL("x"),
+        .name = SLICE_LITERAL("somebody"),
+        .level = 2,
+        .taken_count = 1,
+        .taken = {{SLICE_LITERAL("x"), SLICE_LITERAL("X1"), 401, 600}},
+        .beside_count = 1,
+        .beside = {{SLICE_LITERAL("x"), SLICE_LITERAL("C5"), SLICE_LITERAL("t")}},
+        .op_count = 1,
+        .ops = {{.op = 0,
+                 .kind = CARILLON__OP_KIND__OP_ADD,
+                 .name = {SLICE_LITERAL("x"), slice_from_text(course_in(1 - home)),
+                          SLICE_LITERAL("A"), SLICE_LITERAL("t")}}},
+    };
+    buf_clear(out);
+    across_put_head(out, &head);
+    across_put_reserve(out, &reserve);
+}
+
+/* Any message, its parts in order. */
+static void put_message(struct buf *out, uint32_t kind, uint32_t home, uint64_t counter)
+{
+    struct across_head head = head_of(kind, home, counter);
+    const struct across_reserved reserved = {.outcome = ACROSS_REFUSED};
+    const struct across_decline decline = {
+        .number = 7,
+        .name = {SLICE_LITERAL("x"), slice_from_text(course_in(1 - home)), SLICE_LITERAL("A"),
+                 SLICE_LITERAL("t")}
+    };
+
+    if (kind == ACROSS_RESERVE) {
+        put_reserve(out, home, counter);
+        return;
+    }
+    buf_clear(out);
+    across_put_head(out, &head);
+    if (kind == ACROSS_SETTLE) {
+        across_put_number(out, ACROSS_CONFIRM);
+    } else if (kind == ACROSS_RESERVED) {
+        across_put_reserved(out, &reserved);
+    } else if (kind == ACROSS_OFFER || kind == ACROSS_DECLINE) {
+        across_put_decline(out, &decline);
+    }
+}
+
+static void assert_whole(struct bed *bed)
+{
+    struct enrol_verify *verify = enrol_verify_begin(bed->enrol);
+    struct buf packed;
+
+    buf_init(&packed, 1 << 20);
+    while (enrol_verify_step(verify) == SM_PENDING) {
+    }
+    assert_int_equal(enrol_verify_end(verify, &packed), OK);
+    Carillon__VerifyReply *reply =
+        carillon__verify_reply__unpack(NULL, packed.len, packed.data);
+
+    assert_non_null(reply);
+    if (!reply->ok) {
+        fail_msg("%s", reply->findings[0]);
+    }
+    carillon__verify_reply__free_unpacked(reply, NULL);
+    buf_fini(&packed);
+}
+
+/* ---- a hold's life */
+
+static void reserve__again_and_late__holds_once(void **state)
+{
+    struct bed bed;
+    struct buf message;
+    struct buf first;
+    (void)state;
+
+    bed_init(&bed, 1);
+    buf_init(&message, MESSAGE_BYTES);
+    buf_init(&first, MESSAGE_BYTES);
+    put_reserve(&message, 0, 5);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    assert_int_equal(bed.enrol->across.hold_count, 1);
+    assert_int_equal(buf_append_slice(&first, buf_slice(&bed.sent)), OK);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    assert_int_equal(bed.enrol->across.hold_count, 1);
+    assert_true(slice_is_equal(buf_slice(&first), buf_slice(&bed.sent)));
+    put_message(&message, ACROSS_SETTLE, 0, 5);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    assert_int_equal(bed.enrol->across.hold_count, 0);
+    assert_int_equal(bed.enrol->campus.registration_count, 1);
+    put_reserve(&message, 0, 5);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    assert_int_equal(bed.enrol->across.hold_count, 0);
+    assert_whole(&bed);
+    buf_fini(&message);
+    buf_fini(&first);
+    bed_fini(&bed);
+}
+
+static void settle__of_another_attempt__does_nothing_and_is_acknowledged(void **state)
+{
+    struct bed bed;
+    struct buf message;
+    struct across_head head;
+    (void)state;
+
+    bed_init(&bed, 1);
+    buf_init(&message, MESSAGE_BYTES);
+    put_reserve(&message, 0, 5);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    put_message(&message, ACROSS_SETTLE, 0, 4);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    assert_int_equal(bed.enrol->across.hold_count, 1);
+    assert_int_equal(bed.enrol->campus.registration_count, 0);
+    struct unpack in = unpack_from(buf_slice(&bed.sent));
+
+    across_take_head(&in, &head);
+    assert_int_equal(head.kind, ACROSS_SETTLED);
+    assert_int_equal(head.id.counter, 4);
+    buf_fini(&message);
+    bed_fini(&bed);
+}
+
+static void reserve__newer_attempt__takes_over_the_hold(void **state)
+{
+    struct bed bed;
+    struct buf message;
+    (void)state;
+
+    bed_init(&bed, 1);
+    buf_init(&message, MESSAGE_BYTES);
+    put_reserve(&message, 0, 5);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    put_reserve(&message, 0, 6);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    assert_int_equal(bed.enrol->across.hold_count, 1);
+    put_message(&message, ACROSS_SETTLE, 0, 5); /* what was taken over is over */
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    assert_int_equal(bed.enrol->campus.registration_count, 0);
+    assert_whole(&bed);
+    buf_fini(&message);
+    bed_fini(&bed);
+}
+
+static void hold__without_news__asks_and_stays(void **state)
+{
+    struct bed bed;
+    struct buf message;
+    struct across_head head;
+    (void)state;
+
+    bed_init(&bed, 1);
+    buf_init(&message, MESSAGE_BYTES);
+    put_reserve(&message, 0, 5);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    for (uint32_t i = 0; i < 1000; i++) {
+        bed.now_ms += ACROSS_TICK_MS;
+        across_tick(bed.across, bed.now_ms, FIXTURE_WALL_MS + bed.now_ms);
+        perform(&bed);
+    }
+    struct unpack in = unpack_from(buf_slice(&bed.sent));
+
+    across_take_head(&in, &head);
+    assert_int_equal(head.kind, ACROSS_ASK);
+    assert_int_equal(bed.enrol->across.hold_count, 1);
+    buf_fini(&message);
+    bed_fini(&bed);
+}
+
+/* Permits come with each attempt; those of earlier ones do not add up. */
+static void reserve__with_permits__many_times__keeps_the_newest_only(void **state)
+{
+    static struct across_reserve reserve;
+    struct bed bed;
+    struct buf message;
+    uint32_t sections = 0;
+    (void)state;
+
+    bed_init(&bed, 1);
+    buf_init(&message, MESSAGE_BYTES);
+    for (uint32_t i = 1; i <= SHARDS_COURSES; i++) {
+        const char *course = shards_course_name(i - 1);
+        struct across_head head = head_of(ACROSS_RESERVE, 0, i);
+
+        if (campus_shard_of(slice_from_text(course), SHARDS) != 1) {
+            continue;
+        }
+        sections++;
+        reserve = (struct across_reserve){
+            .left_ms = 5000,
+            .institution = SLICE_LITERAL("x"),
+            .op_count = 1,
+            .ops = {{.kind = CARILLON__OP_KIND__OP_ADD,
+                     .permits = 7,
+                     .name = {.code = slice_from_text(course)}}},
+        };
+        buf_clear(&message);
+        across_put_head(&message, &head);
+        across_put_reserve(&message, &reserve);
+        assert_true(receive(&bed, 0, buf_slice(&message)));
+    }
+    uint32_t student = campus_student_find(&bed.enrol->campus, slice_from_text(student_in(0)));
+
+    assert_true(sections > 1);
+    assert_int_equal(campus_student(&bed.enrol->campus, student)->extra->permit_count, 1);
+    buf_fini(&message);
+    bed_fini(&bed);
+}
+
+/* ---- no room */
+
+static void reserve__without_memory__is_refused_before_it_is_proposed(void **state)
+{
+    static struct across_reserved reserved;
+    struct bed bed;
+    struct buf message;
+    struct across_head head;
+    (void)state;
+
+    bed_init(&bed, 1);
+    buf_init(&message, MESSAGE_BYTES);
+    put_reserve(&message, 0, 5);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    uint32_t proposed = bed.proposed;
+
+    bed.enrol->campus.arena.budget = bed.enrol->campus.arena.used;
+    put_reserve(&message, 0, 6);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    assert_int_equal(bed.proposed, proposed);
+    struct unpack in = unpack_from(buf_slice(&bed.sent));
+
+    across_take_head(&in, &head);
+    across_take_reserved(&in, &reserved);
+    assert_true(unpack_is_done(&in));
+    assert_int_equal(reserved.outcome, ACROSS_FAILED);
+    assert_int_equal(reserved.error, ERR_FULL);
+    put_message(&message, ACROSS_SETTLE, 0, 5); /* what makes room needs none */
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    assert_int_equal(bed.enrol->across.hold_count, 0);
+    buf_fini(&message);
+    bed_fini(&bed);
+}
+
+/* ---- what nobody should say */
+
+static void message__cut_anywhere__is_dropped(void **state)
+{
+    struct bed beds[SHARDS];
+    struct buf message;
+    (void)state;
+
+    bed_init(&beds[0], 0);
+    bed_init(&beds[1], 1);
+    buf_init(&message, MESSAGE_BYTES);
+    for (uint32_t kind = ACROSS_RESERVE; kind < ACROSS_KIND_NR; kind++) {
+        put_message(&message, kind, 0, 5);
+        for (size_t len = 0; len < message.len; len++) {
+            for (uint32_t shard = 0; shard < SHARDS; shard++) {
+                (void)receive(&beds[shard], 1 - shard, slice_from(message.data, len));
+                assert_int_equal(beds[shard].enrol->across.hold_count, 0);
+                assert_int_equal(beds[shard].proposed, 0);
+            }
+        }
+    }
+    buf_fini(&message);
+    bed_fini(&beds[0]);
+    bed_fini(&beds[1]);
+}
+
+static void message__changed_anywhere__leaves_the_state_whole(void **state)
+{
+    struct bed beds[SHARDS];
+    struct buf message;
+    (void)state;
+
+    bed_init(&beds[0], 0);
+    bed_init(&beds[1], 1);
+    buf_init(&message, MESSAGE_BYTES);
+    for (uint32_t kind = ACROSS_RESERVE; kind < ACROSS_KIND_NR; kind++) {
+        put_message(&message, kind, 0, 5);
+        for (size_t at = 0; at < message.len; at++) {
+            for (uint32_t bit = 0; bit < 8; bit++) {
+                message.data[at] ^= (uint8_t)(1U << bit);
+                (void)receive(&beds[0], 1, buf_slice(&message));
+                (void)receive(&beds[1], 0, buf_slice(&message));
+                message.data[at] ^= (uint8_t)(1U << bit);
+            }
+        }
+    }
+    assert_true(beds[1].proposed > 0);
+    assert_whole(&beds[0]);
+    assert_whole(&beds[1]);
+    buf_fini(&message);
+    bed_fini(&beds[0]);
+    bed_fini(&beds[1]);
+}
+
+static void message__of_the_wrong_shard__is_dropped(void **state)
+{
+    struct bed bed;
+    struct buf message;
+    (void)state;
+
+    bed_init(&bed, 1);
+    buf_init(&message, MESSAGE_BYTES);
+    put_reserve(&message, 0, 5);
+    assert_false(receive(&bed, 1, buf_slice(&message))); /* not the student's home */
+    assert_false(receive(&bed, SHARDS, buf_slice(&message)));
+    put_message(&message, ACROSS_ASK, 0, 5);
+    assert_false(receive(&bed, 0, buf_slice(&message))); /* this is not his home */
+    assert_int_equal(bed.proposed, 0);
+    buf_fini(&message);
+    bed_fini(&bed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reserve__again_and_late__holds_once),
+        cmocka_unit_test(settle__of_another_attempt__does_nothing_and_is_acknowledged),
+        cmocka_unit_test(reserve__newer_attempt__takes_over_the_hold),
+        cmocka_unit_test(hold__without_news__asks_and_stays),
+        cmocka_unit_test(reserve__with_permits__many_times__keeps_the_newest_only),
+        cmocka_unit_test(reserve__without_memory__is_refused_before_it_is_proposed),
+        cmocka_unit_test(message__cut_anywhere__is_dropped),
+        cmocka_unit_test(message__changed_anywhere__leaves_the_state_whole),
+        cmocka_unit_test(message__of_the_wrong_shard__is_dropped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
