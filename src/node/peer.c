@@ -311,12 +311,13 @@ static bool is_wanted(struct node *node, raft_id id)
     return id == node->raft.id || link_find(&node->links, id) != NULL;
 }
 
-static uint32_t wanted_count(const struct node *node)
+/* Nodes that are there now: one that is not would have a vote and not give it. */
+static uint32_t present_count(const struct node *node)
 {
     uint32_t count = 1;
 
     for (uint32_t i = 0; i < LINKS_MAX; i++) {
-        count += node->links.links[i].id != 0 && !node->links.links[i].is_unwanted;
+        count += link_is_up(&node->links.links[i]);
     }
     return count;
 }
@@ -356,7 +357,7 @@ static bool next_change(struct node *node, uint32_t group, enum raft_change_kind
             *ret_kind = member->is_voter && voters > 1 ? RAFT_DEMOTE : RAFT_REMOVE;
             return !member->is_voter || voters > 1;
         }
-        if (!member->is_voter && voters < voters_target(wanted_count(node)) &&
+        if (!member->is_voter && voters < voters_target(present_count(node)) &&
             link_is_up(link_find(&node->links, member->id))) {
             *ret_kind = RAFT_PROMOTE;
             return true;
