@@ -271,7 +271,8 @@ static void on_incoming(struct io_listener *listener)
 {
     struct conn_table *table = CONTAINER_OF(listener, struct conn_table, listener);
 
-    while (table->free_count > 0) {
+    /* Who comes early waits in the backlog. */
+    while (table->is_serving && table->free_count > 0) {
         struct conn *conn = conn_create(table);
         int rc = io_accept(table->io, listener, &conn->stream);
 
@@ -369,7 +370,9 @@ int conn_table_open(struct conn_table *table, struct io *io, struct arena *arena
 
 void conn_table_serve(struct conn_table *table)
 {
+    table->is_serving = true;
     io_turn_add(table->io, &table->turn, on_turn);
+    on_incoming(&table->listener);
 }
 
 void conn_table_close(struct conn_table *table, void (*closed)(struct conn_table *table))

@@ -102,6 +102,7 @@ struct conn_table {
     uint32_t *free_slots;
     uint32_t free_count;
     uint32_t used;
+    bool is_serving; /* who comes is let in */
     bool is_closing;
     bool listener_is_closed;
     void (*closed)(struct conn_table *table);
@@ -113,7 +114,7 @@ int conn_table_open(struct conn_table *table, struct io *io, struct arena *arena
                     const struct conn_limits *limits, const char *address,
                     uint16_t *port) CHECKED;
 
-/* Send answers at the end of each turn from now on; called when every hook that answers has
+/* Let in who has come, and send answers at the end of each turn from now on; called when every hook that answers has
  * been added, so that a turn's answers leave in that turn. */
 void conn_table_serve(struct conn_table *table);
 

@@ -396,7 +396,9 @@ static void on_clock(struct io_timer *timer)
     }
     node__members_look(node);
     if (!node->is_leading) {
-        node__serve(node);
+        if (!node->is_writable) {
+            node__serve(node); /* it will not lead for a while, and there are reads to answer */
+        }
         io_timer_start(node->io, timer, CLOCK_MS, on_clock);
         return;
     }
@@ -673,8 +675,7 @@ static void log_opened(struct node *node)
               (unsigned long long)((io_now_exact_ns(node->io) - node->opened_ns) / 1000000));
 }
 
-/* From its first leading on, or a little later when it does not lead: there are reads to answer,
- * on a full disk too. */
+/* Of a node that is alone from its first leading on, so that nobody finds it unready. */
 void node__serve(struct node *node)
 {
     if (!node->is_serving && !node->is_closing && !node->is_failed) {

@@ -385,7 +385,7 @@ static void engine_open__snapshot_lost_or_bad__is_refused(void **state)
         io_sim_restart(world.io);
         if (i == 0) {
             assert_int_equal(io_sim_flip_bit(world.io, snapshot, 90, 0), OK);
-            expect_damage(&world, ERR_DAMAGED, snapshot, "offset 64");
+            expect_damage(&world, ERR_DAMAGED, snapshot, "offset 80");
         } else {
             assert_int_equal(io_file_remove(world.io, snapshot), OK);
             expect_damage(&world, ERR_DAMAGED, "data/snapshots", "is missing");

@@ -57,7 +57,6 @@ class RefusalKind(_Kind):
     STUDENT_WITHDRAWN = 23
     DUPLICATE_OP = 24
     SEAT_UNDECIDED = 25
-    SEAT_UNDECIDED = 25
 
 
 class ChangeKind(_Kind):
