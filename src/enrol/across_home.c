@@ -375,7 +375,9 @@ void across__decided(struct across *across, uint64_t now_ms, const struct enrol_
     arena_free(&across->own, decide, sizeof *decide);
     struct across_flight *flight = across__flight_find(across, &head);
 
-    across__todo_send(across, now_ms);
+    if (result->student != CAMPUS_NONE) {
+        across__todo_send_of(across, now_ms, result->student);
+    }
     if (flight == NULL) {
         return; /* of an earlier leader, whose client hears it by asking again */
     }

@@ -162,7 +162,9 @@ void across__settled(struct across *across, uint64_t now_ms, uint32_t shard,
                      const struct across_head *head);
 void across__asked(struct across *across, uint32_t shard, const struct across_head *head);
 void across__answer(struct across *across);
-void across__todo_send(struct across *across, uint64_t now_ms);
+void across__todo_send(struct across *across,
+                       uint64_t now_ms); /* the whole list; of a student */
+void across__todo_send_of(struct across *across, uint64_t now_ms, uint32_t student);
 void across__hold_ask(struct across *across, uint64_t now_ms);
 void across__pending(struct across *across, uint64_t now_ms, const struct across_head *head);
 void across__roster_look(struct across *across, uint64_t now_ms);

@@ -84,29 +84,42 @@ static void propose_settled(struct across *across, uint32_t slot)
     across__propose(across, ENROL_ENTRY_SETTLED, SLICE_NONE, body);
 }
 
-/* Everything on the list whose time has come: to be told, or, once it is acknowledged, to be
- * taken off. */
+/* To be told, or, once it is acknowledged, to be taken off the list; when its time has come. */
+static void todo_look(struct across *across, uint64_t now_ms, uint32_t slot)
+{
+    const struct enrol_todo *todo = enrol__todo(&across->enrol->across, slot);
+    struct across_news *news = across__news(across, &across->todo_news, &across->todo_news_cap,
+                                            slot, &todo->id, now_ms > 0 ? now_ms : 1);
+
+    if (news->next_ms > now_ms) {
+        return;
+    }
+    news->next_ms = now_ms + ACROSS_REPEAT_MS;
+    if (news->is_done) {
+        propose_settled(across, slot);
+    } else {
+        across__send_head(across, todo->shard, ACROSS_SETTLE, &todo->id,
+                          across__token(across, todo->student), todo->verdict);
+    }
+}
+
 void across__todo_send(struct across *across, uint64_t now_ms)
 {
     const struct enrol_across *state = &across->enrol->across;
 
     for (uint32_t at = state->todo_first; at != CAMPUS_NONE;
          at = enrol__todo(state, at)->next) {
-        const struct enrol_todo *todo = enrol__todo(state, at);
-        struct across_news *news =
-            across__news(across, &across->todo_news, &across->todo_news_cap, at, &todo->id,
-                         now_ms > 0 ? now_ms : 1);
+        todo_look(across, now_ms, at);
+    }
+}
 
-        if (news->next_ms > now_ms) {
-            continue;
-        }
-        news->next_ms = now_ms + ACROSS_REPEAT_MS;
-        if (news->is_done) {
-            propose_settled(across, at);
-        } else {
-            across__send_head(across, todo->shard, ACROSS_SETTLE, &todo->id,
-                              across__token(across, todo->student), todo->verdict);
-        }
+void across__todo_send_of(struct across *across, uint64_t now_ms, uint32_t student)
+{
+    const struct enrol_across *state = &across->enrol->across;
+
+    for (uint32_t at = enrol__todo_first(state, student); at != CAMPUS_NONE;
+         at = enrol__todo(state, at)->next_of_student) {
+        todo_look(across, now_ms, at);
     }
 }
 
