@@ -31,7 +31,7 @@ struct across *across_create(struct enrol *enrol)
     across->enrol = enrol;
     buf_init(&across->effects, EFFECTS_BYTES_MAX);
     buf_init(&across->bytes, EFFECTS_BYTES_MAX);
-    buf_init(&across->message, ACROSS_BYTES_MAX * ACROSS_OPS_MAX);
+    buf_init(&across->message, (size_t)ACROSS_BYTES_MAX * ACROSS_OPS_MAX);
     across->flights =
         arena_alloc_zero(&across->own, ACROSS_FLIGHT_MAX * sizeof *across->flights);
     across->parked = arena_alloc_zero(&across->own, ACROSS_FLIGHT_MAX * sizeof *across->parked);

@@ -424,6 +424,16 @@ static void go_on(struct across *across, uint64_t now_ms, struct across_flight *
     arena_free(&across->own, request, sizeof *request);
 }
 
+/* Those who have not answered in time. */
+static void ask_again(struct across *across, uint64_t now_ms, struct across_flight *flight)
+{
+    for (uint32_t at = 0; at < flight->asked_count; at++) {
+        if (!flight->asked[at].is_answered && now_ms >= flight->asked[at].send_ms) {
+            send_reserve(across, now_ms, flight, &flight->asked[at]);
+        }
+    }
+}
+
 void across__home_look(struct across *across, uint64_t now_ms)
 {
     for (uint32_t i = 0; i < across->flight_end; i++) {
@@ -435,11 +445,7 @@ void across__home_look(struct across *across, uint64_t now_ms)
             across__flight_end(across, flight, ERR_BUSY,
                                "another part of the cluster does not answer");
         } else if (flight->phase == ACROSS_RESERVING) {
-            for (uint32_t at = 0; at < flight->asked_count; at++) {
-                if (!flight->asked[at].is_answered && now_ms >= flight->asked[at].send_ms) {
-                    send_reserve(across, now_ms, flight, &flight->asked[at]);
-                }
-            }
+            ask_again(across, now_ms, flight);
         }
     }
 }
