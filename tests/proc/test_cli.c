@@ -320,6 +320,27 @@ static void write_large(const char *path)
     fclose(out);
 }
 
+/* Until the program catches SIGINT, which before would simply end it. */
+static void wait_until_caught(pid_t child)
+{
+    char path[64];
+    unsigned long long caught = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)child);
+    for (int tries = 0; (caught & (1ULL << (SIGINT - 1))) == 0 && tries < 6000; tries++) {
+        char line[256];
+        FILE *status = fopen(path, "re");
+
+        assert_non_null(status);
+        while (fgets(line, sizeof line, status) != NULL) {
+            (void)sscanf(line, "SigCgt: %llx", &caught);
+        }
+        (void)fclose(status);
+        usleep(5000);
+    }
+    assert_true((caught & (1ULL << (SIGINT - 1))) != 0);
+}
+
 static void cli__an_interrupted_import__changes_nothing(void **state)
 {
     char path[600];
@@ -340,6 +361,7 @@ static void cli__an_interrupted_import__changes_nothing(void **state)
         execl(program, program, "import", "--connect", the_daemon.address, path, (char *)NULL);
         _exit(98);
     }
+    wait_until_caught(child);
     usleep(200000);
     assert_int_equal(kill(child, SIGINT), 0);
     int status = 0;

@@ -128,7 +128,8 @@ class Blocking(unittest.TestCase):
 class Asyncio(unittest.IsolatedAsyncioTestCase):
     async def test_hundreds_at_once__share_one_connection_and_are_all_answered(self):
         async with carillon.AsyncClient(daemon.address, outstanding_max=512) as client:
-            results = await asyncio.gather(*(client.schedule(f"lm-{number % 160 + 1:04}") for number in range(2000)))
+            results = await asyncio.gather(*(client.schedule(f"lm-{number % 160 + 1:04}", deadline=60)
+                                             for number in range(2000)))
             self.assertEqual([schedule.student for schedule in results],
                              [f"lm-{number % 160 + 1:04}" for number in range(2000)])
             self.assertEqual((client.counters.connects, client.outstanding), (1, 0))
