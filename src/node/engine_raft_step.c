@@ -242,6 +242,9 @@ static void reply(struct engine_raft *engine, uint32_t group, const struct raft_
         tell_reads(&state->reads_asked, reply->outcome == RAFT_DONE   ? OK
                                         : reply->outcome == RAFT_BUSY ? ERR_BUSY
                                                                       : ERR_NOT_LEADER);
+        if (!list_is_empty(&state->reads)) {
+            engine_raft__gather(engine, group); /* those that came meanwhile */
+        }
         break;
     case RAFT_REPLY_STOPPED:
         engine_raft__fail(engine, reply->text);

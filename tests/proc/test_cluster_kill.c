@@ -187,6 +187,16 @@ static FILE *rush_begin(const struct daemon *entrance, uint32_t seed)
     return rush;
 }
 
+static void print_logs(void)
+{
+    for (uint32_t i = 0; i < NODES; i++) {
+        char *log = daemon_log(&nodes[i]);
+
+        (void)fprintf(stderr, "node %u, %s:\n%s\n", i + 1, nodes[i].address, log);
+        free(log);
+    }
+}
+
 static void rush_end(FILE *rush, char out[OUTPUT_BYTES])
 {
     size_t len = fread(out, 1, OUTPUT_BYTES - 1, rush);
@@ -195,6 +205,7 @@ static void rush_end(FILE *rush, char out[OUTPUT_BYTES])
     int status = pclose(rush);
     if (status != 0) {
         print_error("%s\n", out);
+        print_logs();
     }
     assert_int_equal(status, 0);
 }
