@@ -100,6 +100,41 @@ static void cluster__of_three__answers_and_all_hold_the_same(void **state)
     node_world_fini(&world);
 }
 
+static int reads_answered;
+
+static void on_read(struct engine_read *read, int status)
+{
+    (void)read;
+    assert_int_equal(status, OK);
+    reads_answered++;
+}
+
+/* A read that comes while the members are being asked for another is not forgotten. */
+static void cluster__reads_one_after_the_other__are_all_answered(void **state)
+{
+    struct node_world world;
+    struct engine_read reads[20];
+
+    (void)state;
+    begin(&world, 5, 2);
+    node_world_run_ms(&world, 1000);
+    struct node *leader = world.node->is_leading            ? world.node
+                          : world.replicas[0].node->is_leading ? world.replicas[0].node
+                                                               : world.replicas[1].node;
+    reads_answered = 0;
+    for (int i = 0; i < 20; i++) {
+        reads[i].done = on_read;
+        assert_int_equal(engine_read_point(leader->engine, 1, &reads[i]), SM_PENDING);
+        for (int step = 0; step < 3; step++) {
+            (void)node_world_step(&world);
+        }
+    }
+    node_world_run_ms(&world, 1000);
+    assert_int_equal(reads_answered, 20);
+    expect_fine(&world);
+    node_world_fini(&world);
+}
+
 static void few_behind_snapshots(struct node *node)
 {
     for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
@@ -290,6 +325,7 @@ int main(void)
         cmocka_unit_test(cluster__of_three__forms_by_itself),
         cmocka_unit_test(cluster__of_two__keeps_the_second_as_a_learner),
         cmocka_unit_test(cluster__of_three__answers_and_all_hold_the_same),
+        cmocka_unit_test(cluster__reads_one_after_the_other__are_all_answered),
         cmocka_unit_test(cluster__node_away_for_long__comes_back_by_a_snapshot),
         cmocka_unit_test(cluster__in_any_trouble__keeps_what_it_told),
     };
