@@ -12,7 +12,7 @@
 #include "proto/registrar.pb-c.h"
 #include "wire/message.h"
 
-enum { CLOCK_MS = 1000, PAGE_BYTES = 4096 };
+enum { CLOCK_MS = 1000, PAGE_BYTES = 4096, LEAVE_MS = 500, LEAVE_STEP_MS = 10 };
 
 /* ---- engine hooks: restore and snapshot
  * -------------------------------------------------------------------------- */
@@ -329,6 +329,18 @@ static void on_engine_closed(void *context)
     link_table_close(&node->links, on_links_closed, node);
 }
 
+/* Whoever takes over has done so, or does not: others elect one then. */
+static void on_leaving(struct io_timer *timer)
+{
+    struct node *node = CONTAINER_OF(timer, struct node, clock);
+
+    if (!node->is_failed && node__leads_any(node) && io_now_ns(node->io) < node->leave_by_ns) {
+        io_timer_start(node->io, timer, LEAVE_STEP_MS, on_leaving);
+        return;
+    }
+    engine_close(node->engine);
+}
+
 void node_close(struct node *node, void (*closed)(void *context), void *context)
 {
     ASSERT(!node->is_closing);
@@ -338,7 +350,12 @@ void node_close(struct node *node, void (*closed)(void *context), void *context)
     io_timer_stop(node->io, &node->clock);
     node__peers_stop(node);
     node__verify_fini(node);
-    engine_close(node->engine);
+    node->leave_by_ns = io_now_ns(node->io) + (uint64_t)LEAVE_MS * 1000000;
+    if (!node->is_failed && node__hand_over(node)) {
+        io_timer_start(node->io, &node->clock, LEAVE_STEP_MS, on_leaving);
+    } else {
+        engine_close(node->engine);
+    }
 }
 
 void node_forget(struct node *node)

@@ -192,6 +192,7 @@ struct node {
     uint64_t tick_ms; /* wall time up to which the passing of time was logged */
 
     struct node_counters counters;
+    uint64_t leave_by_ns; /* closing: so long others may take over */
     uint64_t opened_ns;
     uint64_t applied;        /* index of the newest entry of the shard */
     uint64_t audit_from;     /* entries up to here are in the audit trail */
@@ -270,6 +271,10 @@ void node__members_link(struct node *node);
 void node__peers_open(struct node *node);
 void node__peers_serve(struct node *node);
 void node__peers_stop(struct node *node);
+
+/* Ask others to lead what this node leads. Returns: whether anybody was asked. */
+bool node__hand_over(struct node *node);
+bool node__leads_any(const struct node *node);
 
 /* To a change of which nobody knows whether it happened. */
 void node__answer_unknown(struct node *node, struct conn *conn, uint64_t id);

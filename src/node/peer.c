@@ -439,3 +439,34 @@ void node__peers_stop(struct node *node)
 {
     io_timer_stop(node->io, &node->placement);
 }
+
+bool node__leads_any(const struct node *node)
+{
+    for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
+        if (node->raft.groups[group].is_leading) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A leader that leaves without a word costs its group the time of an election. */
+bool node__hand_over(struct node *node)
+{
+    bool is_asked = false;
+
+    for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
+        const struct raft_configuration *now = engine_raft_configuration(&node->raft, group);
+
+        for (uint32_t i = 0; i < now->count && node->raft.groups[group].is_leading; i++) {
+            const struct raft_member *member = &now->members[i];
+
+            if (member->is_voter && link_is_up(link_find(&node->links, member->id))) {
+                engine_raft_transfer(&node->raft, group, member->id);
+                is_asked = true;
+                break;
+            }
+        }
+    }
+    return is_asked;
+}

@@ -135,6 +135,27 @@ static void cluster__reads_one_after_the_other__are_all_answered(void **state)
     node_world_fini(&world);
 }
 
+/* It asks another to lead before it goes: nobody waits for an election. */
+static void cluster__leader_ends_in_an_orderly_way__another_leads_at_once(void **state)
+{
+    struct node_world world;
+
+    (void)state;
+    begin(&world, 6, 2);
+    assert_true(world.node->is_leading);
+    uint64_t before = io_sim_now_ns(world.sim);
+    node_world_close(&world);
+    for (int i = 0; i < 100 && !world.replicas[0].node->is_leading &&
+                    !world.replicas[1].node->is_leading;
+         i++) {
+        node_world_run_ms(&world, 10);
+    }
+    assert_true(world.replicas[0].node->is_leading || world.replicas[1].node->is_leading);
+    assert_true(io_sim_now_ns(world.sim) - before < 300000000U);
+    expect_fine(&world);
+    node_world_fini(&world);
+}
+
 static void few_behind_snapshots(struct node *node)
 {
     for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
@@ -326,6 +347,7 @@ int main(void)
         cmocka_unit_test(cluster__of_two__keeps_the_second_as_a_learner),
         cmocka_unit_test(cluster__of_three__answers_and_all_hold_the_same),
         cmocka_unit_test(cluster__reads_one_after_the_other__are_all_answered),
+        cmocka_unit_test(cluster__leader_ends_in_an_orderly_way__another_leads_at_once),
         cmocka_unit_test(cluster__node_away_for_long__comes_back_by_a_snapshot),
         cmocka_unit_test(cluster__in_any_trouble__keeps_what_it_told),
     };
