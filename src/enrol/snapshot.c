@@ -23,7 +23,7 @@ enum enrol_record {
     ENROL_RECORD_TAIL,
     ENROL_RECORD_TOKENS,
     ENROL_RECORD_HOLD,
-    ENROL_RECORD_TODO,
+    ENROL_RECORD_TO_DO,
     ENROL_RECORD_OFFER,
 };
 
@@ -146,7 +146,7 @@ static void save_across(struct enrol *enrol)
          at = enrol__todo(across, at)->next) {
         buf_clear(&image);
         enrol__todo_image(across, at, &image);
-        campus_record_append(&enrol->stream, ENROL_RECORD_TODO, buf_slice(&image));
+        campus_record_append(&enrol->stream, ENROL_RECORD_TO_DO, buf_slice(&image));
     }
     for (uint32_t at = across->offer_first; at != CAMPUS_NONE;
          at = enrol__offer(across, at)->next) {
@@ -350,7 +350,7 @@ static int load_across(struct enrol *enrol, uint64_t kind, struct slice bytes)
 {
     struct unpack in = unpack_from(bytes);
     int rc = kind == ENROL_RECORD_HOLD ? enrol__hold_load(&enrol->across, &enrol->campus, &in)
-             : kind == ENROL_RECORD_TODO
+             : kind == ENROL_RECORD_TO_DO
                  ? enrol__todo_load(&enrol->across, &enrol->campus, &in)
                  : enrol__offer_load(&enrol->across, &enrol->campus, &in);
 
@@ -485,7 +485,7 @@ uint64_t enrol__across_hash(const struct enrol *enrol)
          at = enrol__todo(across, at)->next) {
         buf_clear(&image);
         enrol__todo_image(across, at, &image);
-        hash += hash_bytes_seeded(ENROL_RECORD_TODO, image.data, image.len);
+        hash += hash_bytes_seeded(ENROL_RECORD_TO_DO, image.data, image.len);
     }
     for (uint32_t at = across->offer_first; at != CAMPUS_NONE;
          at = enrol__offer(across, at)->next) {
