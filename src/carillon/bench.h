@@ -24,7 +24,8 @@ enum {
 };
 
 struct bench_options {
-    const char *kind;    /* register, search, start, snapshot, import, handshake, flood */
+    const char *kind;    /* register, search, start, snapshot, import, handshake, flood,
+                            overload */
     const char *connect; /* NULL: a daemon of our own */
     const char *folder;  /* where the temporary folder is made; NULL: $TMPDIR, else /var/tmp */
     const char
@@ -40,6 +41,7 @@ struct bench_options {
     uint32_t sections;
     uint32_t registrations; /* start: how many the folder holds */
     uint32_t crowd;         /* flood: connections at a time, and new ones a second */
+    double times;            /* overload: of the peak */
     uint32_t distinct; /* searches: also so many queries drawn from the catalogues; 0: none */
     uint64_t seed;
     bool is_tls;
@@ -69,6 +71,13 @@ int bench_tls_credential(struct bench_session *session) CHECKED;
 int bench_session_open(struct bench_session *session, struct cli *cli,
                        const struct bench_options *options, uint32_t connections,
                        uint32_t outstanding) CHECKED;
+
+/* One more client of the session's node, connected; for carillon_destroy. @is_retrying: what is
+ * refused for load is repeated by the library, else it is handed to the caller. Errors: those of
+ * the client. */
+int bench_session_client(struct bench_session *session, uint32_t connections,
+                         uint32_t outstanding, bool is_retrying,
+                         struct carillon_client **ret_client) CHECKED;
 
 /* Stop and remove everything. Takes a zeroed or half-opened one. */
 void bench_session_close(struct bench_session *session);
@@ -140,5 +149,6 @@ int bench_snapshot(struct cli *cli, const struct bench_options *options);
 int bench_import(struct cli *cli, const struct bench_options *options);
 int bench_handshake(struct cli *cli, const struct bench_options *options);
 int bench_flood(struct cli *cli, const struct bench_options *options);
+int bench_overload(struct cli *cli, const struct bench_options *options);
 
 #endif

@@ -42,6 +42,30 @@ static int client_open_as(struct bench_session *session, uint32_t connections,
     return rc == OK ? carillon_connect(session->client) : rc;
 }
 
+int bench_session_client(struct bench_session *session, uint32_t connections,
+                         uint32_t outstanding, bool is_retrying,
+                         struct carillon_client **ret_client)
+{
+    struct carillon_options options = {
+        .address = session->address,
+        .name = "carillon-bench/" CARILLON_VERSION,
+        .credential =
+            session->options->is_tls ? session->credential : session->cli->credential,
+        .connections = connections,
+        .outstanding_max = outstanding,
+        .retry_never = !is_retrying,
+    };
+    int rc = carillon_create(&options, ret_client);
+
+    if (rc == OK) {
+        rc = carillon_connect(*ret_client);
+        if (rc != OK) {
+            carillon_destroy(*ret_client);
+        }
+    }
+    return rc;
+}
+
 /* With --tls the first connection fetches what the others come with. */
 static int client_open(struct bench_session *session, uint32_t connections,
                        uint32_t outstanding)

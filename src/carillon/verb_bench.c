@@ -21,6 +21,7 @@ enum {
     OPTION_REGISTRATIONS,
     OPTION_TLS,
     OPTION_CROWD,
+    OPTION_TIMES,
 };
 
 /* clang-format off */
@@ -40,6 +41,7 @@ static const struct argp_option options[] = {
     {"distinct",      OPTION_DISTINCT,      "N",       0, "search: then so many queries drawn from titles, people and codes (default 10000)", 0},
     {"registrations", OPTION_REGISTRATIONS, "N",       0, "start, snapshot: how many the folder holds (default 1000000)", 0},
     {"crowd",         OPTION_CROWD,         "N",       0, "flood: half-open connections at a time, and new ones a second (default 1000)", 0},
+    {"times",         OPTION_TIMES,         "X",       0, "overload: so many times the peak (default 3)", 0},
     {"tls",           OPTION_TLS,           NULL,      0, "connect by TLS, with a token of its own", 0},
     {NULL,            0,                    NULL,      0, NULL, 0},
 };
@@ -65,6 +67,17 @@ static uint32_t parse_seconds(struct argp_state *state, const char *arg)
         argp_error(state, "%s: a number of seconds from 0.1 to 600 is expected", arg);
     }
     return (uint32_t)(seconds * 1000);
+}
+
+static double parse_times(struct argp_state *state, const char *arg)
+{
+    char *end = NULL;
+    double times = strtod(arg, &end);
+
+    if (end == arg || *end != '\0' || !(times >= 0.1 && times <= 100)) {
+        argp_error(state, "%s: a number from 0.1 to 100 is expected", arg);
+    }
+    return times;
 }
 
 static error_t parse_numbers(int key, char *arg, struct argp_state *state,
@@ -114,6 +127,9 @@ static error_t parse(int key, char *arg, struct argp_state *state, void *input)
     case OPTION_WARMUP:
         bench->warmup_ms = parse_seconds(state, arg);
         return 0;
+    case OPTION_TIMES:
+        bench->times = parse_times(state, arg);
+        return 0;
     case OPTION_WORKLOAD:
         bench->workload = arg;
         return 0;
@@ -153,6 +169,7 @@ static const struct {
     {"import",   bench_import,   16,  4,  BENCH_STUDENTS, BENCH_SECTIONS},
     {"handshake", bench_handshake, 16, 16, BENCH_STUDENTS, BENCH_SECTIONS},
     {"flood",    bench_flood,    16,  16, BENCH_STUDENTS, BENCH_SECTIONS},
+    {"overload", bench_overload, 256, 64, BENCH_STUDENTS, BENCH_SECTIONS},
 };
 /* clang-format on */
 
@@ -176,6 +193,7 @@ static void options_finish(struct bench_options *bench, size_t kind)
     bench->distinct = or_default(bench->distinct, 10000);
     bench->registrations = or_default(bench->registrations, 1000000);
     bench->crowd = or_default(bench->crowd, 1000);
+    bench->times = bench->times > 0 ? bench->times : 3;
     bench->seed = bench->seed != 0 ? bench->seed : 1;
     /* On a node that is not ours a second run would not find a fresh state. */
     bench->runs = bench->connect != NULL ? 1 : or_default(bench->runs, 3);
@@ -186,10 +204,10 @@ int verb_bench(struct cli *cli, int argc, char **argv)
     static const struct cli_syntax syntax = {
         .options = options,
         .parse = parse,
-        .arguments = "register|search|start|snapshot|import|handshake|flood",
+        .arguments = "register|search|start|snapshot|import|handshake|flood|overload",
         .about = "Measure registrations, searches, the start on a full folder, registering while "
-                 "it is written out, importing, connecting by TLS, or registering beside a crowd "
-                 "that only begins to.\v"
+                 "it is written out, importing, connecting by TLS, registering beside a crowd "
+                 "that only begins to, or being asked for more than a node can do.\v"
                  "A daemon is started on a new temporary folder and removed afterwards, unless "
                  "--connect names a node. "
                  "What was acknowledged is read back and checked; figures that fail the check "
@@ -213,6 +231,6 @@ int verb_bench(struct cli *cli, int argc, char **argv)
         }
     }
     fprintf(cli->err, "carillon bench: say which: register, search, start, snapshot, "
-                      "import, handshake or flood (see carillon bench --help)\n");
+                      "import, handshake, flood or overload (see carillon bench --help)\n");
     return EXIT_USAGE;
 }

@@ -25,7 +25,9 @@ enum {
     NODE_GROUP_META = 0,
     NODE_GROUP_SHARD = 1,
     NODE_SHARDS = 1,
-    NODE_PENDING_MAX = 1 << 16,    /* proposed and not yet applied; a power of two */
+    NODE_PENDING_MAX = 1 << 12,    /* proposed and not yet applied; a power of two */
+    NODE_QUEUE_MIN = 512,          /* so many may wait, however slow the disk is */
+    NODE_QUEUE_MS = 50,            /* behind one that has waited for so long nobody queues */
     NODE_GATHER_MAX = 64,          /* writes looked at side by side: ENROL_PREFETCH_MAX */
     NODE_GATHER_BYTES = 64 << 10,  /* of their keys and bodies; a larger one goes alone */
     NODE_QUERIES_MAX = 256,        /* searches that needed more than one slice, at a time */
@@ -66,6 +68,7 @@ struct pending {
     struct conn_name conn;
     uint64_t id;
     uint64_t index;
+    uint64_t since_ns;
     uint64_t deadline_ns;
     struct enrol_hint hint;
 };

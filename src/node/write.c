@@ -75,6 +75,18 @@ int node__propose(struct node *node, uint32_t method, struct slice body)
 
 /* ---- requests */
 
+/* Whether more writes wait than will be answered soon: who comes now is told so at once, which
+ * costs little, and those before him are answered in time. */
+static bool is_overloaded(const struct node *node)
+{
+    uint64_t waiting = node->pending_last - node->pending_first + node->gathered_count;
+    const struct pending *oldest = &node->pending[node->pending_first % NODE_PENDING_MAX];
+
+    return waiting >= NODE_PENDING_MAX ||
+           (waiting >= NODE_QUEUE_MIN && node->pending_first != node->pending_last &&
+            io_now_ns(node->io) - oldest->since_ns > (uint64_t)NODE_QUEUE_MS * 1000000);
+}
+
 /* Whether the node takes a write at all now. */
 static int write_gate(const struct node *node, const struct conn *conn)
 {
@@ -87,7 +99,7 @@ static int write_gate(const struct node *node, const struct conn *conn)
     if (!node->is_writable) {
         return ERR_DISK_FULL;
     }
-    if (node->pending_last - node->pending_first + node->gathered_count >= NODE_PENDING_MAX ||
+    if (is_overloaded(node) ||
         (conn->who.node == 0 && conn->outstanding >= node->conns.limits.outstanding_max) ||
         audit_is_behind(node->audit)) {
         return audit_status(node->audit) == ERR_DISK_FULL ? ERR_DISK_FULL : ERR_BUSY;
@@ -127,6 +139,7 @@ static void write_admit(struct node *node, const struct gathered *write, struct 
         (struct pending){.conn = write->conn,
                          .id = write->id,
                          .index = index,
+                         .since_ns = io_now_ns(node->io),
                          .hint = write->hint,
                          .deadline_ns = write->deadline_ns};
 }

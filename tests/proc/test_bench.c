@@ -143,6 +143,25 @@ static void bench_handshake__both_kinds__are_what_they_say(void **state)
     assert_true(figure("resumed_short") > 0);
 }
 
+static void bench_overload__small__floods_and_recovers(void **state)
+{
+    static const char *const arguments[] = {"overload", "--seconds",     "0.5", "--warmup",
+                                            "0.2",      "--times",       "2",   "--students",
+                                            "500",      "--sections",    "60",  "--outstanding",
+                                            "16",       "--connections", "4",   NULL};
+
+    (void)state;
+    assert_int_equal(bench_run(arguments), 0);
+    assert_non_null(strstr(output, "verdict=passed\n"));
+    assert_true(figure("peak_answers_per_s") > 0);
+    assert_true(figure("refused_answers_per_s") > 0);
+    assert_true(figure("retried_answers_per_s") > 0);
+    assert_true(figure("after_answers_per_s") > 0);
+    assert_true(figure("refused_failed") == 0);
+    assert_true(figure("retried_failed") == 0);
+    assert_true(folder_is_empty());
+}
+
 static void bench_flood__small__brings_every_crowd(void **state)
 {
     static const char *const arguments[] = {
@@ -311,6 +330,7 @@ int main(void)
         cmocka_unit_test(bench_register__small__is_checked_and_leaves_nothing),
         cmocka_unit_test(bench_register__by_tls__is_checked_all_the_same),
         cmocka_unit_test(bench_handshake__both_kinds__are_what_they_say),
+        cmocka_unit_test(bench_overload__small__floods_and_recovers),
         cmocka_unit_test(bench_flood__small__brings_every_crowd),
         cmocka_unit_test(bench_search__samples__finds_and_measures),
         cmocka_unit_test(bench_start__small__keeps_every_registration),

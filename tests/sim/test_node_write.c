@@ -12,7 +12,12 @@
 #include "tests/lib/node_world.h"
 #include "wire/message.h"
 
-enum { BURST = 3 * NODE_GATHER_MAX + 7, SLOW_US = 400000, WALL_BYTES = NODE_GATHER_BYTES + 10 };
+enum {
+    BURST = 3 * NODE_GATHER_MAX + 7,
+    OUTSTANDING = NODE_QUEUE_MIN + 64,
+    SLOW_US = 400000,
+    WALL_BYTES = NODE_GATHER_BYTES + 10
+};
 
 static uint64_t sometimes[SOMETIMES_NR];
 
@@ -20,6 +25,7 @@ static void begin(struct node_world *world)
 {
     node_world_init(world, 5, NULL, sometimes);
     world->config.outstanding_max = 1024;
+    world->config.log_segment_bytes = 4 << 20; /* room for a long batch */
     assert_int_equal(node_world_open(world), OK);
     for (int i = 0; i < 2; i++) { /* the catalogue, then the students */
         node_world_import(world);
@@ -54,7 +60,7 @@ static struct carillon_client *client_of(struct node_world *world)
         .credential = "",
         .address = "10.0.0.1:7440",
         .connections = 1,
-        .outstanding_max = BURST,
+        .outstanding_max = OUTSTANDING,
         .retry_never = true,
         .io = world->client_io[0],
     };
@@ -210,12 +216,68 @@ static void node__deadline_over_before_it_is_proposed__writes_nothing(void **sta
     end(&world);
 }
 
+/* A disk that takes its time, and more writes than it keeps up with: whoever comes when those
+ * before him wait for long is told to come again, at once; those before him are answered, and
+ * afterwards all is as it was. */
+static void node__writes_wait_for_long__turns_newcomers_away(void **state)
+{
+    static struct node_world world;
+    static struct asked early[NODE_QUEUE_MIN], late[8], after;
+    char student[24];
+
+    (void)state;
+    memset(early, 0, sizeof early);
+    memset(late, 0, sizeof late);
+    memset(&after, 0, sizeof after);
+    begin(&world);
+    struct carillon_client *client = client_of(&world);
+
+    io_sim_sync_slow(world.io, (uint64_t)5 * SLOW_US);
+    for (uint32_t i = 0; i < NODE_QUEUE_MIN; i++) {
+        const struct carillon_key key = carillon_key_make(client);
+
+        node_world_student(1 + i % NODE_WORLD_STUDENTS, student);
+        submit(client, &key, student, 0, &early[i]);
+        if (i == 0) {
+            node_world_run_ms(&world, 20); /* its batch is on its way; the others wait */
+        }
+    }
+    node_world_run_ms(&world, NODE_QUEUE_MS + 200);
+    for (uint32_t i = 0; i < 8; i++) {
+        const struct carillon_key key = carillon_key_make(client);
+
+        submit(client, &key, "s1", 0, &late[i]);
+    }
+    node_world_run_ms(&world, 100);
+    for (uint32_t i = 0; i < 8; i++) {
+        assert_int_equal(late[i].answers, 1);
+        assert_int_equal(late[i].status, ERR_BUSY);
+    }
+    assert_int_equal(early[NODE_QUEUE_MIN - 1].answers, 0); /* its batch is on its way */
+    node_world_run_ms(&world, 9000);
+    for (uint32_t i = 0; i < NODE_QUEUE_MIN; i++) {
+        assert_int_equal(early[i].answers, 1);
+        if (early[i].status != OK && early[i].status != ERR_REFUSED) {
+            fail_msg("write %u: %s", i, error_name(early[i].status));
+        }
+    }
+    const struct carillon_key key = carillon_key_make(client);
+
+    submit(client, &key, "s2", 0, &after);
+    node_world_run_ms(&world, 3000);
+    assert_int_equal(after.answers, 1);
+    assert_true(after.status == OK || after.status == ERR_REFUSED);
+    destroy(&world, client);
+    end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(node__many_writes_in_one_turn__answers_each_once),
         cmocka_unit_test(node__deadline_over_before_the_disk_answers__is_not_answered),
         cmocka_unit_test(node__deadline_over_before_it_is_proposed__writes_nothing),
+        cmocka_unit_test(node__writes_wait_for_long__turns_newcomers_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
