@@ -127,7 +127,7 @@ struct wait {
 struct node_counters {
     uint64_t requests;
     uint64_t refused_load;
-    uint64_t late_answers;        /* not sent: their deadline had passed */
+    uint64_t late_answers;        /* withheld: their deadline had passed */
     struct histogram search_time; /* frame decoded to answer queued, ns */
     uint64_t search_cpu_ns;
     uint64_t bad_peer_messages;

@@ -211,10 +211,13 @@ static void on_unanswered(void *context, const struct link_forward *forward, int
     struct node *node = context;
     struct conn *conn = asked_by(node, forward);
 
-    if (conn == NULL || status == ERR_TIMEOUT) {
-        return; /* who asked has stopped waiting */
+    if (conn == NULL) {
+        return;
     }
-    if (forward->is_write) {
+    if (status == ERR_TIMEOUT) {
+        /* Who asked has stopped waiting, but counts the request until some answer comes. */
+        conn_reply(conn, &(struct conn_answer){.id = forward->id, .status = ERR_TIMEOUT});
+    } else if (forward->is_write) {
         node__answer_unknown(node, conn, forward->id);
     } else {
         buf_clear(&node->text);

@@ -269,7 +269,10 @@ void node__write_applied(struct node *node, uint64_t index)
     }
     conn->outstanding--;
     if (is_late(node, pending->deadline_ns)) {
-        node->counters.late_answers++; /* who asked has stopped waiting */
+        /* Who asked has stopped waiting, and counts the request as under way until some answer
+         * comes, as this node's bound does. It must not be told yes or no any more. */
+        node->counters.late_answers++;
+        conn_reply(conn, &(struct conn_answer){.id = pending->id, .status = ERR_TIMEOUT});
         return;
     }
     struct conn_answer answer = {
