@@ -1,0 +1,358 @@
+#include "tests/lib/cluster_bed.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    PORT = 7440,
+    FLAGS_MAX = 12,
+    PATH_BYTES = DAEMON_PATH_BYTES + 32,
+    COMMAND_BYTES = 1024,
+    INVITE_BYTES = 4096,
+    STEP_MS = 20,
+    GATHER_MS = 60000,
+};
+
+static const char program[] = BINARY_FOLDER "/bin/carillond";
+
+/* ---- places ---- */
+
+void cluster_enter(const struct cluster_bed *bed, uint32_t node)
+{
+    if (bed->options.is_networked) {
+        net_switch_enter(&bed->net, node);
+    }
+}
+
+void cluster_leave(const struct cluster_bed *bed)
+{
+    if (bed->options.is_networked) {
+        net_switch_leave(&bed->net);
+    }
+}
+
+void cluster_data(const struct cluster_bed *bed, uint32_t node, char *out, size_t size)
+{
+    (void)snprintf(out, size, "%s/data", bed->nodes[node].folder);
+}
+
+/* A port that is free now: the others have to find this node, after a restart as well. */
+static uint16_t free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t len = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    (void)close(fd);
+    return ntohs(address.sin_port);
+}
+
+/* Every node has a port of its own also where it has an address of its own: the local
+ * credential is kept under it. */
+static void choose_addresses(struct cluster_bed *bed, uint32_t node)
+{
+    if (bed->options.is_networked) {
+        (void)snprintf(bed->listen[node], CLUSTER_ADDRESS_BYTES, "0.0.0.0:%u", PORT + node);
+        (void)snprintf(bed->advertise[node], CLUSTER_ADDRESS_BYTES, "10.77.0.%u:%u", node + 1,
+                       PORT + node);
+        return;
+    }
+    (void)snprintf(bed->listen[node], CLUSTER_ADDRESS_BYTES, "127.0.0.1:%u", free_port());
+    (void)snprintf(bed->advertise[node], CLUSTER_ADDRESS_BYTES, "%s", bed->listen[node]);
+}
+
+static struct fault_control *control_map(const struct cluster_bed *bed, uint32_t node)
+{
+    char path[PATH_BYTES];
+
+    (void)snprintf(path, sizeof path, "%s/control", bed->nodes[node].folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, sizeof(struct fault_control)), 0);
+    void *map =
+        mmap(NULL, sizeof(struct fault_control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(map != MAP_FAILED);
+    (void)close(fd);
+    return map;
+}
+
+static bool disk_mount(struct cluster_bed *bed, uint32_t node)
+{
+    char data[PATH_BYTES];
+    char size[32];
+
+    if (bed->options.disk_mib == 0) {
+        return true;
+    }
+    cluster_data(bed, node, data, sizeof data);
+    (void)snprintf(size, sizeof size, "size=%um", bed->options.disk_mib);
+    assert_int_equal(mkdir(data, 0700), 0);
+    bed->is_mounted[node] = mount("tmpfs", data, "tmpfs", 0, size) == 0;
+    return bed->is_mounted[node];
+}
+
+/* ---- one node ---- */
+
+/* The daemon inherits where it is from this process, and what is preloaded. */
+static bool start_with(struct cluster_bed *bed, uint32_t node, const char *invite)
+{
+    char advertise[CLUSTER_ADDRESS_BYTES + 16];
+    char segments[64];
+    char snapshots[64];
+    char control[PATH_BYTES];
+    const char *flags[FLAGS_MAX] = {"--listen", bed->listen[node], "--set", advertise};
+    uint32_t count = 4;
+
+    (void)snprintf(advertise, sizeof advertise, "advertise=%s", bed->advertise[node]);
+    if (bed->options.segments != NULL) {
+        (void)snprintf(segments, sizeof segments, "log_segment_bytes=%s",
+                       bed->options.segments);
+        (void)snprintf(snapshots, sizeof snapshots, "snapshot_log_bytes=%s",
+                       bed->options.snapshots);
+        flags[count++] = "--set";
+        flags[count++] = segments;
+        flags[count++] = "--set";
+        flags[count++] = snapshots;
+    }
+    if (invite != NULL) {
+        flags[count++] = "--join";
+        flags[count++] = invite;
+    }
+    if (bed->options.is_controlled) {
+        (void)snprintf(control, sizeof control, "%s/control", bed->nodes[node].folder);
+        assert_int_equal(setenv("LD_PRELOAD", FAULT_SHIM, 1), 0);
+        assert_int_equal(setenv(FAULT_CONTROL_VARIABLE, control, 1), 0);
+    }
+    cluster_enter(bed, node);
+    bool is_up = daemon_start(&bed->nodes[node], program, flags);
+    cluster_leave(bed);
+    (void)unsetenv("LD_PRELOAD");
+    (void)unsetenv(FAULT_CONTROL_VARIABLE);
+    return is_up;
+}
+
+bool cluster_try_start(struct cluster_bed *bed, uint32_t node)
+{
+    return start_with(bed, node, NULL);
+}
+
+void cluster_start(struct cluster_bed *bed, uint32_t node)
+{
+    if (!cluster_try_start(bed, node)) {
+        cluster_print(bed);
+        fail_msg("node %u does not start", node + 1);
+    }
+}
+
+void cluster_kill(struct cluster_bed *bed, uint32_t node)
+{
+    assert_true(WIFSIGNALED(daemon_signal(&bed->nodes[node], SIGKILL)));
+}
+
+void cluster_signal(const struct cluster_bed *bed, uint32_t node, int signal)
+{
+    assert_int_equal(kill(bed->nodes[node].pid, signal), 0);
+}
+
+/* ---- what the nodes say ---- */
+
+uint32_t cluster_said(const struct cluster_bed *bed, uint32_t node, const char *text)
+{
+    char *log = daemon_log(&bed->nodes[node]);
+    uint32_t count = 0;
+
+    for (const char *at = log; (at = strstr(at, text)) != NULL; at++) {
+        count++;
+    }
+    free(log);
+    return count;
+}
+
+void cluster_await(const struct cluster_bed *bed, uint32_t node, const char *text,
+                   uint32_t before, uint32_t ms)
+{
+    for (uint32_t waited = 0; cluster_said(bed, node, text) <= before; waited += STEP_MS) {
+        if (waited > ms) {
+            cluster_print(bed);
+            fail_msg("node %u does not say \"%s\"", node + 1, text);
+        }
+        (void)usleep(STEP_MS * 1000);
+    }
+}
+
+/* The newest term in which @node began to lead the shard, or 0. */
+static unsigned long led_term(const struct cluster_bed *bed, uint32_t node)
+{
+    static const char words[] = "leading group=1 term=";
+    char *log = daemon_log(&bed->nodes[node]);
+    unsigned long newest = 0;
+
+    for (const char *at = log; (at = strstr(at, words)) != NULL; at++) {
+        newest = strtoul(at + strlen(words), NULL, 10);
+    }
+    free(log);
+    return newest;
+}
+
+uint32_t cluster_leader(const struct cluster_bed *bed)
+{
+    uint32_t best = 0;
+
+    for (uint32_t i = 1; i < bed->count; i++) {
+        if (led_term(bed, i) > led_term(bed, best)) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+uint32_t cluster_await_leader(const struct cluster_bed *bed, uint32_t but, uint32_t ms)
+{
+    for (uint32_t waited = 0;; waited += STEP_MS) {
+        uint32_t leader = cluster_leader(bed);
+
+        if ((but >> leader & 1) == 0) {
+            return leader;
+        }
+        if (waited > ms) {
+            cluster_print(bed);
+            fail_msg("nobody else leads after %u ms", ms);
+        }
+        (void)usleep(STEP_MS * 1000);
+    }
+}
+
+void cluster_print(const struct cluster_bed *bed)
+{
+    for (uint32_t i = 0; i < bed->count; i++) {
+        char *log = daemon_log(&bed->nodes[i]);
+
+        (void)fprintf(stderr, "node %u, %s:\n%s\n", i + 1, bed->advertise[i], log);
+        free(log);
+    }
+}
+
+/* ---- the cluster ---- */
+
+static void join(struct cluster_bed *bed, uint32_t node)
+{
+    char command[COMMAND_BYTES];
+    char out[INVITE_BYTES];
+
+    (void)snprintf(command, sizeof command,
+                   BINARY_FOLDER "/bin/carillon node invite --connect %s --address %s",
+                   bed->nodes[0].address, bed->advertise[0]);
+    cluster_enter(bed, 0);
+    FILE *pipe = popen(command, "r");
+    cluster_leave(bed);
+    assert_non_null(pipe);
+    size_t len = fread(out, 1, sizeof out - 1, pipe);
+    out[len] = '\0';
+    assert_int_equal(pclose(pipe), 0);
+    char *invite = strstr(out, "carillon-invite:");
+    assert_non_null(invite);
+    invite[strcspn(invite, " \n")] = '\0';
+    if (!start_with(bed, node, invite)) {
+        cluster_print(bed);
+        fail_msg("node %u does not join", node + 1);
+    }
+}
+
+static uint32_t voters_made(const struct cluster_bed *bed, uint32_t group)
+{
+    char words[64];
+    uint32_t made = 0;
+
+    (void)snprintf(words, sizeof words, "group-changes group=%u ", group);
+    for (uint32_t i = 0; i < bed->count; i++) {
+        char *log = daemon_log(&bed->nodes[i]);
+
+        for (const char *at = log; (at = strstr(at, words)) != NULL; at++) {
+            made += strncmp(strstr(at, "change="), "change=2", 8) == 0;
+        }
+        free(log);
+    }
+    return made;
+}
+
+static void gather(struct cluster_bed *bed)
+{
+    for (uint32_t i = 1; i < bed->count; i++) {
+        join(bed, i);
+    }
+    for (uint32_t waited = 0;
+         voters_made(bed, 0) < bed->count - 1 || voters_made(bed, 1) < bed->count - 1;
+         waited += STEP_MS) {
+        if (waited > GATHER_MS) {
+            cluster_print(bed);
+            fail_msg("the nodes do not become voters");
+        }
+        (void)usleep(STEP_MS * 1000);
+    }
+}
+
+bool cluster_open(struct cluster_bed *bed, const struct cluster_options *options)
+{
+    *bed = (struct cluster_bed){.options = *options};
+    if (options->is_networked && !net_switch_open(&bed->net, options->nodes, options->seed)) {
+        print_message("no right to make network namespaces\n");
+        return false;
+    }
+    while (bed->count < options->nodes) {
+        daemon_init(&bed->nodes[bed->count]);
+        choose_addresses(bed, bed->count);
+        if (!disk_mount(bed, bed->count++)) {
+            print_message("no right to mount a file system\n");
+            cluster_close(bed);
+            return false;
+        }
+        if (options->is_controlled) {
+            bed->controls[bed->count - 1] = control_map(bed, bed->count - 1);
+        }
+    }
+    cluster_start(bed, 0);
+    gather(bed);
+    return true;
+}
+
+void cluster_close(struct cluster_bed *bed)
+{
+    char data[PATH_BYTES];
+
+    for (uint32_t i = 0; i < bed->count; i++) {
+        if (bed->nodes[i].pid != 0) {
+            (void)daemon_signal(&bed->nodes[i], SIGKILL);
+        }
+        if (bed->controls[i] != NULL) {
+            (void)munmap(bed->controls[i], sizeof *bed->controls[i]);
+        }
+        if (bed->is_mounted[i]) {
+            cluster_data(bed, i, data, sizeof data);
+            (void)umount2(data, MNT_DETACH);
+        }
+        daemon_fini(&bed->nodes[i]);
+    }
+    if (bed->options.is_networked) {
+        net_switch_close(&bed->net);
+    }
+    *bed = (struct cluster_bed){0};
+}

@@ -1,0 +1,83 @@
+/* tests/lib/cluster_bed.h -- a cluster of real daemons of a test's own, and what may happen to
+ * it.
+ *
+ * Layer: tests
+ *
+ * The nodes form as docs/operations.md says: the first founds, the others join with invites and
+ * become voters. Either each has a network namespace, with a switch between them (net_switch),
+ * or all are on loopback, for faults that need no network.
+ */
+#ifndef CARILLON_TESTS_CLUSTER_BED_H
+#define CARILLON_TESTS_CLUSTER_BED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/lib/daemon.h"
+#include "tests/lib/fault_control.h"
+#include "tests/lib/net_switch.h"
+
+enum { CLUSTER_NODES_MAX = SWITCH_NODES_MAX, CLUSTER_ADDRESS_BYTES = 32 };
+
+struct cluster_options {
+    uint32_t nodes;
+    bool is_networked;
+    bool is_controlled;    /* clock and syncs obey cluster_bed.controls */
+    uint32_t disk_mib;     /* of a file system for each data folder; 0: the machine's */
+    const char *segments;  /* log_segment_bytes and */
+    const char *snapshots; /* snapshot_log_bytes; NULL: the defaults */
+    uint64_t seed;         /* of the switch */
+};
+
+struct cluster_bed {
+    struct cluster_options options;
+    uint32_t count;
+    struct daemon nodes[CLUSTER_NODES_MAX];
+    char listen[CLUSTER_NODES_MAX][CLUSTER_ADDRESS_BYTES];
+    char advertise[CLUSTER_NODES_MAX][CLUSTER_ADDRESS_BYTES];
+    struct fault_control *controls[CLUSTER_NODES_MAX];
+    bool is_mounted[CLUSTER_NODES_MAX];
+    struct net_switch net;
+};
+
+/* Start the nodes and wait until all are voters. Anything unexpected fails the test.
+ * Returns: false when the kernel grants no namespaces or no file systems; the reason is printed
+ * and nothing is open. */
+bool cluster_open(struct cluster_bed *bed, const struct cluster_options *options);
+void cluster_close(struct cluster_bed *bed);
+
+/* Print what the nodes said, for a test that is about to fail. */
+void cluster_print(const struct cluster_bed *bed);
+
+/* SIGKILL; start again in the same folder, at the same address. */
+void cluster_kill(struct cluster_bed *bed, uint32_t node);
+void cluster_start(struct cluster_bed *bed, uint32_t node);
+
+/* The same, without failing when it refuses to start. Returns: whether it serves. */
+bool cluster_try_start(struct cluster_bed *bed, uint32_t node);
+
+/* Send SIGSTOP, SIGCONT and the like. */
+void cluster_signal(const struct cluster_bed *bed, uint32_t node, int signal);
+
+/* Who leads the shard: who began to last, as the nodes' logs tell. */
+uint32_t cluster_leader(const struct cluster_bed *bed);
+
+/* Wait until one that is not in the set of bits @but leads in a later term than it. Returns:
+ * its number; fails the test after @ms. */
+uint32_t cluster_await_leader(const struct cluster_bed *bed, uint32_t but, uint32_t ms);
+
+/* How often @text stands in the log of @node. */
+uint32_t cluster_said(const struct cluster_bed *bed, uint32_t node, const char *text);
+
+/* Wait until @text stands in the log of @node more than @before times. */
+void cluster_await(const struct cluster_bed *bed, uint32_t node, const char *text,
+                   uint32_t before, uint32_t ms);
+
+/* What is started or connected meanwhile is on the machine of @node. */
+void cluster_enter(const struct cluster_bed *bed, uint32_t node);
+void cluster_leave(const struct cluster_bed *bed);
+
+/* The data folder of @node. */
+void cluster_data(const struct cluster_bed *bed, uint32_t node, char *out, size_t size);
+
+#endif
