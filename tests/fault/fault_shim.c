@@ -11,6 +11,8 @@
 
 #include "tests/lib/fault_control.h"
 
+#define EXPORTED __attribute__((visibility("default")))
+
 enum { MS_PER_S = 1000, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
 
 static struct fault_control *control;
@@ -57,17 +59,17 @@ static int sync_with(int fd, const char *name)
     return next(fd);
 }
 
-int fsync(int fd)
+EXPORTED int fsync(int fd)
 {
     return sync_with(fd, "fsync");
 }
 
-int fdatasync(int fd)
+EXPORTED int fdatasync(int fd)
 {
     return sync_with(fd, "fdatasync");
 }
 
-int clock_gettime(clockid_t clock, struct timespec *ret_now)
+EXPORTED int clock_gettime(clockid_t clock, struct timespec *ret_now)
 {
     int (*next)(clockid_t, struct timespec *) = NULL;
 
@@ -86,7 +88,7 @@ int clock_gettime(clockid_t clock, struct timespec *ret_now)
     return 0;
 }
 
-time_t time(time_t *ret_now)
+EXPORTED time_t time(time_t *ret_now)
 {
     struct timespec now = {0};
 

@@ -24,7 +24,8 @@ enum {
     SLOTS = 7,
     ROSTER_LIMIT = 1000,
     DEADLINE_MS = 1500,
-    REST_MS = 25,
+    THINK_MS = 8, /* between two requests: the witness has to read it all */
+    REST_MS = 40, /* after a no for now */
     POLL_MS = 5,
     SETTLE_MS = 30000,
     ABANDONED_MAX = 40, /* the witness searches among so many with ease */
@@ -181,10 +182,11 @@ static void on_done(void *context, const struct carillon_reply *reply)
     asking->is_busy = false;
     asking->is_unknown = is_change(asking) && reply->status == ERR_TIMEOUT;
     rush->unknown += asking->is_unknown;
+    bool is_no_for_now = reply->status != OK && reply->status != ERR_REFUSED;
+    asking->rest_ms = rush_now_ms() + (is_no_for_now ? REST_MS : THINK_MS);
+    rush->full += reply->status == ERR_DISK_FULL;
     if (reply->status == OK) {
         count_answer(rush, asking);
-    } else if (reply->status != ERR_REFUSED) {
-        asking->rest_ms = rush_now_ms() + REST_MS;
     }
 }
 
@@ -373,6 +375,7 @@ void rush_since(struct rush *rush)
 {
     rush->since_ms = rush_now_ms();
     rush->resumed_ms = 0;
+    rush->full = 0;
     memset(rush->accepted, 0, sizeof rush->accepted);
     memset(rush->read, 0, sizeof rush->read);
 }

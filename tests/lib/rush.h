@@ -52,6 +52,7 @@ struct rush {
     uint64_t registered; /* changes accepted */
     uint64_t since_ms;   /* rush_since(): from then on */
     uint64_t resumed_ms; /* the first change asked since then was accepted; 0: none yet */
+    uint64_t full;       /* refusals for a full disk, since then */
     uint64_t accepted[CLUSTER_NODES_MAX]; /* changes, since then, by whose client asked */
     uint64_t read[CLUSTER_NODES_MAX];     /* reads answered, the same */
 };

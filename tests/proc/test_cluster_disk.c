@@ -1,0 +1,212 @@
+/* Real nodes whose disks are full, fail, or are slow: the node that has the trouble stops or
+ * refuses, the cluster goes on, and nothing acknowledged is lost. What clients are told is
+ * judged by the witness. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/lib/rush.h"
+
+enum {
+    CALM_MS = 200,
+    FULL_MS = 800,
+    ROUNDS_NIGHTLY = 8,
+    RESUME_MS = 15000, /* generous: figures are docs/performance.md's business */
+    END_MS = 10000,
+    LAST_MS = 120000,
+    DISK_MIB = 64,
+    SLOW_SYNC_MS = 60,
+};
+
+static struct cluster_bed bed;
+static struct rush rush;
+static uint64_t seed;
+
+static uint32_t rounds(void)
+{
+    return rush_is_nightly() ? ROUNDS_NIGHTLY : 1;
+}
+
+/* With file systems of the nodes' own where they may be mounted. */
+static int setup(void **state)
+{
+    struct cluster_options options = {.nodes = 3,
+                                      .is_controlled = true,
+                                      .disk_mib = DISK_MIB,
+                                      .segments = "2M",
+                                      .snapshots = "1M"};
+
+    (void)state;
+    if (!cluster_open(&bed, &options)) {
+        options.disk_mib = 0;
+        assert_true(cluster_open(&bed, &options));
+    }
+    rush_open(&rush, &bed, seed);
+    rush_run(&rush, CALM_MS);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    rush_close(&rush);
+    cluster_close(&bed);
+    return 0;
+}
+
+/* ---- a sync that fails */
+
+/* The daemon ends by itself: after a failed sync nothing it has may be relied on. */
+static void await_end(uint32_t node)
+{
+    int status = 0;
+
+    for (uint32_t waited = 0; waitpid(bed.nodes[node].pid, &status, WNOHANG) == 0;
+         waited += CALM_MS) {
+        assert_true(waited < END_MS);
+        rush_run(&rush, CALM_MS);
+    }
+    bed.nodes[node].pid = 0;
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 0);
+}
+
+static void fail_sync(uint32_t node)
+{
+    struct fault_control *control = bed.controls[node];
+
+    control->failed = 0;
+    control->is_sync_failing = true;
+    rush_since(&rush);
+    await_end(node);
+    assert_true(control->failed > 0);
+    (void)rush_await_resumed(&rush, RESUME_MS);
+    rush_run(&rush, CALM_MS);
+    control->is_sync_failing = false;
+    cluster_start(&bed, node);
+    rush_run(&rush, CALM_MS);
+}
+
+static void sync__failing__ends_the_node_and_the_others_go_on(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < rounds(); i++) {
+        fail_sync(cluster_leader(&bed));
+        fail_sync((cluster_leader(&bed) + 1) % bed.count);
+    }
+}
+
+/* A leader waits for a majority, and its own disk need not be part of it. */
+static void sync__slow__goes_on(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < bed.count; i++) {
+        bed.controls[i]->sync_ms = SLOW_SYNC_MS;
+        rush_since(&rush);
+        (void)rush_await_resumed(&rush, RESUME_MS);
+        rush_run(&rush, CALM_MS);
+        bed.controls[i]->sync_ms = 0;
+    }
+}
+
+/* ---- a disk that is full */
+
+static void ballast_path(uint32_t node, char out[DAEMON_PATH_BYTES + 32])
+{
+    (void)snprintf(out, DAEMON_PATH_BYTES + 32, "%s/data/ballast", bed.nodes[node].folder);
+}
+
+static void fill(uint32_t node)
+{
+    static char bytes[1 << 12];
+    char path[DAEMON_PATH_BYTES + 32];
+
+    ballast_path(node, path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    while (write(fd, bytes, sizeof bytes) > 0) {
+    }
+    assert_int_equal(errno, ENOSPC);
+    assert_int_equal(close(fd), 0);
+}
+
+static void make_room(uint32_t node)
+{
+    char path[DAEMON_PATH_BYTES + 32];
+
+    ballast_path(node, path);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* A leader refuses what it cannot write; a follower is not asked. What was filled ahead lasts
+ * for a while, which is too long for a merge. */
+static void fill_leader(void)
+{
+    uint32_t leader = cluster_leader(&bed);
+
+    fill(leader);
+    rush_since(&rush);
+    rush_run(&rush, FULL_MS);
+    for (uint32_t waited = 0; rush_is_nightly() && rush.full == 0; waited += CALM_MS) {
+        assert_true(waited < LAST_MS);
+        rush_run(&rush, CALM_MS);
+    }
+    make_room(leader);
+    rush_since(&rush);
+    (void)rush_await_resumed(&rush, RESUME_MS);
+    rush_run(&rush, CALM_MS);
+}
+
+static void fill_follower(void)
+{
+    uint32_t follower = (cluster_leader(&bed) + 1) % bed.count;
+
+    fill(follower);
+    rush_run(&rush, FULL_MS);
+    rush_since(&rush);
+    (void)rush_await_resumed(&rush, RESUME_MS);
+    make_room(follower);
+    rush_run(&rush, CALM_MS);
+}
+
+static void disk__full__is_waited_out(void **state)
+{
+    (void)state;
+    if (!bed.is_mounted[0]) {
+        print_message("no right to mount a file system\n");
+        skip();
+    }
+    for (uint32_t i = 0; i < rounds(); i++) {
+        fill_follower();
+        fill_leader();
+    }
+}
+
+static void disks__after_all_that__what_was_told_is_true(void **state)
+{
+    (void)state;
+    rush_judge(&rush, "disk");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sync__failing__ends_the_node_and_the_others_go_on),
+        cmocka_unit_test(sync__slow__goes_on),
+        cmocka_unit_test(disk__full__is_waited_out),
+        cmocka_unit_test(disks__after_all_that__what_was_told_is_true),
+    };
+
+    seed = rush_seed();
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
