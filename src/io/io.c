@@ -226,6 +226,13 @@ void io_lane_wait(struct io *io, enum io_lane lane)
     io->ops->lane_wait(io, lane);
 }
 
+void io_ask(struct io *io, void (*asked)(void *context), void *context)
+{
+    ASSERT(io != NULL);
+    ASSERT(asked != NULL);
+    io->ops->ask(io, asked, context);
+}
+
 int io_stream_connect(struct io *io, struct io_stream *stream, const char *address,
                       uint16_t port)
 {

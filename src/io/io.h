@@ -144,6 +144,10 @@ void io_lane_submit(struct io *io, enum io_lane lane, struct io_job *job);
  * @lane has run, and call done() of each here and now. Not from within a job or a done(). */
 void io_lane_wait(struct io *io, enum io_lane lane);
 
+/* For a verifier (io/peer.h), which may be called on a thread of the world: call @asked on the
+ * loop thread and wait until it has returned. On the loop thread it is a plain call. */
+void io_ask(struct io *io, void (*asked)(void *context), void *context);
+
 /* ---- streams: connections
  * ----------------------------------------------------------------------------------- */
 
@@ -246,6 +250,7 @@ struct io_ops {
     void (*folder_unlock)(struct io *io, struct io_file *lock);
     void (*lane_submit)(struct io *io, enum io_lane lane, struct io_job *job);
     void (*lane_wait)(struct io *io, enum io_lane lane);
+    void (*ask)(struct io *io, void (*asked)(void *context), void *context);
     int (*stream_connect)(struct io *io, struct io_stream *stream, const char *address,
                           uint16_t port);
     void (*stream_flush)(struct io *io, struct io_stream *stream);

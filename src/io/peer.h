@@ -59,8 +59,9 @@ struct io_tls_options {
     struct slice key;         /* PKCS #8, DER */
     struct slice issuer;      /* its certificate's, sent along; empty: none */
     /* Judge the peer's certificate, @issuer being the next one it sent, or empty. Called within
-     * the handshake and again when a session is resumed. Fills in role and name, and returns
-     * IO_REFUSAL_NONE, or why not. */
+     * the handshake and again when a session is resumed; of who comes in on a thread of the
+     * world, so it reads what never changes while the io_tls is used, and what may change it
+     * asks for by io_ask(). Fills in role and name, and returns IO_REFUSAL_NONE, or why not. */
     enum io_refusal (*verify)(void *context, struct slice certificate, struct slice issuer,
                               struct io_peer *ret_peer);
     void *context; /* must outlive the io_tls */

@@ -192,6 +192,7 @@ void io_sim__lanes_init(struct io_sim_machine *machine);
 void io_sim__lanes_drop(struct io_sim_machine *machine);
 void io_sim__lane_submit(struct io *io, enum io_lane lane, struct io_job *job);
 void io_sim__lane_wait(struct io *io, enum io_lane lane);
+void io_sim__ask(struct io *io, void (*asked)(void *context), void *context);
 
 /* inode.c */
 struct inode *io_sim__inode_create(struct disk *disk);

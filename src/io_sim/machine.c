@@ -260,6 +260,7 @@ const struct io_ops io_sim__ops = {
     .folder_unlock = io_sim__folder_unlock,
     .lane_submit = io_sim__lane_submit,
     .lane_wait = io_sim__lane_wait,
+    .ask = io_sim__ask,
     .stream_connect = io_sim__stream_connect,
     .stream_flush = io_sim__stream_flush,
     .stream_pause = io_sim__stream_pause,

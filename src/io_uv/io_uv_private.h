@@ -17,6 +17,9 @@ enum {
     PLAIN_BUFFER_BYTES = READ_BUFFER_BYTES + (32 << 10), /* with what was begun before */
     SIGNALS_NR = 2,
     ACCEPTS_MAX = 16, /* a listener and turn */
+    STEPS_MAX = 4,    /* handshakes handed to their lane at a time */
+    LANE_ARRIVAL = IO_LANE_NR, /* beside those of io.h: handshakes of who comes in */
+    LANES_NR,
 };
 
 /* A call put off until the asking call has returned; runs before the loop waits again. */
@@ -25,16 +28,26 @@ struct io_uv_later {
     void (*run)(struct io_uv_later *later);
 };
 
-/* A thread and its jobs. The mutex guards queue, finished, is_running and is_stopping, and
- * hands a job's contents over. */
+/* What a lane's thread asks of the loop, and waits for. */
+struct io_uv_question {
+    void (*asked)(void *context);
+    void *context;
+    bool is_answered;
+};
+
+/* A thread and its jobs. The mutex guards queue, finished, question, is_running and
+ * is_stopping, and hands a job's contents over. */
 struct io_uv_lane {
     struct io_uv *world;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
-    pthread_cond_t idle;  /* for lane_wait: the queue is empty and nothing runs */
+    pthread_cond_t idle; /* for lane_wait: the queue is empty and nothing runs, or a question */
+    pthread_cond_t answered;
     struct list queue;    /* struct io_job, submitted and not begun */
     struct list finished; /* struct io_job, run and not handed back */
+    struct io_uv_question *question; /* NULL: none */
+    int niceness;         /* of its thread, beside the loop's */
     bool is_running;      /* a job was taken and not given back */
     bool is_started;
     bool is_stopping;
@@ -58,10 +71,14 @@ struct io_uv {
     uint64_t now_ns;    /* cached for the turn; 0: read it anew */
     struct list turns;  /* struct io_turn */
     struct list later;  /* struct io_uv_later */
-    struct list arrivals; /* struct link whose handshake has something to read, oldest first */
+    struct list arrivals; /* struct link that arrives and has something to read, oldest first */
+    struct list steps;    /* struct link whose handshake can go on, likewise */
+    struct list steps_new; /* those found since the lane was last given some, newest first */
+    size_t steps_count;   /* handed to LANE_ARRIVAL and not come back */
     bool has_delivered; /* a callback was made since the last end of a turn */
     bool is_again;      /* a turn asked to be called again */
-    struct io_uv_lane lanes[IO_LANE_NR];
+    bool is_ending;     /* lanes take nothing more */
+    struct io_uv_lane lanes[LANES_NR];
     size_t jobs_count;    /* submitted and not handed back */
     size_t open_count;    /* streams and listeners not yet closed by their owner */
     uint8_t *read_buffer; /* READ_BUFFER_BYTES, lent to received() */
@@ -119,7 +136,9 @@ struct io_file *io_uv__file_of(int fd); /* takes the descriptor */
 void io_uv__lanes_init(struct io_uv *world);
 void io_uv__lanes_fini(struct io_uv *world);
 void io_uv__lane_submit(struct io *io, enum io_lane lane, struct io_job *job);
+void io_uv__lane_give(struct io_uv_lane *lane, struct io_job *job);
 void io_uv__lane_wait(struct io *io, enum io_lane lane);
+void io_uv__ask(struct io *io, void (*asked)(void *context), void *context);
 void io_uv__lanes_on_wake(uv_async_t *wake);
 
 /* address.c. Errors: ERR_ADDRESS. */
@@ -142,11 +161,13 @@ void io_uv__stream_resume(struct io *io, struct io_stream *stream);
 size_t io_uv__stream_unsent(const struct io_stream *stream);
 void io_uv__stream_close(struct io *io, struct io_stream *stream);
 const struct io_peer *io_uv__stream_peer(const struct io_stream *stream);
+int io_uv__socket_set_up(int fd); /* accepted ones have it from the one that listens */
 int io_uv__stream_take(struct io_uv *world, struct io_stream *stream, int fd,
                        const struct sockaddr_storage *from, struct io_tls *offer);
 
-/* arrival.c: read handshakes that wait, for a moment. Returns: whether there were any. */
-bool io_uv__arrivals_read(struct io_uv *world);
+/* arrival.c: read handshakes that wait, for a moment, and hand some to their lane. Returns:
+ * whether there were any. */
+bool io_uv__arrivals_turn(struct io_uv *world);
 
 /* listener.c */
 int io_uv__listen(struct io *io, struct io_listener *listener, const char *address,

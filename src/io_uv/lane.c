@@ -5,11 +5,21 @@
  * takes all that are finished. Several jobs finished before the loop wakes cost one wake-up.
  * Between jobs a thread that finds the queue empty sleeps; it does not spin, for on a small
  * machine the core it would burn is the one that the loop needs.
+ *
+ * A job may ask the loop something and wait for the answer (io_ask): what it asks is answered
+ * at the wake-up that hands jobs back. The loop never waits for a lane that could be asking,
+ * but in lane_wait, which answers too.
  */
 #include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "io_uv/io_uv_private.h"
+
+/* Where cores are scarce a newcomer's signature waits for answers to who is in; at this value
+ * it still gets about a third of what the loop gets, so that nobody is kept out for good. */
+enum { ARRIVAL_NICENESS = 5 };
 
 /* The next job, or NULL when the world ends. */
 static struct io_job *lane_take(struct io_uv_lane *lane)
@@ -44,10 +54,18 @@ static void lane_give_back(struct io_uv_lane *lane, struct io_job *job)
     }
 }
 
+/* The lane whose thread this is; NULL: the loop's. */
+static _Thread_local struct io_uv_lane *lane_here;
+
 static void *lane_run(void *context)
 {
     struct io_uv_lane *lane = context;
     struct io_job *job;
+    lane_here = lane;
+    if (lane->niceness > 0) {
+        /* Linux has one niceness a thread. Without it the lane works all the same. */
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), lane->niceness);
+    }
     while ((job = lane_take(lane)) != NULL) {
         job->run(&lane->world->io, job);
         lane_give_back(lane, job);
@@ -70,19 +88,64 @@ static void lane_start(struct io_uv_lane *lane)
     lane->is_started = true;
 }
 
-void io_uv__lane_submit(struct io *io, enum io_lane which, struct io_job *job)
+void io_uv__lane_give(struct io_uv_lane *lane, struct io_job *job)
 {
-    struct io_uv *world = io_uv__of(io);
-    struct io_uv_lane *lane = &world->lanes[which];
     if (!lane->is_started) {
         lane_start(lane);
     }
-    world->jobs_count++;
+    lane->world->jobs_count++;
     pthread_mutex_lock(&lane->mutex);
     list_add(&lane->queue, &job->node);
     pthread_mutex_unlock(&lane->mutex);
     pthread_cond_signal(&lane->wake);
 }
+
+void io_uv__lane_submit(struct io *io, enum io_lane which, struct io_job *job)
+{
+    io_uv__lane_give(&io_uv__of(io)->lanes[which], job);
+}
+
+/* ---- questions ---- */
+
+void io_uv__ask(struct io *io, void (*asked)(void *context), void *context)
+{
+    struct io_uv_lane *lane = lane_here;
+    if (lane == NULL) {
+        asked(context);
+        return;
+    }
+    ASSERT(&lane->world->io == io);
+    struct io_uv_question question = {.asked = asked, .context = context};
+    pthread_mutex_lock(&lane->mutex);
+    lane->question = &question;
+    pthread_cond_signal(&lane->idle);
+    pthread_mutex_unlock(&lane->mutex);
+    int rc = uv_async_send(&lane->world->wake);
+    ASSERT(rc == 0);
+    pthread_mutex_lock(&lane->mutex);
+    while (!question.is_answered) {
+        pthread_cond_wait(&lane->answered, &lane->mutex);
+    }
+    pthread_mutex_unlock(&lane->mutex);
+}
+
+static void lane_answer(struct io_uv_lane *lane)
+{
+    pthread_mutex_lock(&lane->mutex);
+    struct io_uv_question *question = lane->question;
+    lane->question = NULL;
+    pthread_mutex_unlock(&lane->mutex);
+    if (question == NULL) {
+        return;
+    }
+    question->asked(question->context);
+    pthread_mutex_lock(&lane->mutex);
+    question->is_answered = true;
+    pthread_cond_signal(&lane->answered);
+    pthread_mutex_unlock(&lane->mutex);
+}
+
+/* ---- back on the loop ---- */
 
 static void lane_deliver(struct io_uv_lane *lane)
 {
@@ -114,7 +177,13 @@ void io_uv__lane_wait(struct io *io, enum io_lane which)
     }
     pthread_mutex_lock(&lane->mutex);
     while (lane->is_running || !list_is_empty(&lane->queue)) {
-        pthread_cond_wait(&lane->idle, &lane->mutex);
+        if (lane->question == NULL) {
+            pthread_cond_wait(&lane->idle, &lane->mutex);
+        } else {
+            pthread_mutex_unlock(&lane->mutex);
+            lane_answer(lane);
+            pthread_mutex_lock(&lane->mutex);
+        }
     }
     pthread_mutex_unlock(&lane->mutex);
     lane_deliver(lane); /* the wake-up that was sent for them finds nothing any more */
@@ -123,8 +192,9 @@ void io_uv__lane_wait(struct io *io, enum io_lane which)
 void io_uv__lanes_on_wake(uv_async_t *wake)
 {
     struct io_uv *world = wake->data;
-    for (size_t i = 0; i < IO_LANE_NR; i++) {
+    for (size_t i = 0; i < LANES_NR; i++) {
         if (world->lanes[i].is_started) {
+            lane_answer(&world->lanes[i]);
             lane_deliver(&world->lanes[i]);
         }
     }
@@ -132,7 +202,7 @@ void io_uv__lanes_on_wake(uv_async_t *wake)
 
 void io_uv__lanes_init(struct io_uv *world)
 {
-    for (size_t i = 0; i < IO_LANE_NR; i++) {
+    for (size_t i = 0; i < LANES_NR; i++) {
         struct io_uv_lane *lane = &world->lanes[i];
         lane->world = world;
         list_init(&lane->queue);
@@ -143,7 +213,10 @@ void io_uv__lanes_init(struct io_uv *world)
         ASSERT(rc == 0);
         rc = pthread_cond_init(&lane->idle, NULL);
         ASSERT(rc == 0);
+        rc = pthread_cond_init(&lane->answered, NULL);
+        ASSERT(rc == 0);
     }
+    world->lanes[LANE_ARRIVAL].niceness = ARRIVAL_NICENESS;
 }
 
 static void lane_stop(struct io_uv_lane *lane)
@@ -159,13 +232,14 @@ static void lane_stop(struct io_uv_lane *lane)
 void io_uv__lanes_fini(struct io_uv *world)
 {
     ASSERT(world->jobs_count == 0);
-    for (size_t i = 0; i < IO_LANE_NR; i++) {
+    for (size_t i = 0; i < LANES_NR; i++) {
         struct io_uv_lane *lane = &world->lanes[i];
         if (lane->is_started) {
             lane_stop(lane);
         }
         pthread_cond_destroy(&lane->wake);
         pthread_cond_destroy(&lane->idle);
+        pthread_cond_destroy(&lane->answered);
         pthread_mutex_destroy(&lane->mutex);
     }
 }

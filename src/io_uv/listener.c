@@ -13,6 +13,7 @@ enum { BACKLOG = 1024, RETRY_MS = 100 };
 struct door {
     struct io *io;
     struct io_listener *listener;
+    struct io_uv_later later; /* somebody waits outside */
     uv_poll_t poll;
     struct io_timer retry; /* armed while descriptors have run out */
     int fd;
@@ -20,14 +21,20 @@ struct door {
     bool is_closing;
 };
 
+/* Who comes is let in after those inside were heard, and have their answers. */
+static void door_on_turn(struct io_uv_later *later)
+{
+    struct door *door = CONTAINER_OF(later, struct door, later);
+    door->taken = 0;
+    door->listener->incoming(door->listener);
+}
+
 static void door_on_poll(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
     struct door *door = poll->data;
-    io_uv__of(door->io)->has_delivered = true;
-    door->taken = 0;
-    door->listener->incoming(door->listener);
+    io_uv__defer(io_uv__of(door->io), &door->later, door_on_turn);
 }
 
 static void door_open(struct door *door)
@@ -49,9 +56,13 @@ static int socket_listen(const struct sockaddr_storage *at, socklen_t at_len, in
         return io_uv__error(errno);
     }
     int on = 1;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-        bind(fd, (const struct sockaddr *)at, at_len) < 0 || listen(fd, BACKLOG) < 0) {
-        int status = io_uv__error(errno);
+    int status = io_uv__socket_set_up(fd);
+    if (status == OK &&
+        (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+         bind(fd, (const struct sockaddr *)at, at_len) < 0 || listen(fd, BACKLOG) < 0)) {
+        status = io_uv__error(errno);
+    }
+    if (status != OK) {
         (void)close(fd);
         return status;
     }
@@ -163,6 +174,7 @@ void io_uv__listener_close(struct io *io, struct io_listener *listener)
     ASSERT(!door->is_closing);
     door->is_closing = true;
     io_timer_stop(io, &door->retry);
+    io_uv__cancel(&door->later);
     io_uv__of(io)->open_count--;
     uv_close((uv_handle_t *)&door->poll, door_on_closed);
     (void)close(door->fd);

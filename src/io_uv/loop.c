@@ -100,14 +100,15 @@ static void prepare_on_turn(uv_prepare_t *prepare)
     struct io_uv *world = prepare->data;
     bool was_late = !list_is_empty(&world->later);
     later_run(world);
-    was_late |= io_uv__arrivals_read(world);
+    was_late |= io_uv__arrivals_turn(world);
     if (world->has_delivered) {
         turns_end(world);
     }
     io_uv__alarm_set(world);
     /* What was put off may be what io_uv_run_once() was to wait for: it must not wait for more.
      */
-    bool must_not_wait = world->is_again || was_late || !list_is_empty(&world->later);
+    bool must_not_wait = world->is_again || was_late || !list_is_empty(&world->later) ||
+                         !list_is_empty(&world->arrivals);
     int rc =
         must_not_wait ? uv_idle_start(&world->idle, idle_on_turn) : uv_idle_stop(&world->idle);
     ASSERT(rc == 0);
@@ -235,6 +236,7 @@ static const struct io_ops ops = {
     .folder_unlock = io_uv__folder_unlock,
     .lane_submit = io_uv__lane_submit,
     .lane_wait = io_uv__lane_wait,
+    .ask = io_uv__ask,
     .stream_connect = io_uv__stream_connect,
     .stream_flush = io_uv__stream_flush,
     .stream_pause = io_uv__stream_pause,
@@ -304,6 +306,8 @@ struct io_uv *io_uv_create(void)
     list_init(&world->turns);
     list_init(&world->later);
     list_init(&world->arrivals);
+    list_init(&world->steps);
+    list_init(&world->steps_new);
     heap_init(&world->timers);
     io_uv__lanes_init(world);
     return world;
@@ -313,6 +317,7 @@ void io_uv_destroy(struct io_uv *world)
 {
     ASSERT(world != NULL);
     ASSERT(world->open_count == 0);
+    world->is_ending = true;
     while (world->jobs_count > 0) {
         io_uv_run_once(world, -1);
     }

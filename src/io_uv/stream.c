@@ -39,10 +39,11 @@ static struct link *link_new(struct io *io, struct io_stream *stream)
 }
 
 /* Make libuv watch the socket for exactly what the stream waits for. */
-static void link_watch(struct link *link)
+void io_uv__link_watch(struct link *link)
 {
     int events = 0;
-    if ((link->is_reading || link->is_greeting) && !link->has_ended && !link->is_connecting) {
+    if ((link->is_reading || link->is_greeting) && !link->has_ended && !link->is_connecting &&
+        !io_uv__arrival_is_waiting(link)) {
         events |= UV_READABLE;
     }
     if (link->is_connecting || io_uv__link_has_unsent(link)) {
@@ -57,7 +58,7 @@ static void link_watch(struct link *link)
     link->events = events;
 }
 
-static void link_offer_end(struct link *link)
+void io_uv__link_offer_end(struct link *link)
 {
     if (link->offer != NULL) {
         io_uv__tls_destroy(link->io, link->offer);
@@ -83,16 +84,11 @@ void io_uv__link_end(struct link *link, int status)
     link->stream->ended(link->stream, status);
 }
 
-/* The first byte of an accepted connection says whether it is to be secured. */
 static void link_receive(struct link *link, struct slice bytes)
 {
-    if (link->offer != NULL) {
-        if (bytes.data[0] == TLS_FIRST_BYTE) {
-            link->tls = tls_create(link->offer, &link->peer);
-        }
-        link_offer_end(link);
-    }
-    if (link->tls == NULL) {
+    if (link->is_arriving) {
+        io_uv__arrival_receive(link, bytes);
+    } else if (link->tls == NULL) {
         link->stream->received(link->stream, bytes);
     } else {
         io_uv__secure_receive(link, bytes);
@@ -103,7 +99,8 @@ static void link_receive(struct link *link, struct slice bytes)
 static bool link_read(struct link *link)
 {
     struct io_uv *world = io_uv__of(link->io);
-    ssize_t got = recv(link->fd, world->read_buffer, READ_BUFFER_BYTES, 0);
+    size_t room = link->is_arriving ? io_uv__arrival_room(link) : READ_BUFFER_BYTES;
+    ssize_t got = recv(link->fd, world->read_buffer, room, 0);
     if (got > 0) {
         link_receive(link, slice_from(world->read_buffer, (size_t)got));
         return true;
@@ -124,14 +121,15 @@ static bool link_read(struct link *link)
 static void link_on_broken(struct io_uv_later *later)
 {
     struct link *link = CONTAINER_OF(later, struct link, later);
-    while (link->is_reading && !link->has_ended && !link->is_closing && link_read(link)) {
+    while (link->is_reading && !link->is_arriving && !link->has_ended && !link->is_closing &&
+           link_read(link)) {
         ASSERT(link->fd >= 0);
     }
     if (!link->is_closing) {
         io_uv__link_end(link, ERR_IO);
     }
     if (!link->is_closing) {
-        link_watch(link);
+        io_uv__link_watch(link);
     }
 }
 
@@ -198,14 +196,23 @@ void io_uv__link_read_arrival(struct link *link)
     if (link->is_reading && !link->has_ended) {
         (void)link_read(link);
     }
-    link_watch(link);
+    if (!io_uv__arrival_is_waiting(link)) {
+        io_uv__link_watch(link);
+    }
 }
 
-/* Accepted, and not heard yet whether it is to be secured, or not secured yet. */
-static bool link_is_arriving(const struct link *link)
+/* Something is there to be read. Returns: whether to look anew at what is watched. */
+static bool link_on_readable(struct link *link)
 {
-    return link->offer != NULL ||
-           (link->tls != NULL && !link->is_greeting && !tls_is_open(link->tls));
+    if (!link->is_arriving) {
+        (void)link_read(link); /* once a turn: the next stream has its turn too */
+        return true;
+    }
+    if (io_uv__arrival_is_waiting(link)) {
+        return true; /* it goes on saying so: the watch ends until the step is made */
+    }
+    io_uv__arrival_wait(link);
+    return false; /* most are read before the socket has more to say */
 }
 
 static void link_on_poll(uv_poll_t *poll, int status, int events)
@@ -220,16 +227,13 @@ static void link_on_poll(uv_poll_t *poll, int status, int events)
     }
     if (link->is_connecting) {
         link_on_connected(link);
-        link_watch(link);
+        io_uv__link_watch(link);
         return;
     }
+    bool must_watch = true;
     if ((events & UV_READABLE) != 0 && (link->is_reading || link->is_greeting) &&
         !link->has_ended) {
-        if (link_is_arriving(link)) {
-            io_uv__arrival_wait(link);
-        } else {
-            (void)link_read(link); /* once a turn: the next stream has its turn too */
-        }
+        must_watch = link_on_readable(link);
     }
     if ((events & UV_WRITABLE) != 0 && io_uv__link_has_unsent(link) && !link->is_closing &&
         !link->is_broken) {
@@ -239,18 +243,14 @@ static void link_on_poll(uv_poll_t *poll, int status, int events)
             link->stream->drained(link->stream);
         }
     }
-    link_watch(link);
+    if (must_watch || link->events != UV_READABLE) {
+        io_uv__link_watch(link);
+    }
 }
 
 /* Take over a connected or connecting socket. */
 static int link_attach(struct link *link, int fd)
 {
-    int on = 1;
-    /* Answers are gathered per turn here; waiting for more in the kernel would only delay them.
-     */
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) {
-        return io_uv__error(errno);
-    }
     int rc = uv_poll_init(&io_uv__of(link->io)->loop, &link->poll, fd);
     if (rc != 0) {
         return io_uv__error(-rc);
@@ -273,10 +273,20 @@ int io_uv__stream_take(struct io_uv *world, struct io_stream *stream, int fd,
     }
     link->peer.is_loopback = io_uv__address_is_loopback(from);
     link->offer = offer == NULL ? NULL : tls_context_hold(offer);
+    link->is_arriving = offer != NULL;
     return rc;
 }
 
 /* ---- connecting ---- */
+
+int io_uv__socket_set_up(int fd)
+{
+    int on = 1;
+    /* Answers are gathered per turn here; waiting for more in the kernel would only delay them.
+     */
+    return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ? io_uv__error(errno)
+                                                                         : OK;
+}
 
 static void link_on_refused(struct io_uv_later *later)
 {
@@ -295,7 +305,8 @@ static int link_connect(struct link *link, const struct sockaddr_storage *to, so
     if (fd < 0) {
         return io_uv__error(errno);
     }
-    int rc = link_attach(link, fd);
+    int rc = io_uv__socket_set_up(fd);
+    rc = rc == OK ? link_attach(link, fd) : rc;
     if (rc != OK) {
         (void)close(fd);
         return rc;
@@ -321,7 +332,7 @@ int io_uv__stream_connect(struct io *io, struct io_stream *stream, const char *a
     link->peer.is_loopback = io_uv__address_is_loopback(&to);
     link->status = link_connect(link, &to, to_len);
     if (link->status == OK) {
-        link_watch(link);
+        io_uv__link_watch(link);
     } else {
         io_uv__defer(io_uv__of(io), &link->later, link_on_refused);
     }
@@ -339,14 +350,15 @@ void io_uv__stream_flush(struct io *io, struct io_stream *stream)
         buf_clear(&stream->out); /* ended() was said or follows; nobody will take these bytes */
         return;
     }
-    bool must_wait = link->is_connecting || link->is_greeting || io_uv__link_has_unsent(link);
+    bool must_wait = link->is_connecting || link->is_greeting || link->is_stepping ||
+                     io_uv__link_has_unsent(link);
     link->flushed = stream->out.len;
     if (must_wait || link->flushed == 0) {
         return; /* the socket is being watched and will say when it takes more */
     }
     link_send(link);
     if (io_uv__link_has_unsent(link)) {
-        link_watch(link);
+        io_uv__link_watch(link);
     }
 }
 
@@ -366,7 +378,7 @@ void io_uv__stream_resume(struct io *io, struct io_stream *stream)
         io_uv__secure_resume(link);
     }
     if ((link->events & UV_READABLE) == 0) {
-        link_watch(link);
+        io_uv__link_watch(link);
     }
 }
 
@@ -384,12 +396,13 @@ const struct io_peer *io_uv__stream_peer(const struct io_stream *stream)
 
 /* ---- closing ---- */
 
-static void link_finish(struct link *link)
+void io_uv__link_finish(struct link *link)
 {
     struct io_stream *stream = link->stream;
     io_uv__of(link->io)->has_delivered = true;
     tls_destroy(link->tls);
-    link_offer_end(link);
+    io_uv__link_offer_end(link);
+    buf_fini(&link->arrived);
     free(link);
     stream->world = NULL;
     stream->closed(stream);
@@ -397,12 +410,16 @@ static void link_finish(struct link *link)
 
 static void link_on_closed(uv_handle_t *handle)
 {
-    link_finish(handle->data);
+    struct link *link = handle->data;
+    link->is_gone = true;
+    if (io_uv__arrival_end(link)) {
+        io_uv__link_finish(link);
+    }
 }
 
 static void link_on_closed_later(struct io_uv_later *later)
 {
-    link_finish(CONTAINER_OF(later, struct link, later));
+    io_uv__link_finish(CONTAINER_OF(later, struct link, later));
 }
 
 /* Close the socket so that the peer gets what was sent: input left unread would make the kernel
@@ -411,7 +428,9 @@ static void link_shut(struct link *link)
 {
     struct io_uv *world = io_uv__of(link->io);
     if (link->tls != NULL) {
-        io_uv__secure_shut(link);
+        if (!link->is_stepping) {
+            io_uv__secure_shut(link);
+        }
     } else if (link->flushed > 0 && !link->is_connecting) {
         (void)send(link->fd, link->stream->out.data, link->flushed, MSG_NOSIGNAL);
     }

@@ -13,7 +13,12 @@ struct link {
     struct io_stream *stream;
     struct io_uv_later later;
     struct io_uv_later more; /* plaintext waits that came while nobody read */
-    struct list arrival; /* in world->arrivals while a handshake has something to read */
+    struct list arrival; /* in one of the world's lists while it arrives and waits */
+    struct io_job step;  /* of its handshake, on the lane */
+    size_t step_len;     /* bytes of arrived that are the step's */
+    int step_status;
+    struct buf arrived;  /* of a handshake: what did not go into a step yet */
+    struct io_peer seen; /* what a step writes in place of peer */
     uv_poll_t poll;
     struct tls *tls;      /* the connection is secured, or is to be; NULL: plain */
     struct io_tls *offer; /* what it will be secured with if its first byte says so */
@@ -25,6 +30,11 @@ struct link {
     bool is_connecting;
     bool is_greeting; /* connected, and the handshake is not done: connected() is still due */
     bool is_reading;  /* resumed */
+    bool is_arriving; /* accepted, and not heard yet whether it is to be secured, or not secured
+                         yet */
+    bool is_stepping; /* the lane has tls, arrived and seen: nobody else touches them */
+    bool has_stepped; /* there is something that the lane is to free */
+    bool is_gone;     /* closed, and the socket's watch has ended */
     bool has_ended;   /* ended() was called or is about to be */
     bool is_broken;   /* nothing can be sent any more */
     bool is_closing;  /* the owner has closed it: closed() is the only callback left */
@@ -37,9 +47,27 @@ void io_uv__link_connected(struct link *link, int status);
 
 /* stream.c: read once, and watch on. */
 void io_uv__link_read_arrival(struct link *link);
+void io_uv__link_watch(struct link *link);
+void io_uv__link_offer_end(struct link *link);
 
-/* arrival.c: what this link's socket has to read is part of a handshake; it waits. */
+/* stream.c: the watch and the lane have let go of it, as far as they had it. */
+void io_uv__link_finish(struct link *link);
+
+/* arrival.c: this link's socket has something to read; it waits. */
 void io_uv__arrival_wait(struct link *link);
+
+/* Whether it waits to be read, or for a step. Its socket is not read then. */
+static inline bool io_uv__arrival_is_waiting(const struct link *link)
+{
+    return link->is_stepping || list_is_linked(&link->arrival);
+}
+
+/* How much may be read of it, and what was. */
+size_t io_uv__arrival_room(const struct link *link);
+void io_uv__arrival_receive(struct link *link, struct slice bytes);
+
+/* It was closed. Returns: whether it is free of the lane; if not, io_uv__link_finish follows. */
+bool io_uv__arrival_end(struct link *link);
 
 /* stream_tls.c */
 
@@ -48,6 +76,9 @@ bool io_uv__link_has_unsent(const struct link *link);
 
 /* What arrived on a secured connection. */
 void io_uv__secure_receive(struct link *link, struct slice bytes);
+
+/* A step of the handshake was made for it. */
+void io_uv__secure_stepped(struct link *link, int status);
 
 /* Seal what was handed over and send it, as far as the kernel takes it. Never calls back. */
 void io_uv__secure_send(struct link *link);

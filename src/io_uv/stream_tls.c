@@ -15,7 +15,14 @@ enum { SEAL_BYTES = 128 << 10 };
 
 bool io_uv__link_has_unsent(const struct link *link)
 {
-    return link->flushed > 0 || (link->tls != NULL && tls_pending(link->tls).len > 0);
+    if (link->is_stepping) {
+        return false; /* it is looked at again when the step has come back */
+    }
+    if (link->tls == NULL) {
+        return link->flushed > 0;
+    }
+    /* What was handed over early waits for the handshake, not for the kernel. */
+    return tls_pending(link->tls).len > 0 || (link->flushed > 0 && tls_is_open(link->tls));
 }
 
 /* ---- sending ---- */
@@ -44,6 +51,7 @@ void io_uv__secure_send(struct link *link)
 {
     struct buf *out = &link->stream->out;
     size_t sealed = 0;
+    ASSERT(!link->is_stepping);
     ASSERT(link->flushed <= out->len);
     while (send_sealed(link) && tls_is_open(link->tls) && sealed < link->flushed) {
         size_t len = link->flushed - sealed;
@@ -92,15 +100,14 @@ static void secure_deliver(struct link *link)
     }
 }
 
-void io_uv__secure_receive(struct link *link, struct slice bytes)
+/* What came was taken: go on from where that has led. */
+static void secure_go_on(struct link *link, int status)
 {
-    bool was_open = tls_is_open(link->tls);
-    int rc = tls_feed(link->tls, bytes);
-    if (rc != OK) {
-        secure_fail(link, rc);
+    if (status != OK) {
+        secure_fail(link, status);
         return;
     }
-    if (!was_open && tls_is_open(link->tls) && link->is_greeting) {
+    if (link->is_greeting && tls_is_open(link->tls)) {
         io_uv__link_connected(link, OK);
     }
     if (!link->is_closing && !link->is_broken) {
@@ -112,6 +119,23 @@ void io_uv__secure_receive(struct link *link, struct slice bytes)
     if (!link->is_closing && tls_pending(link->tls).len > TLS_OUT_BYTES_MAX) {
         secure_fail(link, ERR_IO); /* it makes us talk and does not listen */
     }
+}
+
+void io_uv__secure_receive(struct link *link, struct slice bytes)
+{
+    secure_go_on(link, tls_feed(link->tls, bytes));
+}
+
+void io_uv__secure_stepped(struct link *link, int status)
+{
+    if (status == OK && tls_is_open(link->tls)) {
+        link->is_arriving = false;
+        if (link->arrived.len > 0) { /* part of a record of what it says next */
+            status = tls_feed(link->tls, buf_slice(&link->arrived));
+        }
+        buf_fini(&link->arrived);
+    }
+    secure_go_on(link, status);
 }
 
 void io_uv__secure_begin(struct link *link)
@@ -136,7 +160,7 @@ static void link_on_more(struct io_uv_later *later)
 
 void io_uv__secure_resume(struct link *link)
 {
-    if (tls_is_open(link->tls) && !list_is_linked(&link->more.node)) {
+    if (!link->is_arriving && tls_is_open(link->tls) && !list_is_linked(&link->more.node)) {
         io_uv__defer(io_uv__of(link->io), &link->more, link_on_more);
     }
 }

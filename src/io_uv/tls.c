@@ -8,6 +8,8 @@
 #include "base/assert.h"
 #include "io_uv/tls_private.h"
 
+enum { HEADER_BYTES = 5, VERSION_MAJOR = 3 }; /* of a record: type, version, length */
+
 struct tls *tls_create(struct io_tls *of, struct io_peer *peer)
 {
     struct tls *tls = io_uv__alloc(sizeof(*tls));
@@ -15,15 +17,22 @@ struct tls *tls_create(struct io_tls *of, struct io_peer *peer)
     tls->of = tls_context_hold(of);
     tls->peer = peer;
     peer->is_encrypted = true;
-    tls->ssl = SSL_new(of->context);
+    return tls;
+}
+
+static void make(struct tls *tls)
+{
+    struct io_tls *of = tls->of;
+
+    tls->ssl = tls_context_new_end(of);
     tls->in = BIO_new(BIO_s_mem());
     tls->out = BIO_new(BIO_s_mem());
-    ASSERT(tls->ssl != NULL && tls->in != NULL && tls->out != NULL);
+    ASSERT(tls->in != NULL && tls->out != NULL);
     SSL_set_bio(tls->ssl, tls->in, tls->out);
     SSL_set_app_data(tls->ssl, tls);
     if (of->is_server) {
         SSL_set_accept_state(tls->ssl);
-        return tls;
+        return;
     }
     SSL_set_connect_state(tls->ssl);
     if (of->session_count > 0) {
@@ -32,7 +41,14 @@ struct tls *tls_create(struct io_tls *of, struct io_peer *peer)
         ASSERT(ok == 1);
         SSL_SESSION_free(session); /* ours; the end holds its own */
     }
-    return tls;
+}
+
+void tls_drop(struct tls *tls)
+{
+    SSL_free(tls->ssl); /* and both buffers */
+    tls->ssl = NULL;
+    tls->in = NULL;
+    tls->out = NULL;
 }
 
 void tls_destroy(struct tls *tls)
@@ -40,9 +56,14 @@ void tls_destroy(struct tls *tls)
     if (tls == NULL) {
         return;
     }
-    SSL_free(tls->ssl); /* and both buffers */
+    tls_drop(tls);
     tls_context_release(tls->of);
     free(tls);
+}
+
+void tls_set_peer(struct tls *tls, struct io_peer *peer)
+{
+    tls->peer = peer;
 }
 
 bool tls_is_open(const struct tls *tls)
@@ -137,7 +158,26 @@ static int handshake_step(struct tls *tls)
 int tls_begin(struct tls *tls)
 {
     ASSERT(!tls->of->is_server);
+    make(tls);
     return handshake_step(tls);
+}
+
+size_t tls_whole_records(struct slice bytes)
+{
+    size_t at = 0;
+
+    while (bytes.len - at >= HEADER_BYTES) {
+        const uint8_t *header = bytes.data + at;
+        size_t len = (size_t)header[3] << 8 | header[4];
+        if (header[1] != VERSION_MAJOR || len > TLS_HANDSHAKE_BYTES_MAX) {
+            return bytes.len;
+        }
+        if (bytes.len - at < HEADER_BYTES + len) {
+            break;
+        }
+        at += HEADER_BYTES + len;
+    }
+    return at;
 }
 
 static void feed(struct tls *tls, struct slice bytes)
@@ -149,6 +189,9 @@ static void feed(struct tls *tls, struct slice bytes)
 int tls_feed(struct tls *tls, struct slice bytes)
 {
     ASSERT(!tls->is_broken);
+    if (tls->ssl == NULL) {
+        make(tls);
+    }
     /* What follows the handshake in the same run of bytes does not count against its bound. */
     while (!tls->is_open && bytes.len > 0) {
         size_t room = TLS_HANDSHAKE_BYTES_MAX - tls->handshake_bytes;
@@ -226,6 +269,10 @@ void tls_close(struct tls *tls)
 struct slice tls_pending(const struct tls *tls)
 {
     char *data = NULL;
+
+    if (tls->out == NULL) {
+        return SLICE_NONE;
+    }
     long len = BIO_get_mem_data(tls->out, &data);
 
     return slice_from(data, len > 0 ? (size_t)len : 0);

@@ -5,7 +5,8 @@
  *
  * Ciphertext goes in by tls_feed and comes out of tls_pending; plaintext by tls_read and
  * tls_write. Nothing here waits, and nothing of a peer that was not let in gets out as
- * plaintext.
+ * plaintext. An end belongs to one thread at a time: a step of a handshake may be made on a
+ * lane (arrival.c), and until it has come back nobody else touches that end.
  */
 #ifndef CARILLON_IO_UV_TLS_H
 #define CARILLON_IO_UV_TLS_H
@@ -22,9 +23,21 @@ enum {
 
 struct tls;
 
-/* One end; @peer lives as long and is filled in. */
+/* One end; @peer lives as long and is filled in. What costs is made with its first step. Both
+ * on the loop. */
 struct tls *tls_create(struct io_tls *of, struct io_peer *peer);
 void tls_destroy(struct tls *tls);
+
+/* Free what costs; on any thread. Only tls_destroy may follow. */
+void tls_drop(struct tls *tls);
+
+/* Fill in another peer from now on: who makes a step elsewhere does not write where the loop
+ * reads. */
+void tls_set_peer(struct tls *tls, struct io_peer *peer);
+
+/* How much of @bytes, that have come of a handshake, is worth a step: its whole records. All of
+ * it when it is not records, which is then found out; nothing when more has to come. */
+size_t tls_whole_records(struct slice bytes);
 
 /* Take ciphertext from the peer and go on with the handshake, if it is not done.
  *

@@ -29,7 +29,17 @@ void tls_context_release(struct io_tls *of)
         SSL_SESSION_free(of->sessions[--of->session_count]);
     }
     SSL_CTX_free(of->context);
+    pthread_mutex_destroy(&of->mutex);
     free(of);
+}
+
+SSL *tls_context_new_end(struct io_tls *of)
+{
+    pthread_mutex_lock(&of->mutex);
+    SSL *ssl = SSL_new(of->context); /* takes the certificate there is now with it */
+    pthread_mutex_unlock(&of->mutex);
+    ASSERT(ssl != NULL);
+    return ssl;
 }
 
 /* ---- verification ---- */
@@ -209,6 +219,8 @@ int io_uv__tls_create(struct io *io, const struct io_tls_options *options,
 
     (void)io;
     tls->holds = 1;
+    int rc = pthread_mutex_init(&tls->mutex, NULL);
+    ASSERT(rc == 0);
     tls->is_server = options->is_server;
     tls->verify = options->verify;
     tls->verify_context = options->context;
@@ -229,7 +241,9 @@ int io_uv__tls_create(struct io *io, const struct io_tls_options *options,
 int io_uv__tls_renew(struct io *io, struct io_tls *tls, const struct io_tls_options *options)
 {
     (void)io;
+    pthread_mutex_lock(&tls->mutex);
     bool ok = use_certificate(tls->context, options);
+    pthread_mutex_unlock(&tls->mutex);
     ERR_clear_error();
     return ok ? OK : ERR_ARGUMENT;
 }

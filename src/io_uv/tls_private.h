@@ -12,8 +12,11 @@
 
 enum { TLS_SESSIONS_MAX = 32 };
 
-/* What all ends of one kind share. Counted: it lives until the last end has gone. */
+/* What all ends of one kind share. Counted, on the loop: it lives until the last end has gone.
+ * Lanes take new ends from @context while the loop may give it another certificate: each under
+ * the mutex. All else of it stays as it was made, or is a client's, which uses no lane. */
 struct io_tls {
+    pthread_mutex_t mutex;
     SSL_CTX *context;
     SSL_SESSION
         *sessions[TLS_SESSIONS_MAX]; /* a client's tickets, each good once; newest last */
@@ -28,7 +31,7 @@ struct io_tls {
 struct tls {
     struct io_tls *of;
     struct io_peer *peer;
-    SSL *ssl;
+    SSL *ssl; /* NULL: there was no step yet; so are in and out */
     BIO *in;
     BIO *out;
     size_t handshake_bytes;
@@ -38,6 +41,9 @@ struct tls {
 
 struct io_tls *tls_context_hold(struct io_tls *of);
 void tls_context_release(struct io_tls *of);
+
+/* An SSL of it. On any thread. */
+SSL *tls_context_new_end(struct io_tls *of);
 
 /* Ask the verifier. @issuer may be NULL. */
 enum io_refusal tls_context_judge(struct tls *tls, X509 *certificate, X509 *issuer);

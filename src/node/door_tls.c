@@ -1,12 +1,43 @@
-/* Certificates at the door: the one that is shown, and those of others, in both directions. */
+/* Certificates at the door: the one that is shown, and those of others, in both directions.
+ *
+ * verify() of those who come in is called on a thread of the world. What it reads here itself, the
+ * root's key and the cluster's id, stays as the door was opened with it; the state is the loop's,
+ * and is asked there. Only a certificate that the root has signed gets so far. */
 #include "identity/encoding.h"
 #include "node/door.h"
+
+/* Something asked of the state. */
+struct inquiry {
+    const struct door *door;
+    const uint8_t *hash;
+    const struct door_member *member;
+    bool is_revoked;
+    enum io_refusal refusal;
+};
+
+static void on_ask_revoked(void *context)
+{
+    struct inquiry *inquiry = context;
+    const struct door_hooks *hooks = &inquiry->door->hooks;
+
+    inquiry->is_revoked = hooks->is_revoked(hooks->context, inquiry->hash);
+}
+
+static void on_ask_member(void *context)
+{
+    struct inquiry *inquiry = context;
+    const struct door_hooks *hooks = &inquiry->door->hooks;
+
+    inquiry->refusal = hooks->member(hooks->context, inquiry->member);
+}
 
 static bool is_revoked(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES])
 {
     struct door *door = context;
+    struct inquiry inquiry = {.door = door, .hash = hash};
 
-    return door->hooks.is_revoked(door->hooks.context, hash);
+    io_ask(door->io, on_ask_revoked, &inquiry);
+    return inquiry.is_revoked;
 }
 
 /* A node's certificate names its id. */
@@ -19,7 +50,10 @@ static enum io_refusal judge_node(const struct door *door, const char *name,
     if (hex_decode(slice_from_text(name), ret_member->id, sizeof ret_member->id) != OK) {
         return IO_REFUSAL_CERTIFICATE;
     }
-    return door->hooks.member(door->hooks.context, ret_member);
+    struct inquiry inquiry = {.door = door, .member = ret_member};
+
+    io_ask(door->io, on_ask_member, &inquiry);
+    return inquiry.refusal;
 }
 
 static enum io_refusal judge(struct door *door, uint32_t roles, struct slice certificate,

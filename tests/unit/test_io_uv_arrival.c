@@ -286,6 +286,23 @@ static void handshakes__many_at_once__begin_with_the_newest(void **state)
     assert_false(house->is_answered[0]);
 }
 
+/* Nothing is made of it before it is whole, and then it is answered. */
+static void handshake__a_byte_at_a_time__is_answered_when_it_is_whole(void **state)
+{
+    struct house *house = *state;
+
+    crowd_dial(house);
+    for (size_t i = 0; i < house->hello_len; i++) {
+        assert_int_equal(send(house->crowd[0], house->hello + i, 1, MSG_NOSIGNAL), 1);
+        io_uv_run_once(house->uv, i + 1 < house->hello_len ? 0 : 10);
+        assert_true(i + 1 == house->hello_len || crowd_answered(house) == 0);
+    }
+    for (int i = 0; crowd_answered(house) == 0 && i < ROUNDS_MAX; i++) {
+        io_uv_run_once(house->uv, 10);
+    }
+    assert_true(house->is_answered[0]);
+}
+
 static void handshake__given_up_while_it_waits__is_forgotten(void **state)
 {
     struct house *house = *state;
@@ -310,6 +327,7 @@ int main(void)
         TEST(listener__many_at_once__are_taken_a_few_a_turn),
         TEST(handshakes__many_at_once__wait_for_who_is_in),
         TEST(handshakes__many_at_once__begin_with_the_newest),
+        TEST(handshake__a_byte_at_a_time__is_answered_when_it_is_whole),
         TEST(handshake__given_up_while_it_waits__is_forgotten),
 #undef TEST
     };

@@ -8,11 +8,25 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "base/list.h"
 #include "identity/certificate.h"
 #include "io_uv/io_uv.h"
+#include "tests/lib/tls_peer.h"
 
-enum { OUT_MAX = 16 << 20, IN_MAX = 64 << 20, ROUNDS_MAX = 4000, BIG = 5 << 20 };
+enum {
+    OUT_MAX = 16 << 20,
+    IN_MAX = 64 << 20,
+    ROUNDS_MAX = 4000,
+    BIG = 5 << 20,
+    A_WHILE = 20,
+    GUESTS_MAX = 8
+};
 
 static const uint64_t day_ms = 86400000;
 
@@ -26,6 +40,7 @@ struct peer {
     int ended;
     int end_status;
     int closed;
+    bool is_closing;
     struct io_peer seen; /* of the other, when it ended or said something */
 };
 
@@ -50,7 +65,21 @@ struct fixture {
     bool listener_closed;
     struct peer server;
     struct peer client;
+    struct peer guests[GUESTS_MAX]; /* who comes after the first */
+    size_t guest_count;
 };
+
+/* Holds up the lane where the node judges a client's certificate. */
+struct gate {
+    struct io *io;
+    sem_t reached;
+    sem_t open;
+    bool is_shut;
+    pthread_t judging; /* the thread that judged last */
+    pthread_t asked;   /* and where what it asked was answered */
+};
+
+static struct gate gate;
 
 static void note_peer(struct peer *peer)
 {
@@ -112,16 +141,45 @@ static void peer_fini(struct peer *peer)
 static void on_incoming(struct io_listener *listener)
 {
     struct fixture *f = CONTAINER_OF(listener, struct fixture, listener);
+    struct peer *guest;
 
     while (f->server.stream.world == NULL &&
            io_accept(f->io, listener, &f->server.stream) == OK) {
         io_stream_resume(f->io, &f->server.stream);
+    }
+    while (f->guest_count < GUESTS_MAX) {
+        guest = &f->guests[f->guest_count];
+        peer_init(guest, f->io);
+        if (io_accept(f->io, listener, &guest->stream) != OK) {
+            peer_fini(guest);
+            break;
+        }
+        f->guest_count++;
+        io_stream_resume(f->io, &guest->stream);
     }
 }
 
 static void on_listener_closed(struct io_listener *listener)
 {
     CONTAINER_OF(listener, struct fixture, listener)->listener_closed = true;
+}
+
+static void on_ask(void *context)
+{
+    ((struct gate *)context)->asked = pthread_self();
+}
+
+static void gate_open(void)
+{
+    (void)sem_post(&gate.open);
+}
+
+static void gate_pass(void)
+{
+    gate.judging = pthread_self();
+    (void)sem_post(&gate.reached);
+    (void)sem_wait(&gate.open);
+    io_ask(gate.io, on_ask, &gate);
 }
 
 static enum io_refusal verify(void *context, struct slice certificate, struct slice issuer,
@@ -132,6 +190,9 @@ static enum io_refusal verify(void *context, struct slice certificate, struct sl
     enum io_refusal refusal = identity_certificate_judge(&side->trust, certificate, &read);
 
     (void)issuer;
+    if (gate.is_shut && side->trust.roles == IDENTITY_ROLE_OPERATOR) {
+        gate_pass();
+    }
     if (refusal == IO_REFUSAL_NONE) {
         ret_peer->role = read.role;
         (void)snprintf(ret_peer->name, sizeof ret_peer->name, "%s", read.name);
@@ -187,6 +248,9 @@ static int setup(void **state)
 
     f = (struct fixture){.uv = io_uv_create(), .root = key_of(1)};
     f.io = io_uv_world(f.uv);
+    gate = (struct gate){.io = f.io};
+    (void)sem_init(&gate.reached, 0, 0);
+    (void)sem_init(&gate.open, 0, 0);
     f.node.key = key_of(2);
     f.user.key = key_of(3);
     buf_init(&f.root_certificate, 4096);
@@ -225,10 +289,18 @@ static void run_until_in(struct fixture *f, const struct peer *peer, size_t len)
     assert_int_equal(peer->in.len, len);
 }
 
+static void peer_close(struct peer *peer)
+{
+    peer->is_closing = true;
+    io_stream_close(peer->io, &peer->stream);
+}
+
 static void end(struct fixture *f, struct peer *peer)
 {
     if (peer->stream.world != NULL) {
-        io_stream_close(f->io, &peer->stream);
+        if (!peer->is_closing) {
+            peer_close(peer);
+        }
         run_until(f, &peer->closed);
     }
 }
@@ -237,17 +309,27 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
 
-    end(f, &f->client);
-    end(f, &f->server);
-    io_listener_close(f->io, &f->listener);
-    for (int i = 0; !f->listener_closed && i < ROUNDS_MAX; i++) {
-        io_uv_run_once(f->uv, 10);
+    gate.is_shut = false;
+    for (size_t i = 0; i <= GUESTS_MAX; i++) { /* whatever has failed, the lane ends */
+        gate_open();
+    }
+    if (f->uv != NULL) {
+        end(f, &f->client);
+        end(f, &f->server);
+        for (size_t i = 0; i < f->guest_count; i++) {
+            end(f, &f->guests[i]);
+            peer_fini(&f->guests[i]);
+        }
+        io_listener_close(f->io, &f->listener);
+        for (int i = 0; !f->listener_closed && i < ROUNDS_MAX; i++) {
+            io_uv_run_once(f->uv, 10);
+        }
+        io_tls_destroy(f->io, f->node.tls);
+        io_tls_destroy(f->io, f->user.tls);
+        io_uv_destroy(f->uv);
     }
     peer_fini(&f->client);
     peer_fini(&f->server);
-    io_tls_destroy(f->io, f->node.tls);
-    io_tls_destroy(f->io, f->user.tls);
-    io_uv_destroy(f->uv);
     buf_fini(&f->root_certificate);
     buf_fini(&f->node.certificate);
     buf_fini(&f->node.der);
@@ -294,7 +376,7 @@ static void stream__secured__both_ends_know_each_other(void **state)
     assert_string_equal(f->client.seen.name, "00112233445566778899aabbccddeeff");
     send_text(&f->server, "answer");
     run_until_in(f, &f->client, 6);
-    io_stream_close(f->io, &f->client.stream);
+    peer_close(&f->client);
     run_until(f, &f->server.ended);
     assert_int_equal(f->server.end_status, ERR_EOF);
 }
@@ -385,7 +467,7 @@ static void client__of_another_ca__hears_it_after_its_own_handshake(void **state
     assert_int_equal(f->server.end_status, ERR_UNAUTHENTICATED);
     assert_int_equal(f->server.seen.refusal, IO_REFUSAL_OTHER_CA);
     assert_int_equal(f->server.in.len, 0);
-    io_stream_close(f->io, &f->server.stream);
+    peer_close(&f->server);
     run_until(f, &f->client.ended);
     assert_int_equal(f->client.end_status, ERR_UNAUTHENTICATED);
     assert_int_equal(f->client.seen.refusal, IO_REFUSAL_OTHER_CA);
@@ -480,6 +562,172 @@ static void context__without_a_usable_key__is_not_made(void **state)
     assert_int_equal(f->client.connect_status, OK);
 }
 
+/* ---- steps on the lane ---- */
+
+static void run_a_while(struct fixture *f)
+{
+    for (int i = 0; i < A_WHILE; i++) {
+        io_uv_run_once(f->uv, 1);
+    }
+}
+
+/* A handshake begins, and its last step is held up on the lane. */
+static void begin_and_hold(struct fixture *f)
+{
+    gate.is_shut = true;
+    reconnect(f, f->user.tls);
+    send_text(&f->client, "early");
+    for (int i = 0; sem_trywait(&gate.reached) != 0; i++) {
+        assert_true(i < ROUNDS_MAX);
+        io_uv_run_once(f->uv, 10);
+    }
+}
+
+static void handshake__judged__is_so_elsewhere_and_asks_the_loop(void **state)
+{
+    struct fixture *f = *state;
+
+    begin_and_hold(f);
+    run_a_while(f);
+    assert_int_equal(f->server.in.len, 0); /* the loop turns meanwhile */
+    gate_open();
+    run_until_in(f, &f->server, 5);
+    assert_false(pthread_equal(gate.judging, pthread_self()));
+    assert_true(pthread_equal(gate.asked, pthread_self()));
+    assert_int_equal(f->server.seen.role, IDENTITY_ROLE_OPERATOR);
+}
+
+/* Its socket goes at once, its storage when the lane has let go of it. */
+static void handshake__closed_during_a_step__is_closed_after_it(void **state)
+{
+    struct fixture *f = *state;
+
+    begin_and_hold(f);
+    peer_close(&f->server);
+    run_until(f, &f->client.ended);
+    run_a_while(f);
+    assert_int_equal(f->server.closed, 0);
+    gate_open();
+    run_until(f, &f->server.closed);
+    assert_int_equal(f->server.in.len + (size_t)f->server.ended, 0);
+}
+
+struct watchdog {
+    struct io_timer timer;
+    struct fixture *fixture;
+};
+
+static void on_too_late(struct io_timer *timer)
+{
+    struct fixture *f = CONTAINER_OF(timer, struct watchdog, timer)->fixture;
+
+    peer_close(&f->server);
+    gate_open();
+}
+
+static void handshake__timed_out_during_a_step__is_closed_once(void **state)
+{
+    struct fixture *f = *state;
+    struct watchdog watchdog = {.fixture = f};
+
+    begin_and_hold(f);
+    io_timer_start(f->io, &watchdog.timer, 5, on_too_late);
+    run_until(f, &f->server.closed);
+    run_a_while(f);
+    assert_int_equal(f->server.closed, 1);
+    assert_int_equal(f->server.in.len + (size_t)f->server.ended, 0);
+}
+
+static void handshake__left_during_a_step__ends_after_it(void **state)
+{
+    struct fixture *f = *state;
+
+    begin_and_hold(f);
+    peer_close(&f->client);
+    run_until(f, &f->client.closed);
+    run_a_while(f);
+    assert_int_equal(f->server.ended, 0);
+    gate_open();
+    run_until(f, &f->server.ended);
+    assert_int_equal(f->server.in.len, 5); /* it had said that much */
+}
+
+static void *open_later(void *unused)
+{
+    const struct timespec while_ns = {.tv_nsec = 20000000};
+
+    (void)unused;
+    (void)nanosleep(&while_ns, NULL);
+    gate_open();
+    return NULL;
+}
+
+/* The world waits for the lane, and goes on answering it. */
+static void world__ended_during_a_step__ends_after_it(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t opener;
+
+    begin_and_hold(f);
+    peer_close(&f->server);
+    peer_close(&f->client);
+    io_listener_close(f->io, &f->listener);
+    io_tls_destroy(f->io, f->node.tls);
+    io_tls_destroy(f->io, f->user.tls);
+    assert_int_equal(pthread_create(&opener, NULL, open_later, NULL), 0);
+    io_uv_destroy(f->uv);
+    f->uv = NULL;
+    assert_int_equal(pthread_join(opener, NULL), 0);
+    assert_int_equal(f->server.closed, 1);
+    assert_int_equal(f->client.closed, 1);
+    assert_true(f->listener_closed);
+    assert_true(pthread_equal(gate.asked, pthread_self()));
+}
+
+/* More than the lane takes at a time: the others wait, can be sent away, and lose nothing; and
+ * who needs no lane does not wait. */
+static void handshakes__behind_a_held_lane__wait_and_go_on(void **state)
+{
+    struct fixture *f = *state;
+    static struct peer callers[GUESTS_MAX];
+    static const char plain[] = "plain";
+
+    begin_and_hold(f);
+    for (size_t i = 0; i + 1 < GUESTS_MAX; i++) {
+        peer_init(&callers[i], f->io);
+        callers[i].stream.tls = f->user.tls;
+        assert_int_equal(io_stream_connect(f->io, &callers[i].stream, "127.0.0.1", f->port),
+                         OK);
+    }
+    run_a_while(f);
+    assert_int_equal(f->guest_count, GUESTS_MAX - 1);
+    for (size_t i = 0; i + 1 < GUESTS_MAX; i++) {
+        assert_int_equal(callers[i].connected, 0);
+    }
+    peer_close(&f->guests[0]); /* is not on the lane yet, or just is */
+    char address[32];
+    (void)snprintf(address, sizeof address, "127.0.0.1:%u", f->port);
+    int fd = tls_peer_dial(address);
+    assert_int_equal(send(fd, plain, sizeof plain, MSG_NOSIGNAL), sizeof plain);
+    for (int i = 0; f->guests[GUESTS_MAX - 1].in.len < sizeof plain && i < ROUNDS_MAX; i++) {
+        io_uv_run_once(f->uv, 10);
+    }
+    assert_int_equal(f->guests[GUESTS_MAX - 1].in.len, sizeof plain);
+    (void)close(fd);
+    for (size_t i = 0; i < GUESTS_MAX; i++) {
+        gate_open();
+    }
+    for (size_t i = 0; i + 1 < GUESTS_MAX; i++) {
+        run_until(f, &callers[i].connected);
+    }
+    run_until_in(f, &f->server, 5);
+    for (size_t i = 0; i + 1 < GUESTS_MAX; i++) {
+        assert_int_equal(callers[i].connect_status, i == 0 ? ERR_IO : OK);
+        end(f, &callers[i]);
+        peer_fini(&callers[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -495,6 +743,12 @@ int main(void)
         TEST(handshake__of_garbage__is_refused),
         TEST(handshake__beyond_its_bound__is_refused),
         TEST(context__without_a_usable_key__is_not_made),
+        TEST(handshake__judged__is_so_elsewhere_and_asks_the_loop),
+        TEST(handshake__closed_during_a_step__is_closed_after_it),
+        TEST(handshake__timed_out_during_a_step__is_closed_once),
+        TEST(handshake__left_during_a_step__ends_after_it),
+        TEST(world__ended_during_a_step__ends_after_it),
+        TEST(handshakes__behind_a_held_lane__wait_and_go_on),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
