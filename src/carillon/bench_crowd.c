@@ -332,8 +332,14 @@ int bench_crowd_start(struct bench_crowd *crowd, enum bench_crowd_kind kind, uin
     return OK;
 }
 
+static uint64_t us_of(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+}
+
 int bench_crowd_stop(struct bench_crowd *crowd, struct bench_crowd_counts *ret_counts)
 {
+    struct rusage usage = {0};
     int status = 0;
 
     *ret_counts = (struct bench_crowd_counts){0};
@@ -341,11 +347,12 @@ int bench_crowd_stop(struct bench_crowd *crowd, struct bench_crowd_counts *ret_c
         return OK;
     }
     kill(crowd->pid, SIGKILL);
-    while (waitpid(crowd->pid, &status, 0) < 0 && errno == EINTR) {
+    while (wait4(crowd->pid, &status, 0, &usage) < 0 && errno == EINTR) {
         /* it has no say in it: it ends at once */
     }
     ret_counts->begun = crowd->shared->begun;
     ret_counts->ended = crowd->shared->ended;
+    ret_counts->cpu_us = us_of(usage.ru_utime) + us_of(usage.ru_stime);
     (void)munmap(crowd->shared, sizeof *crowd->shared);
     *crowd = (struct bench_crowd){0};
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? OK : ERR_IO;

@@ -4,7 +4,8 @@
  * Layer: carillon (io, io_uv)
  *
  * It is a process of its own, so that what making connections costs is not waited for by the
- * client that is measured beside it; the machine's cores they share.
+ * client that is measured beside it; the machine's cores they share, so it says how much of them
+ * it took. It computes nothing: its hello was made once and is sent again and again.
  */
 #ifndef CARILLON_CARILLON_BENCH_CROWD_H
 #define CARILLON_CARILLON_BENCH_CROWD_H
@@ -28,7 +29,8 @@ enum { BENCH_CROWD_SLOW_MAX = 250, BENCH_CROWD_MAX = 20000 };
 /* Since it began. */
 struct bench_crowd_counts {
     uint64_t begun;
-    uint64_t ended; /* by the node */
+    uint64_t ended;  /* by the node */
+    uint64_t cpu_us; /* of the process that is the crowd, the kernel's for it included */
 };
 
 struct bench_crowd {

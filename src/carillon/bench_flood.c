@@ -96,6 +96,7 @@ static int window_run(struct flood *flood, enum bench_crowd_kind kind, uint32_t 
     part->crowd_ns += io_now_exact_ns(flood->session.io) - since_ns;
     part->crowd.begun += counts.begun;
     part->crowd.ended += counts.ended;
+    part->crowd.cpu_us += counts.cpu_us;
     part_add(part, &flood->window, round);
     samples_keep(&flood->all, &flood->window);
     if (rc != OK) {
@@ -233,6 +234,8 @@ static void report_part(struct bench_report *report, const struct flood *flood,
         {"p99_ratio",   "p99 as a multiple of that with nobody there", per(p99,                       alone),   2, ""  },
         {"begun_per_s", "connections begun",                           per((double)part->crowd.begun, crowd_s), 0, "/s"},
         {"cut_per_s",   "cut off by the node",                         per((double)part->crowd.ended, crowd_s), 0, "/s"},
+        {"crowd_share", "the crowd's own processor time, of one core",
+         per((double)part->crowd.cpu_us / 1e6,                                                        crowd_s), 2, ""  },
     };
 
     bench_report_heading(report, kinds[kind].heading);
