@@ -455,26 +455,60 @@ static void connection__recorded_and_said_again__opens_nothing(void **state)
     tls_peer_close(&peer);
 }
 
+static int crowd_fds[CROWD];
+
+/* A thousand connections that all say this much of a handshake. */
+static void crowd_come(struct slice words)
+{
+    for (size_t i = 0; i < CROWD; i++) {
+        crowd_fds[i] = tls_peer_dial(the_daemon.address);
+        assert_int_equal(send(crowd_fds[i], words.data, words.len, MSG_NOSIGNAL), words.len);
+    }
+}
+
+/* All that there was no room for were counted. */
+static void crowd_leave(uint64_t counted_before)
+{
+    assert_true(count_of("crowd") - counted_before >= CROWD - 257);
+    for (size_t i = 0; i < CROWD; i++) {
+        (void)close(crowd_fds[i]);
+    }
+}
+
 static void handshakes__half_open_by_the_thousand__keep_nobody_out(void **state)
 {
     (void)state;
-    static int fds[CROWD];
     struct carillon_options options = {.address = the_daemon.address, .retry_never = true};
     struct carillon_client *newcomer = NULL;
     uint64_t before = count_of("crowd");
-    size_t open = 0;
 
-    for (; open < CROWD; open++) {
-        fds[open] = tls_peer_dial(the_daemon.address);
-        assert_int_equal(send(fds[open], "\x16\x03\x01", 3, MSG_NOSIGNAL), 3);
-    }
+    crowd_come(SLICE_LITERAL("\x16\x03\x01"));
     assert_int_equal(carillon_create(&options, &newcomer), OK);
     assert_int_equal(carillon_connect(newcomer), OK);
     carillon_destroy(newcomer);
-    assert_true(count_of("crowd") - before >= CROWD - 257);
-    while (open > 0) {
-        (void)close(fds[--open]);
-    }
+    crowd_leave(before);
+}
+
+/* The same message every time, and the node has to compute an answer to each. */
+static void handshakes__begun_by_the_thousand__keep_nobody_out(void **state)
+{
+    (void)state;
+    const struct tls_peer_options none = {0};
+    struct tls_peer recorded;
+    struct tls_peer newcomer;
+    uint64_t before = count_of("crowd");
+
+    tls_peer_open(&recorded, the_daemon.address, &none);
+    assert_true(recorded.is_open && recorded.said.len > 5);
+    crowd_come(slice_from(recorded.said.data,
+                          5 + ((size_t)recorded.said.data[3] << 8 | recorded.said.data[4])));
+    tls_peer_open(&newcomer, the_daemon.address, &none);
+    tls_peer_send(&newcomer, hello(token));
+    assert_int_equal(tls_peer_read(&newcomer, 1), 1);
+    assert_int_equal(tls_peer_status(&newcomer, false), OK);
+    tls_peer_close(&newcomer);
+    tls_peer_close(&recorded);
+    crowd_leave(before);
 }
 
 static void handshake__of_one_byte_a_second__is_cut_off(void **state)
@@ -687,6 +721,7 @@ int main(void)
         cmocka_unit_test(plain__without_the_local_secret__is_refused),
         cmocka_unit_test(connection__recorded_and_said_again__opens_nothing),
         cmocka_unit_test(handshakes__half_open_by_the_thousand__keep_nobody_out),
+        cmocka_unit_test(handshakes__begun_by_the_thousand__keep_nobody_out),
         cmocka_unit_test(handshake__of_one_byte_a_second__is_cut_off),
         cmocka_unit_test(secrets__in_log_snapshot_audit_and_words__are_none),
         cmocka_unit_test(core_dump__of_the_daemon__is_not_written),
