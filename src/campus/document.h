@@ -31,7 +31,6 @@ struct campus_document_view {
     uint32_t credits_hundredths;
     uint32_t level;         /* 0: unknown */
     uint32_t section_count; /* one at least */
-    uint32_t days;          /* union of the days of all meetings; bit 0 Monday */
 };
 
 /* The view of a staged or published document. */
@@ -39,7 +38,9 @@ void campus_document_view(const struct campus *campus, uint32_t document,
                           struct campus_document_view *ret_view);
 
 /* Ask the memory for what a view of @document reads: with @link from 0 to CAMPUS_VIEW_LINKS - 1
- * one link of its chain of pointers after the other. For many documents at once, link by link.
+ * one link of its chain of pointers after the other, the text with the last. Each link is read
+ * by the next one: between them the caller does something else, or the same for other
+ * documents.
  */
 enum { CAMPUS_VIEW_LINKS = 5 };
 void campus_document_prefetch(const struct campus *campus, uint32_t document, uint32_t link);

@@ -1,6 +1,8 @@
 /* What search sees of a document: texts read straight from the packed Course message. A message
  * is a sequence of (field number << 3 | wire type), value; the ones we packed hold no group and
  * no unknown type. */
+#include <stddef.h>
+
 #include "base/assert.h"
 #include "campus/campus.h"
 #include "campus/document.h"
@@ -104,13 +106,15 @@ void campus_document_view(const struct campus *campus, uint32_t document,
         .level = of->level,
         .section_count = of->offer_count,
     };
-    for (uint32_t i = 0; i < of->meeting_count; i++) {
-        ret_view->days |= of->meetings[i].days;
-    }
     view_texts(ret_view);
 }
 
-enum { CACHE_LINE = 64, TEXT_LIKELY = 768, SECTIONS_LIKELY = 4 };
+enum {
+    CACHE_LINE = 64,
+    TEXT_LIKELY = 768,
+    SECTIONS_LIKELY = 4,
+    SECTION_BYTES_SEEN = offsetof(struct campus_section, state) + 1,
+};
 
 static void prefetch_bytes(const void *data, size_t len)
 {
@@ -130,8 +134,6 @@ void campus_document_prefetch(const struct campus *campus, uint32_t document, ui
     const struct campus_course *course = campus_course(campus, of->course);
     if (link == 1) {
         prefetch_bytes(course, sizeof *course);
-        prefetch_bytes(of->blob, of->blob_len < TEXT_LIKELY ? of->blob_len : TEXT_LIKELY);
-        __builtin_prefetch(of->meetings);
         return;
     }
     const struct campus_code *code = campus_code(campus, course->code);
@@ -144,11 +146,13 @@ void campus_document_prefetch(const struct campus *campus, uint32_t document, ui
     if (link == 3) {
         __builtin_prefetch(word);
         for (uint32_t i = 0; i < course->section_count && i < SECTIONS_LIKELY; i++) {
-            __builtin_prefetch(campus_section(campus, course->sections[i].section));
+            prefetch_bytes(campus_section(campus, course->sections[i].section),
+                           SECTION_BYTES_SEEN);
         }
         return;
     }
     __builtin_prefetch(word->text.data);
+    prefetch_bytes(of->blob, of->blob_len < TEXT_LIKELY ? of->blob_len : TEXT_LIKELY);
 }
 
 bool campus_view_instructor(const struct campus_document_view *view, size_t *at,

@@ -11,6 +11,7 @@ enum {
     HIT_BYTES_LIKELY = 500,
     TITLE_BYTES_LIKELY = 100,
     CURSOR_BYTES = 32,
+    HITS_BETWEEN_LINKS = 2, /* of a hit's chain of pointers: time for memory to answer */
 };
 
 /* Numbers of the fields in proto/search.proto. */
@@ -126,17 +127,28 @@ static int pack_hit(const struct query *query, const struct search_hit *hit, str
     return rc == OK ? field_end(out, open) : rc;
 }
 
-/* The hits lie anywhere in memory, each behind a chain of pointers: ask for all of them at
- * once, link by link, instead of waiting for one after another. */
-static void prefetch_hits(const struct query *query, const struct search_result *result)
+/* The hits lie anywhere in memory, each behind a chain of pointers, and the processor waits for
+ * few lines at a time: while a hit is packed, those behind it come nearer link by link. */
+static int pack_hits(const struct query *query, const struct search_result *result,
+                     struct buf *out)
 {
     const struct campus *campus = enrol_campus(query->node->enrol);
+    uint32_t lead = CAMPUS_VIEW_LINKS * HITS_BETWEEN_LINKS;
+    int rc = OK;
 
-    for (uint32_t link = 0; link < CAMPUS_VIEW_LINKS; link++) {
-        for (uint32_t i = 0; i < result->count; i++) {
-            campus_document_prefetch(campus, result->hits[i].doc, link);
+    for (uint32_t turn = 0; rc == OK && turn < result->count + lead; turn++) {
+        for (uint32_t link = 0; link < CAMPUS_VIEW_LINKS; link++) {
+            uint32_t hit = turn - link * HITS_BETWEEN_LINKS; /* wraps before the first */
+
+            if (hit < result->count) {
+                campus_document_prefetch(campus, result->hits[hit].doc, link);
+            }
+        }
+        if (turn >= lead) {
+            rc = pack_hit(query, &result->hits[turn - lead], out);
         }
     }
+    return rc;
 }
 
 /* The place behind the last hit, as the client hands it back for the next page. */
@@ -155,12 +167,8 @@ static int pack_cursor(const struct search_result *result, struct buf *out)
 int node__search_pack(const struct query *query, struct buf *out)
 {
     struct search_result result = search_query_result(query->search);
-    int rc = OK;
+    int rc = pack_hits(query, &result, out);
 
-    prefetch_hits(query, &result);
-    for (uint32_t i = 0; rc == OK && i < result.count; i++) {
-        rc = pack_hit(query, &result.hits[i], out);
-    }
     rc = rc == OK ? pack_cursor(&result, out) : rc;
     rc = rc == OK ? field_append_number(out, REPLY_MATCHES, result.matches) : rc;
     rc = rc == OK ? field_append_number(out, REPLY_MATCHES_MORE, result.matches_more) : rc;
