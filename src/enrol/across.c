@@ -116,6 +116,11 @@ void across__propose(struct across *across, uint32_t method, struct slice key,
                        .kind = ACROSS_PROPOSE, .method = method, .key = key, .body = body});
 }
 
+void across__local(struct across *across, uint64_t client)
+{
+    across__effect(across, &(struct across_effect){.kind = ACROSS_LOCAL, .client = client});
+}
+
 void across__send_head(struct across *across, uint32_t shard, uint32_t kind,
                        const struct enrol_attempt_id *id, struct slice token, uint32_t verdict)
 {

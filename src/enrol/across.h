@@ -31,8 +31,10 @@ enum {
 enum across_effect_kind {
     ACROSS_PROPOSE = 1, /* an entry: method, key, body */
     ACROSS_SEND,        /* a message: to shard, body */
-    ACROSS_REPLY,       /* to client: status, text, body (a SubmitReply), from entry index */
-    ACROSS_LOCAL,       /* client's request is to be admitted and proposed like any other */
+    ACROSS_REPLY,       /* to client: status, text, body (the method's reply), from entry index;
+                           of a check: index 0 */
+    ACROSS_LOCAL,       /* client's request is this shard's alone: it is to be admitted and
+                           proposed, a check to be read, like any other */
     ACROSS_READ,        /* a linearizable read point is wanted: across_read_done(token) */
     ACROSS_ROSTER,      /* client's roster may be read now */
 };
@@ -65,11 +67,31 @@ void across_lead(struct across *across, uint64_t term);
 /* It leads no more. Requests under way are answered with ERR_TIMEOUT: unknown. */
 void across_follow(struct across *across);
 
-/* A SubmitRequest of @client with @deadline_ms on the clock of @now_ms.
- * Returns: OK, and one ACROSS_REPLY or ACROSS_LOCAL for @client follows, now or later.
+/* A request of a client. */
+struct across_request {
+    uint64_t now_ms;
+    uint64_t wall_ms;
+    uint64_t deadline_ms; /* on the clock of now_ms */
+    uint64_t client;
+    struct slice key;  /* of a check: none */
+    struct slice body; /* copied */
+};
+
+/* A SubmitRequest, at its student's home.
+ * Returns: OK, and one ACROSS_REPLY or ACROSS_LOCAL for the client follows, now or later.
  * Errors: those of enrol_admit; ERR_BUSY too many are under way. */
-int across_submit(struct across *across, uint64_t now_ms, uint64_t wall_ms,
-                  uint64_t deadline_ms, struct slice key, struct slice body, uint64_t client,
+int across_submit(struct across *across, const struct across_request *request,
+                  struct buf *text) CHECKED;
+
+/* A CHECK, at its student's home: as across_submit, and nothing changes anywhere. The caller
+ * has reached a read point; so does every shard that is asked. All that refuses is told, as for
+ * one shard; ERR_TIMEOUT at the deadline. A check of one shard is ACROSS_LOCAL at once. */
+int across_check(struct across *across, const struct across_request *request,
+                 struct buf *text) CHECKED;
+
+/* A PERMIT, at its student's home, for a section of whatever shard: as across_submit. One of
+ * another shard is asked whether the section is there, and what it is called in full. */
+int across_permit(struct across *across, const struct across_request *request,
                   struct buf *text) CHECKED;
 
 /* A roster of @section (an ordinal) is about to be read for @client: the homes are asked about

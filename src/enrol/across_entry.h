@@ -13,6 +13,17 @@ enum enrol_across_entry {
                                       SubmitReply */
     ENROL_ENTRY_SETTLED,           /* home: body a SETTLED and the shard that sent it */
     ENROL_ENTRY_DECLINE,           /* section: body a DECLINE */
+    ENROL_ENTRY_FACT,              /* every shard: key and body of enrol/fact.h */
+    ENROL_ENTRY_PREPARE,           /* every shard: body of enrol/staging.h */
+    ENROL_ENTRY_PERMIT,            /* home: key; body a PermitRequest and the section's
+                                      description; the reply a PermitReply */
+    ENROL_ENTRY_REFRESH,           /* home: body descriptions of sections elsewhere */
+};
+
+/* Questions between nodes that enrol_read() answers, beside the methods of clients. */
+enum enrol_across_read {
+    ENROL_READ_IMPORT = 0x10101, /* what a shard has of an import (enrol/staging.h) */
+    ENROL_READ_SECTIONS,         /* what a schedule shows of sections (enrol/merge.h) */
 };
 
 #endif

@@ -411,8 +411,7 @@ static void go_on(struct across *across, uint64_t now_ms, struct across_flight *
     bool waits_for_holds = has_time && is_undecided(across, request);
 
     if (flight->is_local && !waits_for_holds) {
-        across__effect(across,
-                       &(struct across_effect){.kind = ACROSS_LOCAL, .client = flight->client});
+        across__local(across, flight->client);
         flight_give(across, flight);
     } else if (!flight->is_local && now_ms >= flight->deadline_ms) {
         across__flight_end(across, flight, ERR_BUSY,
@@ -527,20 +526,18 @@ void across__claim(struct across *across, uint64_t now_ms, const struct across_f
     buf_fini(&text);
 }
 
-int across_submit(struct across *across, uint64_t now_ms, uint64_t wall_ms,
-                  uint64_t deadline_ms, struct slice key, struct slice body, uint64_t client,
-                  struct buf *text)
+int across_submit(struct across *across, const struct across_request *of, struct buf *text)
 {
     struct enrol *enrol = across->enrol;
     struct across_flight as = {
-        .client = client, .deadline_ms = deadline_ms, .student = CAMPUS_NONE};
+        .client = of->client, .deadline_ms = of->deadline_ms, .student = CAMPUS_NONE};
     struct request *request = arena_alloc(&across->own, sizeof *request);
 
     across__begin(across);
-    int rc = request_decode(body, request);
+    int rc = request_decode(of->body, request);
     bool is_plain = rc != OK || request->op_count == 0 || request->op_count > ENROL_OPS_MAX ||
-                    enrol__key_check(key, wall_ms, text) != OK ||
-                    answers_find(&enrol->answers, key) != NULL;
+                    enrol__key_check(of->key, of->wall_ms, text) != OK ||
+                    answers_find(&enrol->answers, of->key) != NULL;
     struct foreign foreign =
         is_plain ? (struct foreign){false, false} : foreign_of(&enrol->campus, request);
 
@@ -551,13 +548,13 @@ int across_submit(struct across *across, uint64_t now_ms, uint64_t wall_ms,
             "a place on this waitlist cannot drop courses of other shards on promotion");
     } else if (is_plain || (!foreign.has_op && !is_undecided(across, request))) {
         /* whatever is wrong with it, its admission tells */
-        across__effect(across, &(struct across_effect){.kind = ACROSS_LOCAL, .client = client});
+        across__local(across, of->client);
         rc = OK;
     } else {
         rc = check_names(across, request, &as.student, text);
         as.is_local = !foreign.has_op;
-        memcpy(as.key.bytes, key.data, UUID_BYTES);
-        rc = rc == OK ? take(across, now_ms, &as, body, text) : rc;
+        memcpy(as.key.bytes, of->key.data, UUID_BYTES);
+        rc = rc == OK ? take(across, of->now_ms, &as, of->body, text) : rc;
     }
     arena_free(&across->own, request, sizeof *request);
     return rc;

@@ -109,6 +109,7 @@ void across__begin(struct across *across); /* forget the last call's */
 void across__send(struct across *across, uint32_t shard, struct slice message);
 void across__propose(struct across *across, uint32_t method, struct slice key,
                      struct slice body);
+void across__local(struct across *across, uint64_t client);
 void across__effect(struct across *across, const struct across_effect *effect);
 
 void across__read(struct across *across); /* ask for a read point */

@@ -98,6 +98,7 @@ struct enrol_result {
     bool is_repeated;   /* the stored answer of an earlier entry */
     bool is_undecided;  /* a decision across shards that was not taken: the student has changed
                            since it was prepared; nothing is stored under its key */
+    bool is_outdated;   /* a fact that was applied before (enrol/fact.h): nothing happened */
     uint64_t index;     /* of the entry that the answer stems from */
     uint32_t student;   /* whom the request was about, or CAMPUS_NONE */
     struct buf text;    /* for people; empty when status is OK */
@@ -138,8 +139,8 @@ void enrol_apply(struct enrol *enrol, const struct enrol_entry *entry,
 /* The entry that was applied last; 0 at the beginning. */
 uint64_t enrol_index(const struct enrol *enrol);
 
-/* The id of the @n-th open import (n from 0), for ending those that a stopped node left open.
- * Returns: false past the last. */
+/* The id of the @n-th open import (n from 0), for ending those that a stopped node left open. Those
+ * that are prepared are not the node's to end. Returns: false past the last. */
 bool enrol_open_import(const struct enrol *enrol, size_t n, struct uuid *ret_id);
 
 /* ---- reads */

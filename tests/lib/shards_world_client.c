@@ -147,9 +147,16 @@ void shards_arrive(struct shards_world *world, uint32_t number)
         return; /* nobody is there; the client waits in vain */
     }
     buf_clear(&world->text);
-    int rc = across_submit(of->across, world->now_ms, FIXTURE_WALL_MS + world->now_ms,
-                           request->deadline_ms, slice_from(request->key.bytes, UUID_BYTES),
-                           request->body, number, &world->text);
+    int rc = across_submit(of->across,
+                           &(struct across_request){
+                               .now_ms = world->now_ms,
+                               .wall_ms = FIXTURE_WALL_MS + world->now_ms,
+                               .deadline_ms = request->deadline_ms,
+                               .client = number,
+                               .key = slice_from(request->key.bytes, UUID_BYTES),
+                               .body = request->body,
+                           },
+                           &world->text);
 
     if (rc != OK) {
         shards_answer(world, number, rc, buf_slice(&world->text), SLICE_NONE, false);
