@@ -19,9 +19,11 @@ uint64_t enrol__across_growth(uint32_t method, struct slice body)
     case ENROL_ENTRY_RESERVE:
     case ENROL_ENTRY_DECIDE:
     case ENROL_ENTRY_DECLINE:
+    case ENROL_ENTRY_FACT:
         return GROWTH_BYTES + GROWTH_PER_BYTE * (uint64_t)body.len;
     case ENROL_ENTRY_SETTLE:
     case ENROL_ENTRY_SETTLED:
+    case ENROL_ENTRY_PREPARE:
         return GROWTH_BYTES;
     default:
         return 0;
@@ -47,6 +49,12 @@ void enrol__across_apply(struct enrol_work *work)
         break;
     case ENROL_ENTRY_DECLINE:
         work->result->status = enrol__decline_apply(work);
+        break;
+    case ENROL_ENTRY_FACT:
+        work->result->status = enrol__fact_apply(work);
+        break;
+    case ENROL_ENTRY_PREPARE:
+        work->result->status = enrol__prepare_apply(work);
         break;
     default:
         work->result->status = enrol__settled_apply(work);

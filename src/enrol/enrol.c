@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "campus/snapshot.h"
+#include "enrol/across_entry.h"
 #include "enrol/enrol_private.h"
 #include "enrol/verdict.h"
 #include "wire/message.h"
@@ -83,6 +84,7 @@ static void result_clear(struct enrol_result *result)
     result->status = OK;
     result->is_repeated = false;
     result->is_undecided = false;
+    result->is_outdated = false;
     result->student = CAMPUS_NONE;
     buf_clear(&result->text);
     buf_clear(&result->reply);
@@ -204,7 +206,7 @@ int enrol__room_reserve(struct enrol *enrol, uint64_t growth, struct buf *text)
     return OK;
 }
 
-int enrol_admit(struct enrol *enrol, const struct enrol_entry *entry, struct buf *text)
+int enrol__check(struct enrol *enrol, const struct enrol_entry *entry, struct buf *text)
 {
     const struct enrol_method *row = enrol__method(entry->method);
 
@@ -224,11 +226,25 @@ int enrol_admit(struct enrol *enrol, const struct enrol_entry *entry, struct buf
             return ENROL_SAY(text, ERR_MALFORMED, "the request's body is malformed");
         }
         rc = row->check(enrol, request, text);
-        if (rc != OK) {
-            return rc;
-        }
     }
-    return enrol__room_reserve(enrol, growth_of(enrol, row, entry->body), text);
+    return rc;
+}
+
+int enrol_admit(struct enrol *enrol, const struct enrol_entry *entry, struct buf *text)
+{
+    if (entry->method == ENROL_ENTRY_FACT) {
+        return enrol__fact_admit(enrol, entry, text);
+    }
+    if (entry->method == ENROL_ENTRY_PREPARE) {
+        return enrol__room_reserve(enrol, enrol__across_growth(entry->method, entry->body),
+                                   text);
+    }
+    int rc = enrol__check(enrol, entry, text);
+
+    return rc == OK
+               ? enrol__room_reserve(
+                     enrol, growth_of(enrol, enrol__method(entry->method), entry->body), text)
+               : rc;
 }
 
 void enrol_forget_all(struct enrol *enrol)
@@ -346,23 +362,11 @@ static int perform(struct enrol_work *work, const struct enrol_method *row)
                            : row->apply(work, request);
 }
 
-static void apply_method(struct enrol_work *work)
+void enrol__apply_keyed(struct enrol_work *work)
 {
     struct enrol *enrol = work->enrol;
     const struct enrol_entry *entry = work->entry;
     struct enrol_result *result = work->result;
-    const struct enrol_method *row = enrol__method(entry->method);
-
-    if (row == NULL) {
-        result->status =
-            ENROL_SAY(&result->text, ERR_METHOD, "method %u changes nothing", entry->method);
-        return;
-    }
-    enrol_forget(enrol, entry->method, entry->body);
-    result->status = enrol__key_check(entry->key, entry->wall_ms, &result->text);
-    if (result->status != OK) {
-        return;
-    }
     uint64_t hash = enrol__request_hash(entry->method, entry->body);
     const struct enrol_answer *answer = answers_find(&enrol->answers, entry->key);
 
@@ -373,16 +377,34 @@ static void apply_method(struct enrol_work *work)
         result->status =
             ENROL_SAY(&result->text, ERR_KEY_REUSED, "%s", error_text(ERR_KEY_REUSED));
     } else {
-        result->status = perform(work, row);
+        result->status = perform(work, enrol__method(entry->method));
         ASSERT(enrol->queue_count == 0);
         enrol__answer_store(work, entry->method, hash);
+    }
+}
+
+static void apply_method(struct enrol_work *work)
+{
+    const struct enrol_entry *entry = work->entry;
+    struct enrol_result *result = work->result;
+
+    if (enrol__method(entry->method) == NULL) {
+        result->status =
+            ENROL_SAY(&result->text, ERR_METHOD, "method %u changes nothing", entry->method);
+        return;
+    }
+    enrol_forget(work->enrol, entry->method, entry->body);
+    result->status = enrol__key_check(entry->key, entry->wall_ms, &result->text);
+    if (result->status == OK) {
+        enrol__apply_keyed(work);
     }
 }
 
 void enrol_apply(struct enrol *enrol, const struct enrol_entry *entry,
                  struct enrol_result *ret_result)
 {
-    struct enrol_work work = {.enrol = enrol, .entry = entry, .result = ret_result};
+    struct enrol_work work = {
+        .enrol = enrol, .entry = entry, .result = ret_result, .asked_ms = entry->wall_ms};
 
     ASSERT(entry->index > enrol->index);
     result_clear(ret_result);
@@ -424,8 +446,10 @@ struct arena *enrol_arena(struct enrol *enrol)
 bool enrol_open_import(const struct enrol *enrol, size_t n, struct uuid *ret_id)
 {
     for (uint32_t slot = 0; slot < CAMPUS_IMPORTS_MAX; slot++) {
-        if (enrol->campus.imports[slot] != NULL && n-- == 0) {
-            *ret_id = enrol->campus.imports[slot]->id;
+        const struct campus_import *import = enrol->campus.imports[slot];
+
+        if (import != NULL && !enrol__is_prepared(enrol, &import->id) && n-- == 0) {
+            *ret_id = import->id;
             return true;
         }
     }

@@ -23,12 +23,21 @@ enum {
     ENROL_REFUSALS_MAX = 64,
     ENROL_BY_BYTES_MAX = 128,
     ENROL_TEXT_BYTES_MAX = 512,
+    /* A schedule's registrations and places. */
+    ENROL_SECTIONS_ASKED_MAX = CAMPUS_REGISTRATIONS_MAX + CAMPUS_PLACES_MAX,
     ENROL_AFTER_MAX = CAMPUS_REGISTRATIONS_MAX + ENROL_OPS_MAX,
 };
 
 #define ENROL_WHOLE UINT32_MAX /* a refusal of the request as a whole */
 
 struct enrol_restore;
+
+/* An import that takes part in a commit over all shards: a fact ends it, and nothing else. */
+struct enrol_prepared {
+    struct uuid id;
+    struct uuid key; /* of the commit */
+    uint64_t since_ms;
+};
 
 /* A token, or a certificate that was revoked, by the hash of what is shown. */
 struct enrol_token {
@@ -51,6 +60,9 @@ struct enrol {
     struct buf line;      /* for making a text */
     struct enrol_answers answers;
     struct enrol_across across; /* holds, and the to-do list */
+    uint64_t fact;              /* the newest of the cluster's that was applied */
+    struct enrol_prepared prepared[CAMPUS_IMPORTS_MAX]; /* in order of their preparing */
+    uint32_t prepared_count;
     struct table tokens;       /* struct enrol_token */
     struct map token_map;      /* by id */
     struct map token_students; /* by student: the newest */
@@ -188,6 +200,8 @@ struct enrol_work {
     struct enrol *enrol;
     const struct enrol_entry *entry;
     struct enrol_result *result;
+    uint64_t asked_ms; /* when it was asked for: of a fact, the same in every shard */
+    bool is_fact;
     uint32_t change; /* enum ChangeKind of a submit's only op, for the short answer; else 0 */
     uint32_t section;
     uint32_t place;
@@ -316,6 +330,21 @@ int enrol__settle_apply(struct enrol_work *work) CHECKED;
 int enrol__decide_apply(struct enrol_work *work) CHECKED;
 int enrol__settled_apply(struct enrol_work *work) CHECKED;
 int enrol__decline_apply(struct enrol_work *work) CHECKED;
+int enrol__fact_apply(struct enrol_work *work) CHECKED;
+int enrol__prepare_apply(struct enrol_work *work) CHECKED;
+
+/* Admit a fact. Errors: ERR_MALFORMED, ERR_EXISTS. */
+int enrol__fact_admit(struct enrol *enrol, const struct enrol_entry *entry,
+                      struct buf *text) CHECKED;
+
+/* The import's row among the prepared ones, or NULL; take it out, if it is there. */
+const struct enrol_prepared *enrol__prepared_find(const struct enrol *enrol,
+                                                  const struct uuid *id);
+static inline bool enrol__is_prepared(const struct enrol *enrol, const struct uuid *id)
+{
+    return enrol__prepared_find(enrol, id) != NULL;
+}
+void enrol__prepared_end(struct enrol *enrol, const struct uuid *id);
 
 /* The hash of holds and to-do list, for the state's. */
 uint64_t enrol__across_hash(const struct enrol *enrol);
@@ -323,6 +352,11 @@ uint64_t enrol__across_hash(const struct enrol *enrol);
 /* Reserve memory for an entry to be proposed, which enrol_forget() or its application gives
  * back. Errors: ERR_FULL. */
 int enrol__room_reserve(struct enrol *enrol, uint64_t growth, struct buf *text) CHECKED;
+
+/* What enrol_admit() asks of a request of a client, without memory. */
+int enrol__check(struct enrol *enrol, const struct enrol_entry *entry, struct buf *text) CHECKED;
+/* Perform work->entry, a method's, whose key is sound, or repeat its answer. */
+void enrol__apply_keyed(struct enrol_work *work);
 
 /* Parts of applying a request with a key, for submits and decisions alike. */
 int enrol__key_check(struct slice key, uint64_t wall_ms, struct buf *text) CHECKED;
@@ -350,6 +384,8 @@ int enrol__read_outcome(struct enrol_reading *reading, const void *request) CHEC
 int enrol__read_hashes(struct enrol_reading *reading, const void *request) CHECKED;
 int enrol__read_catalogues(struct enrol_reading *reading, const void *request) CHECKED;
 int enrol__read_export(struct enrol_reading *reading, const void *request) CHECKED;
+int enrol__read_staging(struct enrol_reading *reading, const void *request) CHECKED;
+int enrol__read_sections(struct enrol_reading *reading, const void *request) CHECKED;
 int enrol__read_show(struct enrol_reading *reading, const void *request) CHECKED;
 
 /* ---- messages */

@@ -35,6 +35,11 @@ int enrol_fact_unpack(struct slice body, struct enrol_fact *ret_fact) CHECKED;
 /* The number of the newest that was applied; 0: none. */
 uint64_t enrol_fact_newest(const struct enrol *enrol);
 
+/* The answer that is kept under @key here, for whoever tells the client. Returns: false when
+ * there is none (any more). */
+bool enrol_fact_answer(struct enrol *enrol, struct slice key, int *ret_status,
+                       struct buf *reply, struct buf *text);
+
 /* Whether group 0 may take a request (entry->method, key, body, wall_ms): key, shape and names
  * by the state of this shard, whichever it is: facts are the same in all. What is revoked may
  * be in another shard, and is not looked for. Reserves nothing. An answered key passes: its

@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "campus/document.h"
 #include "campus/import.h"
+#include "campus/shard.h"
 #include "campus/student.h"
 #include "campus/text.h"
 #include "enrol/enrol_private.h"
@@ -68,10 +69,40 @@ static int begin_check(const Carillon__ImportBeginRequest *request, struct buf *
     return OK;
 }
 
-int enrol__begin_check(struct enrol *enrol, const void *request, struct buf *text)
+/* A newer import drops an open one of the same, unless that is being committed in all shards.
+ */
+static int is_free(const struct enrol *enrol, uint32_t catalogue, const struct uuid *id,
+                   struct buf *text)
 {
-    (void)enrol;
-    return begin_check(request, text);
+    uint32_t slot = catalogue == CAMPUS_NONE
+                        ? CAMPUS_NONE
+                        : campus_catalogue(&enrol->campus, catalogue)->import;
+    const struct campus_import *import =
+        slot == CAMPUS_NONE ? NULL : enrol->campus.imports[slot];
+
+    return import == NULL || memcmp(&import->id, id, sizeof *id) == 0 ||
+                   !enrol__is_prepared(enrol, &import->id)
+               ? OK
+               : ENROL_SAY(text, ERR_BUSY, "another import of the same is being committed");
+}
+
+int enrol__begin_check(struct enrol *enrol, const void *body, struct buf *text)
+{
+    const Carillon__ImportBeginRequest *request = body;
+    struct slice institution = slice_from_text(request->institution);
+    int rc = begin_check(request, text);
+    struct uuid id;
+
+    if (rc != OK) {
+        return rc;
+    }
+    memcpy(id.bytes, request->import_id.data, UUID_BYTES);
+    return is_free(
+        enrol,
+        request->kind == CARILLON__IMPORT_KIND__IMPORT_COURSES
+            ? campus_catalogue_find(&enrol->campus, institution, slice_from_text(request->term))
+            : campus_body_find(&enrol->campus, institution),
+        &id, text);
 }
 
 int enrol__begin_apply(struct enrol_work *work, const void *body)
@@ -94,6 +125,10 @@ int enrol__begin_apply(struct enrol_work *work, const void *body)
                 ? campus_catalogue_intern(campus, institution, slice_from_text(request->term))
                 : campus_body_intern(campus, institution);
 
+        rc = is_free(work->enrol, catalogue, &id, &work->result->text);
+        if (rc != OK) {
+            return rc;
+        }
         rc = campus_import_open(campus, request->kind, catalogue, &id, &sink);
     }
     if (rc != OK) {
@@ -121,6 +156,10 @@ static int course_check(const struct enrol *enrol, const struct campus_import *i
                          "course \"%s\" is of another institution or term than the import",
                          text_or_mark(course->code, CAMPUS_CODE_BYTES_MAX));
     }
+    if (!campus_is_own(&enrol->campus, slice_from_text(course->code))) {
+        return ENROL_SAY(text, ERR_ARGUMENT, "course \"%s\" is another shard's",
+                         text_or_mark(course->code, CAMPUS_CODE_BYTES_MAX));
+    }
     return campus_course_check(course, text);
 }
 
@@ -134,6 +173,10 @@ static int student_check(const struct enrol *enrol, const struct campus_import *
                         campus_word(&enrol->campus, of->institution)->text)) {
         return ENROL_SAY(text, ERR_ARGUMENT,
                          "student \"%.64s\" is of another institution than the import",
+                         student->token);
+    }
+    if (!campus_is_own(&enrol->campus, slice_from_text(student->token))) {
+        return ENROL_SAY(text, ERR_ARGUMENT, "student \"%.64s\" is another shard's",
                          student->token);
     }
     return campus_student_check(student, text);
@@ -230,6 +273,10 @@ int enrol__chunk_apply(struct enrol_work *work, const void *body)
     if (rc != OK) {
         return rc;
     }
+    if (request->sequence == import->next_sequence &&
+        enrol__is_prepared(work->enrol, &import->id)) {
+        return ENROL_SAY(&work->result->text, ERR_ARGUMENT, "the import is being committed");
+    }
     if (request->sequence > import->next_sequence) {
         return ENROL_SAY(&work->result->text, ERR_ARGUMENT, "chunk %u came, %u is next",
                          request->sequence, import->next_sequence);
@@ -255,6 +302,41 @@ int enrol__commit_check(struct enrol *enrol, const void *body, struct buf *text)
     return find_import(enrol, request->import_id, &import, text);
 }
 
+/* Over all shards nothing is judged here: that was done over the whole, and this shard has
+ * promised to take part. Returns: whether it has, under this key. */
+static bool has_promised(const struct enrol_work *work, const struct campus_import *import)
+{
+    const struct enrol_prepared *prepared = enrol__prepared_find(work->enrol, &import->id);
+
+    return prepared != NULL &&
+           memcmp(prepared->key.bytes, work->entry->key.data, UUID_BYTES) == 0;
+}
+
+static int judge_commit(const struct enrol_work *work,
+                        const Carillon__ImportCommitRequest *request,
+                        const struct campus_import *import, struct buf *text)
+{
+    const struct campus *campus = &work->enrol->campus;
+
+    if (work->is_fact) {
+        return has_promised(work, import)
+                   ? OK
+                   : ENROL_SAY(text, ERR_UNKNOWN_IMPORT, "%s", error_text(ERR_UNKNOWN_IMPORT));
+    }
+    if (enrol__is_prepared(work->enrol, &import->id)) {
+        return ENROL_SAY(text, ERR_BUSY, "the import is being committed");
+    }
+    if (request->chunks != import->next_sequence) {
+        return ENROL_SAY(text, ERR_ARGUMENT, "%u chunks were sent, %u arrived", request->chunks,
+                         import->next_sequence);
+    }
+    if (!request->force && campus_import_shrinks(campus, import)) {
+        return ENROL_SAY(text, ERR_SHRINK, "%u of %u would be removed", import->removed_count,
+                         campus_catalogue(campus, import->catalogue)->offered);
+    }
+    return OK;
+}
+
 int enrol__commit_apply(struct enrol_work *work, const void *body)
 {
     const Carillon__ImportCommitRequest *request = body;
@@ -266,18 +348,11 @@ int enrol__commit_apply(struct enrol_work *work, const void *body)
     struct campus_import_totals totals;
     int rc = find_import(work->enrol, request->import_id, &import, &work->result->text);
 
+    rc = rc == OK ? judge_commit(work, request, import, &work->result->text) : rc;
     if (rc != OK) {
         return rc;
     }
-    if (request->chunks != import->next_sequence) {
-        return ENROL_SAY(&work->result->text, ERR_ARGUMENT, "%u chunks were sent, %u arrived",
-                         request->chunks, import->next_sequence);
-    }
-    if (!request->force && campus_import_shrinks(campus, import)) {
-        return ENROL_SAY(&work->result->text, ERR_SHRINK, "%u of %u would be removed",
-                         import->removed_count,
-                         campus_catalogue(campus, import->catalogue)->offered);
-    }
+    enrol__prepared_end(work->enrol, &import->id);
     campus_import_commit(campus, import, &commit, &sink, &totals);
     enrol__queue_all(work->enrol);
     (void)enrol__queue_work(work);
@@ -294,11 +369,15 @@ int enrol__commit_apply(struct enrol_work *work, const void *body)
 int enrol__abort_check(struct enrol *enrol, const void *body, struct buf *text)
 {
     const Carillon__ImportAbortRequest *request = body;
+    struct uuid id;
 
-    (void)enrol;
-    return request->import_id.len == UUID_BYTES
-               ? OK
-               : ENROL_SAY(text, ERR_ARGUMENT, "an import id has 16 bytes");
+    if (request->import_id.len != UUID_BYTES) {
+        return ENROL_SAY(text, ERR_ARGUMENT, "an import id has 16 bytes");
+    }
+    memcpy(id.bytes, request->import_id.data, UUID_BYTES);
+    return enrol__is_prepared(enrol, &id)
+               ? ENROL_SAY(text, ERR_BUSY, "the import is being committed")
+               : OK;
 }
 
 int enrol__abort_apply(struct enrol_work *work, const void *body)
@@ -309,7 +388,11 @@ int enrol__abort_apply(struct enrol_work *work, const void *body)
     struct campus_import *import = NULL;
     int rc = find_import(work->enrol, request->import_id, &import, &work->result->text);
 
+    if (rc == OK && !work->is_fact && enrol__is_prepared(work->enrol, &import->id)) {
+        return ENROL_SAY(&work->result->text, ERR_BUSY, "the import is being committed");
+    }
     if (rc == OK) {
+        enrol__prepared_end(work->enrol, &import->id);
         campus_import_drop(&work->enrol->campus, import, &sink);
         reply.existed = true;
     } else if (rc == ERR_UNKNOWN_IMPORT) {

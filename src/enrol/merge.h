@@ -24,15 +24,21 @@ struct enrol_merge_receipt {
     uint64_t index;
 };
 
-/* Merge the answers of shards 0 to @count - 1 to IMPORT_BEGIN, IMPORT_CHUNK, IMPORT_COMMIT,
- * IMPORT_ABORT, WINDOW, LIMITS, GRANT, REVOKE, TOKEN_REVOKE, CATALOGUES or VERIFY.
+struct enrol_merge {
+    uint32_t method;
+    uint32_t count; /* of all shards, from 0 */
+    const struct enrol_merge_part *parts;
+    struct enrol_merge_receipt receipt;
+};
+
+/* Merge the answers to IMPORT_BEGIN, IMPORT_CHUNK, IMPORT_COMMIT, IMPORT_ABORT, WINDOW, LIMITS,
+ * GRANT, REVOKE, TOKEN_REVOKE, CATALOGUES or VERIFY. @scratch holds what is unpacked.
  *
  * Returns: the status that the client hears, with @reply, or with @text. That of the first
- * shard that failed; of what is revoked: OK when it was in some shard. Errors: ERR_MALFORMED a
- * reply is none; ERR_NOSPACE_REPLY; ERR_METHOD of none of these. */
-int enrol_merge(uint32_t method, const struct enrol_merge_part *parts, uint32_t count,
-                const struct enrol_merge_receipt *receipt, struct arena *scratch,
-                struct buf *reply, struct buf *text) CHECKED;
+ * shard that failed; of what is revoked: OK when it was in some shard.
+ * Errors: ERR_MALFORMED a reply is none; ERR_NOSPACE_REPLY; ERR_METHOD of none of these. */
+int enrol_merge(const struct enrol_merge *merge, struct arena *scratch, struct buf *reply,
+                struct buf *text) CHECKED;
 
 /* ---- schedules: what the home does not know of sections elsewhere */
 

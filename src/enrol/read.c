@@ -1,6 +1,7 @@
 /* Answers from state: the rows, CHECK and OUTCOME. */
 #include "campus/section.h"
 #include "campus/student.h"
+#include "enrol/across_entry.h"
 #include "enrol/enrol_private.h"
 #include "enrol/verdict.h"
 #include "wire/message.h"
@@ -8,6 +9,7 @@
 
 enum { OUTCOME_BYTES_MAX = 64 << 10 }; /* of a stored answer, packed */
 
+/* @request: the message; of CHECK and of questions between nodes, its bytes. */
 typedef int (*read_answer)(struct enrol_reading *reading, const void *request);
 
 static const read_answer rows[] = {
@@ -27,10 +29,16 @@ int enrol_read(struct enrol *enrol, uint32_t method, struct slice body, uint64_t
     struct enrol_reading reading = {
         .enrol = enrol, .wall_ms = wall_ms, .reply = reply, .text = text};
 
+    arena_reset(&enrol->scratch);
+    if (method == ENROL_READ_IMPORT) {
+        return enrol__read_staging(&reading, &body);
+    }
+    if (method == ENROL_READ_SECTIONS) {
+        return enrol__read_sections(&reading, &body);
+    }
     if (method >= sizeof rows / sizeof rows[0] || rows[method] == NULL) {
         return ENROL_SAY(text, ERR_METHOD, "method %u is not answered from state", method);
     }
-    arena_reset(&enrol->scratch);
     const void *request = method == CARILLON__METHOD__METHOD_CHECK /* decodes it itself */
                               ? &body
                               : wire_unpack(method_get(method)->request, body, &enrol->scratch);

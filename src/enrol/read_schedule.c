@@ -1,4 +1,5 @@
 /* SCHEDULE: everything about one student. */
+#include "campus/foreign.h"
 #include "campus/student.h"
 #include "enrol/enrol_private.h"
 #include "wire/message.h"
@@ -52,21 +53,18 @@ static void item_meetings(struct enrol *enrol, const struct campus_section *sect
     }
 }
 
-static Carillon__ScheduleItem *item_make(struct enrol *enrol,
-                                         const struct campus_registration *registration)
+/* What is shown of a section, whoever has it. */
+static Carillon__ScheduleItem *item_of(struct enrol *enrol, uint32_t ordinal)
 {
-    const struct campus_section *section =
-        campus_section(&enrol->campus, registration->section);
+    const struct campus_section *section = campus_section(&enrol->campus, ordinal);
     const struct campus_course *course = campus_course(&enrol->campus, section->course);
     const Carillon__Course *message = enrol__course_message(enrol, section->course);
     Carillon__ScheduleItem *item = enrol__scratch(enrol, sizeof *item);
 
     carillon__schedule_item__init(item);
-    item->section = enrol__section_message(enrol, registration->section);
+    item->section = enrol__section_message(enrol, ordinal);
     item->credits_known = course->credits != CAMPUS_NONE;
     item->credits_hundredths = item->credits_known ? course->credits : 0;
-    item->since_index = campus_registration_index(registration);
-    item->since_ms = campus_registration_ms(registration);
     item->withdrawn = section->state == CAMPUS_WITHDRAWN;
     if (message != NULL) {
         item->title = message->title;
@@ -74,6 +72,16 @@ static Carillon__ScheduleItem *item_make(struct enrol *enrol,
         item->instructors = message->instructors;
     }
     item_meetings(enrol, section, section_message(message, campus_section_id(section)), item);
+    return item;
+}
+
+static Carillon__ScheduleItem *item_make(struct enrol *enrol,
+                                         const struct campus_registration *registration)
+{
+    Carillon__ScheduleItem *item = item_of(enrol, registration->section);
+
+    item->since_index = campus_registration_index(registration);
+    item->since_ms = campus_registration_ms(registration);
     return item;
 }
 
@@ -213,6 +221,55 @@ int enrol__read_schedule(struct enrol_reading *reading, const void *body)
         add_extra(enrol, student->extra, &reply);
     }
     add_limits(enrol, institution, request->term, &reply);
+    reply.as_of = enrol__as_of(enrol);
+    return enrol__pack(&reply.base, reading->reply);
+}
+
+/* ---- for the home of a student who has sections here */
+
+static uint32_t find_full(const struct campus *campus, const struct campus_name *name)
+{
+    uint32_t catalogue = campus_catalogue_find(campus, name->institution, name->term);
+    uint32_t course = catalogue == CAMPUS_NONE
+                          ? CAMPUS_NONE
+                          : campus_course_find(campus, catalogue, name->code);
+
+    return course == CAMPUS_NONE || campus_course(campus, course)->is_foreign
+               ? CAMPUS_NONE
+               : campus_section_find(campus, course, name->section);
+}
+
+/* The body: token, then full names. The reply is a ScheduleReply with an item for each section
+ * that is known, and the student's places in their lines. */
+int enrol__read_sections(struct enrol_reading *reading, const void *request)
+{
+    struct enrol *enrol = reading->enrol;
+    struct unpack in = unpack_from(*(const struct slice *)request);
+    uint32_t student = campus_student_find(&enrol->campus, unpack_bytes(&in));
+    uint32_t count = (uint32_t)unpack_u64_max(&in, ENROL_SECTIONS_ASKED_MAX);
+    Carillon__ScheduleReply reply = CARILLON__SCHEDULE_REPLY__INIT;
+
+    reply.items = enrol__scratch(enrol, count * sizeof(void *));
+    reply.waitlist = enrol__scratch(enrol, count * sizeof(void *));
+    for (uint32_t i = 0; i < count && !in.failed; i++) {
+        struct campus_name name = campus_description_name(&in);
+        uint32_t section = find_full(&enrol->campus, &name);
+
+        if (section == CAMPUS_NONE) {
+            continue;
+        }
+        uint32_t place = student == CAMPUS_NONE
+                             ? CAMPUS_NONE
+                             : campus_place_find(&enrol->campus, student, section);
+
+        reply.items[reply.n_items++] = item_of(enrol, section);
+        if (place != CAMPUS_NONE) {
+            reply.waitlist[reply.n_waitlist++] = waiting_make(enrol, place);
+        }
+    }
+    if (!unpack_is_done(&in)) {
+        return ENROL_SAY(reading->text, ERR_MALFORMED, "not a question about sections");
+    }
     reply.as_of = enrol__as_of(enrol);
     return enrol__pack(&reply.base, reading->reply);
 }

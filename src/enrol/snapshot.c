@@ -25,6 +25,7 @@ enum enrol_record {
     ENROL_RECORD_HOLD,
     ENROL_RECORD_TO_DO,
     ENROL_RECORD_OFFER,
+    ENROL_RECORD_FACTS, /* the newest fact, and prepared imports; left out when there are none */
 };
 
 enum snapshot_phase {
@@ -157,6 +158,70 @@ static void save_across(struct enrol *enrol)
     buf_fini(&image);
 }
 
+/* ---- facts of the cluster */
+
+static bool has_facts(const struct enrol *enrol)
+{
+    return enrol->fact > 0 || enrol->prepared_count > 0;
+}
+
+static void image_facts(const struct enrol *enrol, struct buf *out)
+{
+    image_u64(out, enrol->fact);
+    image_u64(out, enrol->prepared_count);
+    for (uint32_t i = 0; i < enrol->prepared_count; i++) {
+        const struct enrol_prepared *prepared = &enrol->prepared[i];
+
+        image_bytes(out, slice_from(prepared->id.bytes, UUID_BYTES));
+        image_bytes(out, slice_from(prepared->key.bytes, UUID_BYTES));
+        image_u64(out, prepared->since_ms);
+    }
+}
+
+static void save_facts(struct enrol *enrol)
+{
+    struct buf image;
+
+    if (has_facts(enrol)) {
+        buf_init(&image, RECORD_BYTES_MAX);
+        image_facts(enrol, &image);
+        campus_record_append(&enrol->stream, ENROL_RECORD_FACTS, buf_slice(&image));
+        buf_fini(&image);
+    }
+}
+
+static int load_facts(struct enrol *enrol, struct slice bytes)
+{
+    struct unpack in = unpack_from(bytes);
+
+    enrol->fact = load_u64(&in);
+    enrol->prepared_count = (uint32_t)load_u64_max(&in, CAMPUS_IMPORTS_MAX);
+    for (uint32_t i = 0; i < enrol->prepared_count; i++) {
+        struct enrol_prepared *prepared = &enrol->prepared[i];
+        struct slice id = load_bytes(&in);
+        struct slice key = load_bytes(&in);
+
+        if (id.len != UUID_BYTES || key.len != UUID_BYTES) {
+            return ERR_DAMAGED;
+        }
+        memcpy(prepared->id.bytes, id.data, UUID_BYTES);
+        memcpy(prepared->key.bytes, key.data, UUID_BYTES);
+        prepared->since_ms = load_u64(&in);
+    }
+    return unpack_is_done(&in) ? OK : ERR_DAMAGED;
+}
+
+/* What is prepared is an open import. */
+static bool are_prepared_open(const struct enrol *enrol)
+{
+    for (uint32_t i = 0; i < enrol->prepared_count; i++) {
+        if (campus_import_find(&enrol->campus, &enrol->prepared[i].id) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The seats and places that restored holds and offers keep. Returns: false when an offer is to
  * nobody who waits. */
 static bool link_across(struct enrol *enrol)
@@ -228,6 +293,7 @@ int enrol_snapshot_begin(struct enrol *enrol)
     rc = campus_snapshot_step(&enrol->campus, 0, &enrol->stream);
     ASSERT(rc == SM_PENDING);
     save_across(enrol);
+    save_facts(enrol);
     return OK;
 }
 
@@ -371,6 +437,9 @@ static int load_record(struct enrol *enrol, uint64_t kind, struct slice bytes)
     if (kind == ENROL_RECORD_TOKENS) {
         return load_tokens(enrol, bytes);
     }
+    if (kind == ENROL_RECORD_FACTS) {
+        return load_facts(enrol, bytes);
+    }
     if (kind >= ENROL_RECORD_HOLD && kind <= ENROL_RECORD_OFFER) {
         return load_across(enrol, kind, bytes);
     }
@@ -432,7 +501,7 @@ int enrol_restore_end(struct enrol *enrol)
                      enrol->tokens.count != enrol->restore_tokens)) {
         rc = ERR_DAMAGED;
     }
-    if (rc == OK && !link_across(enrol)) {
+    if (rc == OK && (!link_across(enrol) || !are_prepared_open(enrol))) {
         rc = ERR_DAMAGED;
     }
     if (rc == OK) {
@@ -492,6 +561,11 @@ uint64_t enrol__across_hash(const struct enrol *enrol)
         buf_clear(&image);
         enrol__offer_image(across, at, &image);
         hash += hash_bytes_seeded(ENROL_RECORD_OFFER, image.data, image.len);
+    }
+    if (has_facts(enrol)) {
+        buf_clear(&image);
+        image_facts(enrol, &image);
+        hash += hash_bytes_seeded(ENROL_RECORD_FACTS, image.data, image.len);
     }
     buf_fini(&image);
     return hash;

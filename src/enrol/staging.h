@@ -30,8 +30,8 @@ enum { ENROL_PREPARED_MS = 120000 };
 /* ---- chunks */
 
 /* The body of an IMPORT_CHUNK for one shard after the other: the records and removed names that
- * are @shard's, in their order, with the same id and sequence. The same bytes give the same bytes.
- * Errors: ERR_MALFORMED; ERR_FULL beyond @out's bound. */
+ * are @shard's, in their order, with the same id and sequence. The same bytes give the same
+ * bytes. Errors: ERR_MALFORMED; ERR_FULL beyond @out's bound. */
 int enrol_chunk_split(struct slice body, uint32_t shards, uint32_t shard,
                       struct buf *out) CHECKED;
 

@@ -159,7 +159,7 @@ static struct enrol_token token_new(const struct enrol_work *work, ProtobufCBina
 {
     struct enrol_token token = {
         .issued_index = work->entry->index,
-        .issued_ms = work->entry->wall_ms,
+        .issued_ms = work->asked_ms,
         .expires_ms = expires_ms,
         .student = CAMPUS_NONE,
         .by = slice_from_text(by),
@@ -318,7 +318,7 @@ int enrol__grant_apply(struct enrol_work *work, const void *body)
     int rc = grant_find(work->enrol, request, &work->result->text);
 
     if (rc == OK && request->role == CARILLON__ROLE__ROLE_NODE &&
-        request->expires_ms > work->entry->wall_ms + INVITE_MS_MAX) {
+        request->expires_ms > work->asked_ms + INVITE_MS_MAX) {
         rc = ENROL_SAY(&work->result->text, ERR_ARGUMENT, "an invite ends within 7 days");
     }
     if (rc != OK) {
