@@ -80,6 +80,16 @@ static void change_add(struct inode *inode, uint64_t offset, uint8_t *data, size
         .offset = offset, .len = len, .data = data, .size_after = inode->now.len};
 }
 
+/* The sector is written anew, and with it the bit that was bad. */
+static void flip_mend(struct inode *inode, uint64_t from, uint64_t to)
+{
+    if (inode->flip_mask == 0 || inode->flip_offset < from || inode->flip_offset >= to) {
+        return;
+    }
+    inode->durable.data[inode->flip_offset] ^= inode->flip_mask;
+    inode->flip_mask = 0;
+}
+
 void io_sim__inode_write(struct inode *inode, uint64_t offset, const void *data, size_t len)
 {
     if (len == 0) {
@@ -88,6 +98,7 @@ void io_sim__inode_write(struct inode *inode, uint64_t offset, const void *data,
     if (offset + len > inode->now.len) {
         io_sim__image_resize(&inode->now, offset + len);
     }
+    flip_mend(inode, offset, offset + len);
     memcpy(inode->now.data + offset, data, len);
     uint8_t *copy = malloc(len);
     ASSERT(copy != NULL);
@@ -100,6 +111,7 @@ void io_sim__inode_write(struct inode *inode, uint64_t offset, const void *data,
 void io_sim__inode_truncate(struct inode *inode, size_t size)
 {
     size_t before = inode->now.len;
+    flip_mend(inode, size, UINT64_MAX);
     io_sim__image_resize(&inode->now, size);
     if (size >= before) {
         change_add(inode, before, NULL, 0);

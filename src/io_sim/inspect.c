@@ -77,6 +77,77 @@ int io_sim_flip_bit(struct io *io, const char *path, uint64_t offset, unsigned b
     return OK;
 }
 
+/* ---- bits that go bad ---- */
+
+static void inode_flip(struct inode *inode)
+{
+    inode->durable.data[inode->flip_offset] ^= inode->flip_mask;
+    if (inode->flip_offset < inode->now.len) {
+        inode->now.data[inode->flip_offset] ^= inode->flip_mask;
+    }
+}
+
+/* The number of names that qualify; @chosen is the last of the first @upto ones. */
+static size_t rot_count(const struct disk *disk, const char *folder, size_t upto,
+                        bool (*may)(void *context, const char *path), void *context,
+                        struct inode **chosen)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < disk->names_count && count < upto; i++) {
+        const struct name *name = &disk->names[i];
+        struct inode *inode = name->durable;
+        bool is_there = inode != NULL && inode == name->now && inode->durable.len > 0 &&
+                        inode->flip_mask == 0 &&
+                        strncmp(name->path, folder, strlen(folder)) == 0;
+
+        if (is_there && may(context, name->path)) {
+            *chosen = inode;
+            count++;
+        }
+    }
+    return count;
+}
+
+bool io_sim_rot(struct io *io, const char *folder, bool (*may)(void *context, const char *path),
+                void *context)
+{
+    ASSERT(io != NULL);
+    ASSERT(may != NULL);
+    struct io_sim_machine *machine = io_sim__of(io);
+    struct inode *inode = NULL;
+    size_t count = rot_count(&machine->disk, folder, SIZE_MAX, may, context, &inode);
+
+    if (count == 0) {
+        return false;
+    }
+    (void)rot_count(&machine->disk, folder, 1 + (size_t)rng_below(&machine->chance, count), may,
+                    context, &inode);
+    inode->flip_offset = rng_below(&machine->chance, inode->durable.len);
+    inode->flip_mask = (uint8_t)(1u << rng_below(&machine->chance, 8));
+    inode_flip(inode);
+    io_sim__trace(machine->sim, machine, 9, inode->flip_offset);
+    return true;
+}
+
+size_t io_sim_rot_mend(struct io *io)
+{
+    ASSERT(io != NULL);
+    struct disk *disk = &io_sim__of(io)->disk;
+    size_t count = 0;
+
+    for (struct list *node = disk->inodes.next; node != &disk->inodes; node = node->next) {
+        struct inode *inode = CONTAINER_OF(node, struct inode, node);
+
+        if (inode->flip_mask != 0) {
+            inode_flip(inode);
+            inode->flip_mask = 0;
+            count++;
+        }
+    }
+    return count;
+}
+
 void io_sim_disk_copy(const struct io *from, struct io *to)
 {
     ASSERT(from != NULL);

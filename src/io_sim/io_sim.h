@@ -39,6 +39,8 @@ struct io_sim_options {
     size_t network_window_bytes; /* what the two kernels hold of one direction [64 KiB] */
     uint64_t job_us;  /* a job waits and lasts at most this long each, syncs apart [200] */
     uint64_t sync_us; /* a sync lasts at most this long [1000] */
+    uint64_t unheard_ms; /* a connection whose other end is not heard for about so long breaks
+                            [10000] */
     struct io_sim_sites
         *sites; /* where calls are counted by place [nowhere]; outlives the world */
 };
@@ -100,6 +102,36 @@ void io_sim_peer_set(struct io *io, const struct io_peer *peer);
 
 /* Move the machine's wall clock. */
 void io_sim_wall_set(struct io *io, uint64_t unix_ms);
+
+/* From now on the machine's clocks run @ppm of a million too fast (below 0: too slow): its
+ * timers, its monotonic and its wall clock. */
+void io_sim_drift_set(struct io *io, int32_t ppm);
+
+/* The process stands still for @ms, as one that is stopped or swapped out: what comes meanwhile
+ * waits, and its clocks go on. Power and kill strike nevertheless. */
+void io_sim_pause(struct io *io, uint64_t ms);
+
+/* The machine that the last step delivered to, or NULL. */
+struct io *io_sim_last(const struct io_sim *sim);
+
+/* ---- what lies between machines
+ * ------------------------------------------------------------------ */
+
+/* One direction between two machines. Zero is a whole one, as fast as the world's options say. */
+struct io_sim_wire {
+    bool is_cut;          /* nothing gets through */
+    uint64_t delay_us;    /* each run of bytes is on its way at most so much longer */
+    uint64_t bytes_per_s; /* 0: no limit */
+    uint32_t loss_ppm;    /* of the runs of bytes: they come by being sent again, some 200 ms or
+                             a multiple later */
+};
+
+/* Streams do what those of TCP do. What was on its way into a cut is sent again after it,
+ * sooner or later by how long it lasted, and nothing is lost; but an end that has not been
+ * acknowledged for unheard_ms breaks, without the other end hearing of it; who is left alone on
+ * a connection finds out by itself some time after the wires are whole. Connecting waits while
+ * a wire is cut. */
+void io_sim_wire_set(struct io *from, struct io *to, const struct io_sim_wire *wire);
 
 /* ---- faults
  * --------------------------------------------------------------------------------------- */
@@ -169,6 +201,15 @@ int io_sim_durable_truncate(struct io *io, const char *path, uint64_t size) CHEC
 
 /* Flip bit @bit (0..7) of the byte at @offset. Errors: ERR_GONE, ERR_ARGUMENT past the end. */
 int io_sim_flip_bit(struct io *io, const char *path, uint64_t offset, unsigned bit) CHECKED;
+
+/* One bit of a file below @folder goes bad by itself: of a durable one that @may answers for, bit
+ * and file by chance. io_sim_rot_mend() makes it good again, as from a copy kept elsewhere, and
+ * so does writing there. One bit a file at a time. Returns: whether there was such a file. */
+bool io_sim_rot(struct io *io, const char *folder, bool (*may)(void *context, const char *path),
+                void *context);
+
+/* Returns: how many bits were still bad. */
+size_t io_sim_rot_mend(struct io *io);
 
 /* Make @to's disk a copy of the durable part of @from's, possibly of another world. @to's
  * process has no file open. */

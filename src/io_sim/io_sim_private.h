@@ -8,7 +8,13 @@
 #include "base/rng.h"
 #include "io_sim/io_sim.h"
 
-enum { FAULTS_MAX = 8, ADDRESS_BYTES = 46, NS_PER_US = 1000, NS_PER_MS = 1000000 };
+enum {
+    FAULTS_MAX = 8,
+    ADDRESS_BYTES = 46,
+    WIRES_MACHINES_MAX = 32,
+    NS_PER_US = 1000,
+    NS_PER_MS = 1000000
+};
 
 struct io_sim_machine;
 
@@ -45,6 +51,8 @@ struct inode {
     struct change *changes;
     size_t changes_count;
     size_t changes_cap;
+    uint64_t flip_offset; /* of a byte that io_sim_rot has spoiled */
+    uint8_t flip_mask;    /* the bit; 0: none */
     uint32_t refs; /* names, seen or durable, unsynced renames and open files */
     uint32_t
         room_refs; /* those that keep its room on the disk taken: names seen and open files */
@@ -122,6 +130,10 @@ struct io_sim_machine {
     struct rng random; /* for io_random */
     struct rng chance; /* for losses and random faults */
     uint64_t wall_offset_ms;
+    int32_t drift_ppm;
+    uint64_t drift_from_ns; /* when the drift was set: the world's time, */
+    uint64_t drift_own_ns;  /* and the machine's own */
+    uint64_t paused_until_ns;
     struct io_peer peer; /* who its process is to others */
     struct heap timers;  /* struct io_timer */
     struct list turns;  /* struct io_turn */
@@ -141,6 +153,12 @@ struct io_sim_machine {
     uint64_t sync_slow_us;
 };
 
+/* One direction between two machines. */
+struct wire {
+    struct io_sim_wire is;
+    uint64_t cut_ns; /* since when, while it is cut */
+};
+
 struct io_sim {
     struct io_sim_options options;
     struct rng rng; /* for delays and cuts */
@@ -150,6 +168,8 @@ struct io_sim {
     struct io_sim_machine *machines;
     struct io_sim_machine *last;
     uint32_t machines_count;
+    struct io_sim_machine *delivered; /* by the last step */
+    struct wire *wires; /* WIRES_MACHINES_MAX squared, by the machines' numbers; NULL: all whole */
     struct list conns;   /* struct conn, all of them */
     struct buf delivery; /* bytes being received */
     uint16_t next_port;
@@ -185,6 +205,9 @@ void io_sim__timer_stop(struct io *io, struct io_timer *timer);
 void io_sim__turn_add(struct io *io, struct io_turn *turn);
 void io_sim__turn_remove(struct io *io, struct io_turn *turn);
 void io_sim__turn_on_end(struct io_sim_event *event);
+uint64_t io_sim__own_ns(const struct io_sim_machine *machine); /* its monotonic clock */
+uint64_t io_sim__world_ns(const struct io_sim_machine *machine,
+                          uint64_t own_ns); /* when that shows @own_ns, or just after */
 extern const struct io_ops io_sim__ops;
 
 /* lane.c */

@@ -66,6 +66,16 @@ static struct door *door_at(struct io_sim_machine *machine, const char *address,
     return NULL;
 }
 
+struct io_sim_machine *io_sim__machine_at(struct io_sim *sim, const char *address)
+{
+    for (struct io_sim_machine *m = sim->machines; m != NULL; m = m->next) {
+        if (strcmp(m->address, address) == 0) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
 /* Who listens where @from wants to go. Loopback leads to the machine itself. */
 struct door *io_sim__door_find(struct io_sim_machine *from, const char *address, uint16_t port)
 {

@@ -15,29 +15,73 @@ static const uint64_t wall_start_ms = 1767225600000ull;
 
 /* ---- clock, random, timers ---- */
 
+/* Without drift it is the world's time. Nothing here may be rounded differently twice. */
+uint64_t io_sim__own_ns(const struct io_sim_machine *machine)
+{
+    if (machine->drift_from_ns == 0) {
+        return machine->sim->now_ns;
+    }
+    uint64_t since = machine->sim->now_ns - machine->drift_from_ns;
+    uint64_t rate = (uint64_t)(1000000 + machine->drift_ppm);
+    return machine->drift_own_ns + since / 1000000 * rate + since % 1000000 * rate / 1000000;
+}
+
+uint64_t io_sim__world_ns(const struct io_sim_machine *machine, uint64_t own_ns)
+{
+    if (machine->drift_from_ns == 0) {
+        return own_ns;
+    }
+    if (own_ns <= machine->drift_own_ns) {
+        return machine->drift_from_ns;
+    }
+    uint64_t ahead = own_ns - machine->drift_own_ns;
+    uint64_t rate = (uint64_t)(1000000 + machine->drift_ppm);
+    return machine->drift_from_ns + ahead / rate * 1000000 +
+           (ahead % rate * 1000000 + rate - 1) / rate;
+}
+
+void io_sim_drift_set(struct io *io, int32_t ppm)
+{
+    ASSERT(io != NULL);
+    ASSERT(ppm > -1000000 && ppm <= 1000000);
+    struct io_sim_machine *machine = io_sim__of(io);
+    machine->drift_own_ns = io_sim__own_ns(machine);
+    machine->drift_from_ns = machine->sim->now_ns;
+    machine->drift_ppm = ppm;
+    io_sim__trace(machine->sim, machine, 6, (uint64_t)(int64_t)ppm);
+}
+
+void io_sim_pause(struct io *io, uint64_t ms)
+{
+    ASSERT(io != NULL);
+    struct io_sim_machine *machine = io_sim__of(io);
+    machine->paused_until_ns = machine->sim->now_ns + ms * NS_PER_MS;
+    io_sim__trace(machine->sim, machine, 7, ms);
+}
+
 uint64_t io_sim__now_ns(struct io *io)
 {
-    return io_sim__of(io)->sim->now_ns;
+    return io_sim__own_ns(io_sim__of(io));
 }
 
 uint64_t io_sim__now_exact_ns(struct io *io)
 {
-    struct io_sim *sim = io_sim__of(io)->sim;
-    sim->now_ns += READ_CLOCK_NS;
-    return sim->now_ns;
+    struct io_sim_machine *machine = io_sim__of(io);
+    machine->sim->now_ns += READ_CLOCK_NS;
+    return io_sim__own_ns(machine);
 }
 
 uint64_t io_sim__wall_ms(struct io *io)
 {
     struct io_sim_machine *machine = io_sim__of(io);
-    return machine->wall_offset_ms + machine->sim->now_ns / NS_PER_MS;
+    return machine->wall_offset_ms + io_sim__own_ns(machine) / NS_PER_MS;
 }
 
 void io_sim_wall_set(struct io *io, uint64_t unix_ms)
 {
     ASSERT(io != NULL);
     struct io_sim_machine *machine = io_sim__of(io);
-    machine->wall_offset_ms = unix_ms - machine->sim->now_ns / NS_PER_MS;
+    machine->wall_offset_ms = unix_ms - io_sim__own_ns(machine) / NS_PER_MS;
 }
 
 void io_sim__random(struct io *io, void *data, size_t len)
@@ -50,7 +94,8 @@ void io_sim__timer_start(struct io *io, struct io_timer *timer, uint64_t delay_m
     struct io_sim_machine *machine = io_sim__of(io);
     heap_remove(&machine->timers, &timer->node);
     if (!machine->is_down) {
-        heap_add(&machine->timers, &timer->node, machine->sim->now_ns + delay_ms * NS_PER_MS);
+        heap_add(&machine->timers, &timer->node,
+                 io_sim__own_ns(machine) + delay_ms * NS_PER_MS);
     }
 }
 
@@ -128,6 +173,7 @@ void io_sim__machine_down(struct io_sim_machine *machine, bool is_kill)
         return;
     }
     machine->is_down = true;
+    machine->paused_until_ns = 0;
     machine->was_killed = is_kill;
     machine->crash_left = 0;
     struct heap_node *first;

@@ -36,6 +36,7 @@ struct end {
     struct io_sim_event arrive;
     struct io_sim_event drain;
     struct io_sim_event closed;
+    struct io_sim_event unheard; /* it breaks for want of any word from the other */
 };
 
 /* ends[0] connects, ends[1] is accepted. Freed when both are gone. */
@@ -63,8 +64,23 @@ void io_sim__end_init(struct end *end, struct conn *conn, struct io_sim_machine 
 void io_sim__end_attach(struct end *end, struct io_stream *stream);
 void io_sim__end_reset(struct end *end); /* takes an end that was never made */
 struct end *io_sim__end_peer(struct end *end);
+bool io_sim__end_is_alive(const struct end *end);
+
+/* In @delay_ns what waited at a cut wire comes in, and what waits to leave is sent. */
+void io_sim__end_retry(struct end *end, uint64_t delay_ns);
+
+/* wire.c */
+const struct wire *io_sim__wire(const struct io_sim_machine *from,
+                                const struct io_sim_machine *to);
+bool io_sim__wires_are_whole(const struct io_sim_machine *one,
+                             const struct io_sim_machine *other);
+
+/* How long @len bytes are on the way. */
+uint64_t io_sim__wire_delay_ns(const struct io_sim_machine *from,
+                               const struct io_sim_machine *to, size_t len);
 
 /* listener.c */
+struct io_sim_machine *io_sim__machine_at(struct io_sim *sim, const char *address);
 struct door *io_sim__door_find(struct io_sim_machine *from, const char *address, uint16_t port);
 bool io_sim__door_knock(struct door *door, struct end *end); /* false: the queue is full */
 void io_sim__doors_drop(struct io_sim_machine *machine);

@@ -6,7 +6,11 @@
 #include "base/hash.h"
 #include "io_sim/net_private.h"
 
-enum { CUT_SMALL_BYTES = 16, UNREAD_RESET_PPM = 250000 };
+enum {
+    CUT_SMALL_BYTES = 16,
+    UNREAD_RESET_PPM = 250000,
+    CONNECT_AGAIN_NS = 1000 * NS_PER_MS, /* nobody answers: it is tried again */
+};
 
 static void end_on_arrive(struct io_sim_event *event);
 static void end_on_drain(struct io_sim_event *event);
@@ -41,7 +45,7 @@ static struct conn *conn_create(struct io_sim_machine *machine, struct io_stream
     return conn;
 }
 
-static bool is_alive(const struct end *end)
+bool io_sim__end_is_alive(const struct end *end)
 {
     return end->machine != NULL && !end->is_closing && !end->is_dead && !end->is_gone;
 }
@@ -49,7 +53,7 @@ static bool is_alive(const struct end *end)
 static void event_soon(struct end *end, struct io_sim_event *event,
                        void (*run)(struct io_sim_event *event))
 {
-    if (is_alive(end) && !heap_has(&event->node)) {
+    if (io_sim__end_is_alive(end) && !heap_has(&event->node)) {
         struct io_sim *sim = end->machine->sim;
         io_sim__event_start(event, end->machine,
                             io_sim__delay_ns(sim, sim->options.network_delay_us), run);
@@ -62,16 +66,46 @@ static bool has_news(const struct end *end)
            (end->is_reading && (end->inbound.len > 0 || end->has_fin));
 }
 
+/* Whether what the other end says, an end of its own making included, cannot come in. */
+static bool is_cut_off(const struct end *end)
+{
+    const struct end *peer = &end->conn->ends[end == &end->conn->ends[0]];
+
+    return peer->machine != NULL && !end->is_connecting &&
+           io_sim__wire(peer->machine, end->machine)->is.is_cut;
+}
+
+/* What comes in waits for the wire to be whole; what the end itself has found out does not. */
 static void arrive_soon(struct end *end)
 {
-    if (has_news(end) && !end->has_ended) {
+    bool is_own = end->has_reset || end->is_broken;
+
+    if (!has_news(end) || end->has_ended || (!is_own && is_cut_off(end))) {
+        return;
+    }
+    if (is_own || io_sim__end_peer(end)->machine == NULL) {
         event_soon(end, &end->arrive, end_on_arrive);
+    } else if (io_sim__end_is_alive(end) && !heap_has(&end->arrive.node)) {
+        io_sim__event_start(&end->arrive, end->machine,
+                            io_sim__wire_delay_ns(io_sim__end_peer(end)->machine, end->machine,
+                                                  end->inbound.len),
+                            end_on_arrive);
+    }
+}
+
+void io_sim__end_retry(struct end *end, uint64_t delay_ns)
+{
+    if (has_news(end) && !end->has_ended && !heap_has(&end->arrive.node)) {
+        io_sim__event_start(&end->arrive, end->machine, delay_ns, end_on_arrive);
+    }
+    if (end->flushed > 0 && !end->is_connecting && !heap_has(&end->drain.node)) {
+        io_sim__event_start(&end->drain, end->machine, delay_ns, end_on_drain);
     }
 }
 
 void io_sim__end_reset(struct end *end)
 {
-    if (is_alive(end)) {
+    if (io_sim__end_is_alive(end)) {
         end->has_reset = true;
         buf_clear(&end->inbound);
         arrive_soon(end);
@@ -87,7 +121,8 @@ static void end_send(struct end *end)
     struct end *peer = io_sim__end_peer(end);
     struct buf *out = &end->stream->out;
     ASSERT(end->flushed <= out->len);
-    if (!is_alive(peer)) {
+    if (!io_sim__end_is_alive(peer) &&
+        !(peer->machine != NULL && !io_sim__wires_are_whole(end->machine, peer->machine))) {
         buf_consume(out, end->flushed);
         end->flushed = 0;
         end->is_broken = true;
@@ -96,8 +131,8 @@ static void end_send(struct end *end)
     }
     size_t room = peer->inbound.max - peer->inbound.len;
     size_t len = end->flushed < room ? end->flushed : room;
-    if (len == 0) {
-        return;
+    if (len == 0 || !io_sim__end_is_alive(peer)) {
+        return; /* nobody acknowledges it: the end breaks by itself */
     }
     int rc = buf_append(&peer->inbound, out->data, len);
     ASSERT(rc == OK);
@@ -126,8 +161,8 @@ void io_sim__stream_flush(struct io *io, struct io_stream *stream)
 static void end_on_drain(struct io_sim_event *event)
 {
     struct end *end = CONTAINER_OF(event, struct end, drain);
-    if (end->flushed == 0 || end->is_broken) {
-        return;
+    if (end->flushed == 0 || end->is_broken || is_cut_off(end)) {
+        return; /* room on the way is told by the other end */
     }
     end_send(end);
     if (end->flushed == 0 && !end->is_broken && end->stream->drained != NULL) {
@@ -224,7 +259,9 @@ static void end_deliver(struct end *end)
 static void end_on_arrive(struct io_sim_event *event)
 {
     struct end *end = CONTAINER_OF(event, struct end, arrive);
-    if (end->stream == NULL || end->has_ended || !has_news(end)) {
+    bool is_own = end->has_reset || end->is_broken;
+    if (end->stream == NULL || end->has_ended || !has_news(end) ||
+        (!is_own && is_cut_off(end))) {
         return;
     }
     bool has_words = end->is_reading && end->inbound.len > 0;
@@ -262,6 +299,11 @@ static void end_on_connect(struct io_sim_event *event)
 {
     struct end *end = CONTAINER_OF(event, struct end, connect);
     struct door *door = io_sim__door_find(end->machine, end->address, end->port);
+    struct io_sim_machine *to = io_sim__machine_at(end->machine->sim, end->address);
+    if (to != NULL && to != end->machine && !io_sim__wires_are_whole(end->machine, to)) {
+        io_sim__event_start(&end->connect, end->machine, CONNECT_AGAIN_NS, end_on_connect);
+        return;
+    }
     bool is_through = door != NULL && io_sim__door_knock(door, io_sim__end_peer(end));
     end->is_connecting = false;
     if (is_through) {
@@ -312,6 +354,7 @@ static void end_stop(struct end *end)
     io_sim__event_stop(sim, &end->connect);
     io_sim__event_stop(sim, &end->arrive);
     io_sim__event_stop(sim, &end->drain);
+    io_sim__event_stop(sim, &end->unheard);
 }
 
 static void conn_free(struct conn *conn)
@@ -352,13 +395,14 @@ static void end_leave(struct end *end)
 {
     struct end *peer = io_sim__end_peer(end);
     struct io_sim *sim = end->machine->sim;
-    if (!is_alive(peer)) {
+    if (!io_sim__end_is_alive(peer)) {
         return;
     }
     if (end->flushed > 0) {
         end_send(end);
     }
-    if (end->inbound.len > 0 && rng_chance(&sim->rng, UNREAD_RESET_PPM)) {
+    bool is_heard = !io_sim__wire(end->machine, peer->machine)->is.is_cut;
+    if (is_heard && end->inbound.len > 0 && rng_chance(&sim->rng, UNREAD_RESET_PPM)) {
         io_sim__end_reset(peer);
         return;
     }
@@ -372,7 +416,7 @@ void io_sim__stream_close(struct io *io, struct io_stream *stream)
     struct end *end =
         stream->world == NULL ? &conn_create(machine, stream)->ends[0] : stream->world;
     ASSERT(!end->is_closing);
-    if (is_alive(end) && !end->is_broken && !end->has_reset) {
+    if (io_sim__end_is_alive(end) && !end->is_broken && !end->has_reset) {
         end_leave(end);
     }
     end->is_closing = true;
@@ -397,7 +441,10 @@ void io_sim__net_drop(struct io_sim_machine *machine)
         end->is_dead = true;
         end->is_gone = end->stream == NULL; /* nobody took it, nobody will close it */
         end->flushed = 0;
-        io_sim__end_reset(io_sim__end_peer(end));
+        struct end *peer = io_sim__end_peer(end);
+        if (peer->machine == NULL || !io_sim__wire(machine, peer->machine)->is.is_cut) {
+            io_sim__end_reset(peer);
+        }
     }
     io_sim__doors_drop(machine);
 }

@@ -93,11 +93,13 @@ static struct due find_due(const struct io_sim *sim)
     }
     for (struct io_sim_machine *m = sim->machines; m != NULL; m = m->next) {
         first = heap_first(&m->timers);
-        if (first != NULL && first->key < due.at_ns) {
+        uint64_t at_ns = first == NULL ? UINT64_MAX : io_sim__world_ns(m, first->key);
+        at_ns = at_ns < m->paused_until_ns ? m->paused_until_ns : at_ns;
+        if (at_ns < due.at_ns) {
             due.event = NULL;
             due.timer = CONTAINER_OF(first, struct io_timer, node);
             due.machine = m;
-            due.at_ns = first->key;
+            due.at_ns = at_ns;
         }
     }
     return due;
@@ -106,6 +108,7 @@ static struct due find_due(const struct io_sim *sim)
 static void deliver(struct io_sim *sim, const struct due *due)
 {
     struct io_sim_machine *machine = due->machine;
+    sim->delivered = machine;
     if (due->at_ns > sim->now_ns) {
         sim->now_ns = due->at_ns;
     }
@@ -118,6 +121,10 @@ static void deliver(struct io_sim *sim, const struct due *due)
     }
     struct io_sim_event *event = due->event;
     heap_remove(&sim->events, &event->node);
+    if (machine->paused_until_ns > sim->now_ns && !event->is_certain) {
+        heap_add(&sim->events, &event->node, machine->paused_until_ns);
+        return;
+    }
     bool is_alive = !machine->is_down && event->life == machine->life;
     if (is_alive || event->is_certain) {
         io_sim__trace(sim, machine, 2, 0);
@@ -180,6 +187,12 @@ bool io_sim_run_until(struct io_sim *sim, bool (*is_done)(void *context), void *
     return is_done(context);
 }
 
+struct io *io_sim_last(const struct io_sim *sim)
+{
+    ASSERT(sim != NULL);
+    return sim->delivered == NULL ? NULL : &sim->delivered->io;
+}
+
 uint64_t io_sim_now_ns(const struct io_sim *sim)
 {
     ASSERT(sim != NULL);
@@ -205,6 +218,7 @@ struct io_sim *io_sim_create(uint64_t seed, const struct io_sim_options *options
     o->network_window_bytes = o->network_window_bytes == 0 ? 64 << 10 : o->network_window_bytes;
     o->job_us = o->job_us == 0 ? 200 : o->job_us;
     o->sync_us = o->sync_us == 0 ? 1000 : o->sync_us;
+    o->unheard_ms = o->unheard_ms == 0 ? 10000 : o->unheard_ms;
     rng_init(&sim->rng, seed);
     sim->now_ns = 1000ull * NS_PER_MS; /* a clock that starts at 0 hides mistakes */
     sim->next_port = FIRST_PORT;
@@ -225,5 +239,6 @@ void io_sim_destroy(struct io_sim *sim)
     }
     heap_fini(&sim->events);
     buf_fini(&sim->delivery);
+    free(sim->wires);
     free(sim);
 }
