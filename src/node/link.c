@@ -56,10 +56,21 @@ static void forward_free(struct link_table *table, uint32_t place)
     table->forward_count--;
 }
 
+/* One more place; most nodes never use many. Returns: false when there are as many as may be. */
+static bool forward_make(struct link_table *table)
+{
+    if (table->forward_made == LINK_FORWARDS_MAX) {
+        return false;
+    }
+    table->forwards[table->forward_made] = (struct link_forward){.next = table->forward_free};
+    table->forward_free = table->forward_made++;
+    return true;
+}
+
 /* Whoever waits for an answer of @to (0: of anybody, if it is late) hears that none will come. */
 static void forwards_end(struct link_table *table, raft_id to, uint64_t now)
 {
-    for (uint32_t i = 0; i < LINK_FORWARDS_MAX && table->forward_count > 0; i++) {
+    for (uint32_t i = 0; i < table->forward_made && table->forward_count > 0; i++) {
         const struct link_forward forward = table->forwards[i];
         bool is_late = now > forward.deadline_ns && now - forward.deadline_ns > GRACE_NS;
 
@@ -76,7 +87,7 @@ static void take_reply(struct link *link, const struct envelope_reply *reply)
     struct link_table *table = link->table;
     uint32_t place = (uint32_t)reply->id;
 
-    if (place >= LINK_FORWARDS_MAX || table->forwards[place].to != link->id ||
+    if (place >= table->forward_made || table->forwards[place].to != link->id ||
         table->forwards[place].generation != (uint32_t)(reply->id >> 32)) {
         return; /* it comes too late */
     }
@@ -373,7 +384,7 @@ int link_forward(struct link_table *table, raft_id to, const struct conn_who *wh
     if (!link_is_up(link)) {
         return ERR_NOT_LEADER;
     }
-    if (table->forward_free == UINT32_MAX) {
+    if (table->forward_free == UINT32_MAX && !forward_make(table)) {
         return ERR_BUSY;
     }
     uint32_t place = table->forward_free;
@@ -435,10 +446,9 @@ void link_table_open(struct link_table *table, struct io *io, struct arena *aren
     table->io = io;
     table->arena = arena;
     table->hooks = *hooks;
-    table->forwards = arena_alloc_zero(arena, LINK_FORWARDS_MAX * sizeof *table->forwards);
-    for (uint32_t i = 0; i < LINK_FORWARDS_MAX; i++) {
-        table->forwards[i].next = i + 1 < LINK_FORWARDS_MAX ? i + 1 : UINT32_MAX;
-    }
+    table->forwards = arena_alloc(arena, LINK_FORWARDS_MAX * sizeof *table->forwards);
+    table->forward_free = UINT32_MAX;
+    table->forward_made = 0;
     for (uint32_t i = 0; i < LINKS_MAX; i++) {
         table->links[i].table = table;
         buf_init(&table->links[i].gathered, FRAME_PEER_BYTES_MAX - HEAD_BYTES_MAX);

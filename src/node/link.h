@@ -80,6 +80,7 @@ struct link_table {
     struct link links[LINKS_MAX];
     struct link_forward *forwards;
     uint32_t forward_free; /* head of the free places; UINT32_MAX: none */
+    uint32_t forward_made; /* places that were ever in use */
     uint32_t forward_count;
     uint64_t dropped; /* messages */
     uint32_t used;    /* links whose stream is not closed yet */
