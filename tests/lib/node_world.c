@@ -154,7 +154,7 @@ int node_world_open(struct node_world *world)
         if (world->text.len == 0) {
             node_world_violate(world, "opening fails without a word: %s", error_name(rc));
         }
-        io_sim_run_ms(world->sim, 10); /* what is open closes by itself */
+        node_world_run_ms(world, 10); /* what is open closes by itself */
         return rc;
     }
     world->node = node;
@@ -231,7 +231,7 @@ bool node_world_is_well(const struct node_world *world)
            !io_sim_is_down(world->io);
 }
 
-static void begin_close(struct node_world *world)
+void node_world_close_begin(struct node_world *world)
 {
     world->is_closing = true;
     node_close(world->node, on_closed, world);
@@ -243,7 +243,10 @@ bool node_world_step(struct node_world *world)
 
     if (world->is_failed && !world->is_closing && world->node != NULL &&
         !io_sim_is_down(world->io)) {
-        begin_close(world);
+        node_world_close_begin(world);
+    }
+    if (more && world->watch != NULL) {
+        world->watch(world);
     }
     return more;
 }
@@ -264,7 +267,7 @@ void node_world_close(struct node_world *world)
         return;
     }
     if (!world->is_closing) {
-        begin_close(world);
+        node_world_close_begin(world);
     }
     while (!world->is_closed && !io_sim_is_down(world->io) &&
            io_sim_now_ns(world->sim) < until && node_world_step(world)) {

@@ -25,7 +25,7 @@ enum {
     NODE_WORLD_COURSES = 6,
     NODE_WORLD_STUDENTS = 16,
     NODE_WORLD_OPS_MAX = 8192,
-    NODE_WORLD_REPLICAS_MAX = 4,
+    NODE_WORLD_REPLICAS_MAX = 5,
     NODE_WORLD_CLIENTS = 2,
     NODE_WORLD_WAVES_MAX = 12,
     NODE_WORLD_WAVE_COURSES = 4,
@@ -83,6 +83,7 @@ struct world_op {
     struct node_world *world;
     struct carillon_key key;
     uint64_t call; /* of the record, while it is asked */
+    uint32_t client; /* who asked last */
     enum world_op_kind kind;
     enum world_op_state state;
     bool was_unknown;
@@ -125,6 +126,10 @@ struct node_world {
     struct node *node; /* NULL: not running */
     struct world_replica replicas[NODE_WORLD_REPLICAS_MAX];
     uint32_t replica_count;
+    uint32_t replicas_late; /* of them, the last ones: not started with the others */
+    const char *doors[NODE_WORLD_CLIENTS]; /* whom a client asks; NULL: the node */
+    void (*watch)(struct node_world *world); /* called after every event; or NULL */
+    void (*told)(const struct world_op *op); /* called after every first answer; or NULL */
     struct buf text;
     struct rng rng;
     struct arena scratch; /* of an answer being read */
@@ -155,9 +160,11 @@ void node_world_fini(struct node_world *world);
 /* Before the first start: the node founds a cluster of @count more nodes. */
 void node_world_replicas(struct node_world *world, uint32_t count);
 
-/* Kill the process of a replica; start it again. */
+/* Kill the process of a replica; start it again. node_world_replica_open() says what came of
+ * it, with the reason in world->text. */
 void node_world_replica_kill(struct node_world *world, uint32_t replica);
 void node_world_replica_up(struct node_world *world, uint32_t replica);
+int node_world_replica_open(struct node_world *world, uint32_t replica) CHECKED;
 
 /* All who run get to know one another; done by every start. */
 void node_world__introduce(struct node_world *world);
@@ -182,8 +189,9 @@ void node_world_kill(struct node_world *world);
 void node_world_fallen(struct node_world *world);
 void node_world_up(struct node_world *world);
 
-/* Close the node in an orderly way and wait for it. */
+/* Close the node in an orderly way, and wait for it; or let it happen meanwhile. */
 void node_world_close(struct node_world *world);
+void node_world_close_begin(struct node_world *world);
 
 /* Whether the process is there and its disk has not failed. */
 bool node_world_is_well(const struct node_world *world);

@@ -32,13 +32,11 @@ void node_world_student(uint32_t student, char out[24])
     (void)snprintf(out, 24, "s%u", student);
 }
 
-struct carillon_client *node_world_client(struct node_world *world)
+static struct carillon_client *client(struct node_world *world, uint32_t number)
 {
-    uint64_t number = rng_below(&world->rng, NODE_WORLD_CLIENTS);
-
     if (world->clients[number] == NULL) {
         struct carillon_options options = {
-            .address = "10.0.0.1:7440",
+            .address = world->doors[number] != NULL ? world->doors[number] : "10.0.0.1:7440",
             .name = "node-world",
             .credential = "", /* who its machine is says it all */
             .connections = CLIENT_CONNECTIONS,
@@ -52,6 +50,11 @@ struct carillon_client *node_world_client(struct node_world *world)
         ASSERT(rc == OK);
     }
     return world->clients[number];
+}
+
+struct carillon_client *node_world_client(struct node_world *world)
+{
+    return client(world, (uint32_t)rng_below(&world->rng, NODE_WORLD_CLIENTS));
 }
 
 struct world_op *node_world_op(struct node_world *world, enum world_op_kind kind)
@@ -133,6 +136,9 @@ static void tell(struct world_op *op, int status, struct slice body)
     } else {
         read_receipt(op, body);
     }
+    if (world->told != NULL) {
+        world->told(op);
+    }
     if (op->kind >= WORLD_IMPORT_BEGIN) {
         import_step(op);
     }
@@ -188,7 +194,8 @@ static void on_done(void *context, const struct carillon_reply *reply)
     }
     if (reply->status == OK || reply->status == ERR_REFUSED ||
         is_import_over(op, reply->status)) {
-        if (world->is_failed && io_sim_now_ns(world->sim) > world->failed_ns + LATE_NS) {
+        if (world->is_failed && world->doors[op->client] == NULL &&
+            io_sim_now_ns(world->sim) > world->failed_ns + LATE_NS) {
             node_world_violate(world, "a write was answered after the disk had failed");
         }
         tell(op, reply->status, slice_from(reply->body, reply->body_bytes));
@@ -217,10 +224,11 @@ static void submit(struct world_op *op, uint32_t method, const ProtobufCMessage 
     if (world->record != NULL) {
         op->call = witness_record_call(world->record, method, op->key.bytes, message);
     }
-    struct carillon_client *client = node_world_client(world);
-    int rc = carillon_submit_call(client, &call);
+    op->client = (uint32_t)rng_below(&world->rng, NODE_WORLD_CLIENTS);
+    struct carillon_client *asked = client(world, op->client);
+    int rc = carillon_submit_call(asked, &call);
     ASSERT(rc == OK);
-    carillon_flush(client);
+    carillon_flush(asked);
 }
 
 static void ask_submit(struct world_op *op)

@@ -102,7 +102,9 @@ void node_world__replicas_begin(struct node_world *world)
         copy_file(world->io, io, "data/keys/root.crt");
         rc = io_folder_sync(io, "data/keys");
         ASSERT(rc == OK);
-        node_world_replica_up(world, i);
+        if (i + world->replicas_late < world->replica_count) {
+            node_world_replica_up(world, i);
+        }
     }
 }
 
@@ -122,26 +124,33 @@ static void on_replica_failed(void *context)
     (void)context; /* it is found out by whoever looks */
 }
 
-void node_world_replica_up(struct node_world *world, uint32_t number)
+int node_world_replica_open(struct node_world *world, uint32_t number)
 {
     struct world_replica *replica = &world->replicas[number];
-    struct buf text;
 
     if (io_sim_is_down(replica->io)) {
         io_sim_restart(replica->io);
     }
-    buf_init(&text, 4096);
-    int rc = node_open(replica->io, &replica->config, &replica->node, &text);
-
+    buf_clear(&world->text);
+    replica->node = NULL;
+    int rc = node_open(replica->io, &replica->config, &replica->node, &world->text);
     if (rc != OK) {
-        node_world_violate(world, "replica %u does not start: %s", number, buf_text(&text));
         replica->node = NULL;
-    } else {
-        node_on_failed(replica->node, on_replica_failed, replica);
-        show_node(replica->io, replica->node);
+        node_world_run_ms(world, 10); /* what is open closes by itself */
+        return rc;
     }
-    buf_fini(&text);
+    node_on_failed(replica->node, on_replica_failed, replica);
+    show_node(replica->io, replica->node);
     node_world__introduce(world);
+    return OK;
+}
+
+void node_world_replica_up(struct node_world *world, uint32_t number)
+{
+    if (node_world_replica_open(world, number) != OK) {
+        node_world_violate(world, "replica %u does not start: %s", number,
+                           buf_text(&world->text));
+    }
 }
 
 static uint32_t running(const struct node_world *world)

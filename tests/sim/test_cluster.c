@@ -1,5 +1,5 @@
-/* A cluster of several nodes in a simulated world: what was told stays true while its nodes come
- * and go. SEED=n runs one seed of the campaign. */
+/* A cluster of several nodes in a simulated world: what was told stays true while its nodes
+ * come and go. SEED=n runs one seed of the campaign. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,15 +12,14 @@
 #include <cmocka.h>
 
 #include "node/node_private.h"
-#include "tests/lib/node_world.h"
+#include "tests/lib/cluster_world.h"
 
 enum {
-    SEEDS_MERGE = 60,
+    SEEDS_MERGE = 120,
+    SEEDS_ALL = 1000, /* whatever can come of trouble comes of that many */
     SEEDS_NIGHTLY = 30000,
     FAILURES_SHOWN = 5,
-    ROUNDS_MAX = 4,
-    ROUND_OPS = 25,
-    AWAY_MS = 4000,
+    REPEATED_EVERY = 100,
 };
 
 static uint64_t sometimes[SOMETIMES_NR];
@@ -118,7 +117,7 @@ static void cluster__reads_one_after_the_other__are_all_answered(void **state)
     (void)state;
     begin(&world, 5, 2);
     node_world_run_ms(&world, 1000);
-    struct node *leader = world.node->is_leading            ? world.node
+    struct node *leader = world.node->is_leading               ? world.node
                           : world.replicas[0].node->is_leading ? world.replicas[0].node
                                                                : world.replicas[1].node;
     reads_answered = 0;
@@ -145,8 +144,8 @@ static void cluster__leader_ends_in_an_orderly_way__another_leads_at_once(void *
     assert_true(world.node->is_leading);
     uint64_t before = io_sim_now_ns(world.sim);
     node_world_close(&world);
-    for (int i = 0; i < 100 && !world.replicas[0].node->is_leading &&
-                    !world.replicas[1].node->is_leading;
+    for (int i = 0;
+         i < 100 && !world.replicas[0].node->is_leading && !world.replicas[1].node->is_leading;
          i++) {
         node_world_run_ms(&world, 10);
     }
@@ -199,6 +198,8 @@ static void cluster__node_away_for_long__comes_back_by_a_snapshot(void **state)
 
 /* ---- any trouble, by seeds */
 
+static uint64_t counts[CLUSTER_MARK_NR];
+
 static uint64_t seed_count(void)
 {
     const char *campaign = getenv("CARILLON_CAMPAIGN");
@@ -206,138 +207,70 @@ static uint64_t seed_count(void)
     return campaign != NULL && strcmp(campaign, "nightly") == 0 ? SEEDS_NIGHTLY : SEEDS_MERGE;
 }
 
-static void work(struct node_world *world, uint32_t ops)
+static bool run_seed(uint64_t seed, uint64_t *ret_trace)
 {
-    for (uint32_t i = 0; i < ops; i++) {
-        if (node_world_is_well(world)) {
-            node_world_ask_random(world);
-        }
-        node_world_run_ms(world, rng_below(&world->rng, 30));
-    }
-}
+    static struct cluster_world cluster;
+    const struct cluster_options options = {
+        .nodes = cluster_world_nodes(seed), .counts = counts, .sometimes = sometimes};
+    bool is_fine = cluster_world_run(&cluster, seed, &options);
 
-/* The node that the clients speak with loses power, is killed, or ends in an orderly way. */
-static void entrance_falls(struct node_world *world)
-{
-    switch (rng_below(&world->rng, 3)) {
-    case 0:
-        node_world_cut(world);
-        break;
-    case 1:
-        node_world_kill(world);
-        break;
-    default:
-        node_world_close(world);
-        return;
-    }
-    node_world_run_ms(world, rng_below(&world->rng, AWAY_MS));
-    node_world_up(world);
-}
-
-static void entrance_comes_back(struct node_world *world)
-{
-    if (world->node == NULL && node_world_open(world) != OK) {
-        node_world_violate(world, "the node does not start: %s", buf_text(&world->text));
-    }
-}
-
-/* One, or both: then nobody can decide anything until they are back. */
-static void others_fall(struct node_world *world)
-{
-    bool is_down[NODE_WORLD_REPLICAS_MAX] = {false};
-
-    for (uint32_t i = 0; i < world->replica_count; i++) {
-        is_down[i] = rng_chance(&world->rng, 600000);
-        if (is_down[i]) {
-            node_world_replica_kill(world, i);
-        }
-    }
-    work(world, 5);
-    node_world_run_ms(world, rng_below(&world->rng, AWAY_MS));
-    for (uint32_t i = 0; i < world->replica_count; i++) {
-        if (is_down[i]) {
-            node_world_replica_up(world, i);
-        }
-    }
-}
-
-static void expect_equal(struct node_world *world)
-{
-    node_world_run_ms(world, 3000);
-    for (uint32_t i = 0; i < world->replica_count && world->node != NULL; i++) {
-        const struct node *replica = world->replicas[i].node;
-
-        if (replica->applied != world->node->applied) {
-            node_world_violate(world, "replica %u has applied %llu, the node %llu", i,
-                               (unsigned long long)replica->applied,
-                               (unsigned long long)world->node->applied);
-        } else if (enrol_hash(replica->enrol) != enrol_hash(world->node->enrol)) {
-            node_world_violate(world, "replica %u holds another state", i);
-        }
-    }
-}
-
-static void story(struct node_world *world)
-{
-    uint64_t rounds = rng_between(&world->rng, 1, ROUNDS_MAX);
-
-    for (uint64_t round = 0; round < rounds && world->violation[0] == '\0'; round++) {
-        work(world, ROUND_OPS);
-        if (rng_chance(&world->rng, 500000)) {
-            entrance_falls(world);
-            entrance_comes_back(world);
-        } else {
-            others_fall(world);
-        }
-        if (!node_world_gather(world)) {
-            node_world_violate(world, "the nodes do not find together again");
-        }
-    }
-    if (world->violation[0] == '\0') {
-        node_world_settle(world);
-        node_world_check(world);
-    }
-    if (world->violation[0] == '\0') {
-        expect_equal(world);
-    }
-}
-
-static bool run_seed(uint64_t seed)
-{
-    struct node_world world;
-
-    begin(&world, seed, 2);
-    import(&world);
-    import(&world);
-    if (seed % 2 == 0) {
-        few_behind_snapshots(world.node);
-        few_behind_snapshots(world.replicas[0].node);
-        few_behind_snapshots(world.replicas[1].node);
-    }
-    story(&world);
-    bool is_fine = world.violation[0] == '\0';
     if (!is_fine) {
-        print_error("SEED=%llu: %s\n", (unsigned long long)seed, world.violation);
+        print_error("SEED=%llu: %s\n", (unsigned long long)seed, cluster.world.violation);
     }
-    node_world_fini(&world);
+    *ret_trace = io_sim_trace_hash(cluster.world.sim);
+    cluster_world_fini(&cluster);
     return is_fine;
+}
+
+/* One seed, one run. */
+static bool is_repeated(uint64_t seed, uint64_t trace)
+{
+    uint64_t again;
+
+    if (!run_seed(seed, &again) || again != trace) {
+        print_error("SEED=%llu: two runs differ\n", (unsigned long long)seed);
+        return false;
+    }
+    return true;
+}
+
+/* Every kind of trouble has struck, and has been trouble. */
+static bool has_all(uint64_t seeds)
+{
+    bool is_all = true;
+
+    for (uint32_t i = 0; i < CLUSTER_MARK_NR; i++) {
+        print_message("%8llu %s\n", (unsigned long long)counts[i], cluster_world_names[i]);
+        bool is_asked_for = i < FAULT_NR ? seeds >= SEEDS_MERGE : seeds >= SEEDS_ALL;
+
+        if (is_asked_for && counts[i] < (seeds < SEEDS_ALL ? 1 : seeds / 100)) {
+            print_error("too seldom: %s\n", cluster_world_names[i]);
+            is_all = false;
+        }
+    }
+    return is_all;
 }
 
 static void cluster__in_any_trouble__keeps_what_it_told(void **state)
 {
     const char *one = getenv("SEED");
+    const char *many = getenv("SEEDS");
     uint64_t first = one == NULL ? 100 : strtoull(one, NULL, 10);
-    uint64_t count = one == NULL ? seed_count() : 1;
+    uint64_t count = many != NULL ? strtoull(many, NULL, 10) : one != NULL ? 1 : seed_count();
     uint32_t failures = 0;
+    uint64_t trace;
     clock_t start = clock();
 
     (void)state;
     for (uint64_t seed = first; seed < first + count && failures < FAILURES_SHOWN; seed++) {
-        failures += !run_seed(seed);
+        failures += !run_seed(seed, &trace);
+        failures += seed % REPEATED_EVERY == 0 && !is_repeated(seed, trace);
     }
+    bool is_all = has_all(count);
     print_message("%llu clusters, %.0f a minute on one core\n", (unsigned long long)count,
                   60.0 * (double)count * CLOCKS_PER_SEC / (double)(clock() - start));
     assert_int_equal(failures, 0);
+    assert_true(is_all);
 }
 
 int main(void)
