@@ -53,7 +53,8 @@ const struct verb *verb_at(size_t index);
     X(node,       "Operators",  "invite another node to join")                                             \
     X(members,    "Operators",  "list the cluster's nodes")                                                \
     X(call,       "Operators",  "call any method by name with a JSON body")                                \
-    X(bench,      "Operators",  "measure registrations, searches, the start, or importing")
+    X(bench,      "Operators",  "measure registrations, searches, the start, or importing")             \
+    X(sim,        "Operators",  "live through one seed of the simulation of a whole cluster")
 /* clang-format on */
 
 #define VERB_DECLARATION(name, group, help) int verb_##name(struct cli *cli, int argc, char **argv);

@@ -104,6 +104,9 @@ static void cli__wrong_usage__exits_with_64(void **state)
         "audit --limit 5000",
         "search x --limit 1000",
         "open lindenmoor --from soon",
+        "sim",
+        "sim --seed many",
+        "sim --seed 1 --nodes 4",
     };
 
     (void)state;
@@ -373,6 +376,24 @@ static void cli__an_interrupted_import__changes_nothing(void **state)
     assert_null(strstr(output, "large"));
 }
 
+/* The program beside it tells the story of a seed, the same each time. */
+static void cli__one_seed_of_the_simulation__is_told_and_repeated(void **state)
+{
+    char *first;
+
+    (void)state;
+    assert_int_equal(run("sim --seed 1"), EXIT_DONE);
+    assert_says("leads group 1 in term 1");
+    assert_says("trouble begins");
+    assert_says("nothing was wrong, trace ");
+    first = strdup(output);
+    assert_int_equal(run("sim --seed 1"), EXIT_DONE);
+    assert_string_equal(output, first);
+    assert_int_equal(run("sim --seed 1 --nodes 5"), EXIT_DONE);
+    assert_true(strcmp(output, first) != 0);
+    free(first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +409,7 @@ int main(void)
         cmocka_unit_test(cli__an_import_of_less_than_half__needs_force),
         cmocka_unit_test(cli__a_file_with_one_bad_record__changes_nothing),
         cmocka_unit_test(cli__an_interrupted_import__changes_nothing),
+        cmocka_unit_test(cli__one_seed_of_the_simulation__is_told_and_repeated),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
