@@ -332,6 +332,39 @@ void io_listener_close(struct io *io, struct io_listener *listener)
     io->ops->listener_close(io, listener);
 }
 
+int io_datagrams_open(struct io *io, struct io_datagrams *datagrams, const char *address,
+                      uint16_t port, uint16_t *ret_port)
+{
+    ASSERT(io != NULL);
+    ASSERT(datagrams != NULL);
+    ASSERT(datagrams->received != NULL);
+    ASSERT(datagrams->closed != NULL);
+    ASSERT(address != NULL);
+    ASSERT(ret_port != NULL);
+    return io->ops->datagrams_open(io, datagrams, address, port, ret_port);
+}
+
+int io_datagrams_send(struct io *io, struct io_datagrams *datagrams, const char *address,
+                      uint16_t port, struct slice bytes)
+{
+    ASSERT(io != NULL);
+    ASSERT(datagrams != NULL);
+    ASSERT(datagrams->world != NULL);
+    ASSERT(address != NULL);
+    ASSERT(port != 0);
+    ASSERT(bytes.len > 0);
+    ASSERT(bytes.len <= IO_DATAGRAM_BYTES_MAX);
+    return io->ops->datagrams_send(io, datagrams, address, port, bytes);
+}
+
+void io_datagrams_close(struct io *io, struct io_datagrams *datagrams)
+{
+    ASSERT(io != NULL);
+    ASSERT(datagrams != NULL);
+    ASSERT(datagrams->world != NULL);
+    io->ops->datagrams_close(io, datagrams);
+}
+
 int io_tls_create(struct io *io, const struct io_tls_options *options, struct io_tls **ret_tls)
 {
     ASSERT(io != NULL);

@@ -1,5 +1,5 @@
 /* io/io.h -- everything log, node and client ask of the world: clock, timers, random, files,
- * lanes, streams.
+ * lanes, streams, datagrams.
  *
  * Layer: io (base)
  *
@@ -214,6 +214,36 @@ int io_listen(struct io *io, struct io_listener *listener, const char *address, 
 int io_accept(struct io *io, struct io_listener *listener, struct io_stream *stream) CHECKED;
 void io_listener_close(struct io *io, struct io_listener *listener);
 
+/* ---- datagrams
+ * ----------------------------------------------------------------------------------- */
+
+enum { IO_DATAGRAM_BYTES_MAX = 1400 }; /* none is cut into pieces on its way */
+
+/* An address for datagrams. Whatever is sent may be lost, come late, twice, or after what was
+ * sent later; and anybody may have sent what comes. The caller embeds it, sets the callbacks, and
+ * keeps it until closed() was called. */
+struct io_datagrams {
+    void *world; /* the world's own part; NULL before and after use */
+    /* One has come from @address and @port; both are borrowed for the call. Longer ones than
+     * IO_DATAGRAM_BYTES_MAX are dropped. */
+    void (*received)(struct io_datagrams *datagrams, const char *address, uint16_t port,
+                     struct slice bytes);
+    void (*closed)(struct io_datagrams *datagrams);
+};
+
+/* Receive what is sent to a numeric @address and @port (port 0: any free one, see @ret_port).
+ * Errors: as io_listen. */
+int io_datagrams_open(struct io *io, struct io_datagrams *datagrams, const char *address,
+                      uint16_t port, uint16_t *ret_port) CHECKED;
+
+/* Send @bytes now, to a numeric @address and @port. Errors: ERR_ADDRESS; ERR_FULL the kernel has
+ * no room, ERR_IO it does not want to: either is a loss like any other. */
+int io_datagrams_send(struct io *io, struct io_datagrams *datagrams, const char *address,
+                      uint16_t port, struct slice bytes) CHECKED;
+
+/* closed() follows; no other callback does. */
+void io_datagrams_close(struct io *io, struct io_datagrams *datagrams);
+
 /* ---- the world's side
  * ----------------------------------------------------------------------------------------- */
 
@@ -263,6 +293,11 @@ struct io_ops {
                   uint16_t port, uint16_t *ret_port);
     int (*accept)(struct io *io, struct io_listener *listener, struct io_stream *stream);
     void (*listener_close)(struct io *io, struct io_listener *listener);
+    int (*datagrams_open)(struct io *io, struct io_datagrams *datagrams, const char *address,
+                          uint16_t port, uint16_t *ret_port);
+    int (*datagrams_send)(struct io *io, struct io_datagrams *datagrams, const char *address,
+                          uint16_t port, struct slice bytes);
+    void (*datagrams_close)(struct io *io, struct io_datagrams *datagrams);
     int (*tls_create)(struct io *io, const struct io_tls_options *options,
                       struct io_tls **ret_tls);
     int (*tls_renew)(struct io *io, struct io_tls *tls, const struct io_tls_options *options);

@@ -186,6 +186,22 @@ void io_sim_disk_bytes_set(struct io *io, uint64_t bytes);
 /* Break the connection: both ends get ended(ERR_IO) and what is on the way is lost. */
 void io_sim_stream_reset(struct io_stream *stream);
 
+/* What becomes of datagrams, in this world. All zero: they come once each, in any order that
+ * their delays give. */
+struct io_sim_datagram_faults {
+    uint32_t lost_ppm;   /* do not come */
+    uint32_t copied_ppm; /* come twice */
+    uint32_t late_ppm;   /* come up to late_us later */
+    uint32_t late_us;
+};
+
+void io_sim_datagram_faults_set(struct io_sim *sim,
+                                const struct io_sim_datagram_faults *faults);
+
+/* From now on, or no longer, datagrams of @from do not come to @to: one way of the two. Streams
+ * go on. Of the first 64 machines. */
+void io_sim_datagrams_cut(const struct io *from, struct io *to, bool is_cut);
+
 /* ---- looking at the disk, and spoiling it
  * --------------------------------------------------------- */
 

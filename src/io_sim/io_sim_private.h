@@ -143,6 +143,8 @@ struct io_sim_machine {
     uint64_t job_ns;   /* what its syncs have cost so far */
     struct list ends;  /* struct end of this machine's connections */
     struct list doors; /* struct door */
+    struct list ports; /* struct port: where datagrams are received */
+    uint64_t deaf_to;  /* bits by number: whose datagrams do not come here */
     struct disk disk;
     uint64_t calls[IO_SIM_CALL_NR + 1];
     struct fault faults[FAULTS_MAX];
@@ -171,6 +173,8 @@ struct io_sim {
     struct io_sim_machine *delivered; /* by the last step */
     struct wire *wires; /* WIRES_MACHINES_MAX squared, by the machines' numbers; NULL: all whole */
     struct list conns;   /* struct conn, all of them */
+    struct list flights; /* struct flight: datagrams on their way */
+    struct io_sim_datagram_faults datagram_faults;
     struct buf delivery; /* bytes being received */
     uint16_t next_port;
 };
@@ -270,6 +274,15 @@ int io_sim__folder_free_bytes(struct io *io, const char *path, uint64_t *ret_byt
 int io_sim__folder_lock(struct io *io, const char *folder, struct io_file **ret_lock);
 void io_sim__folder_unlock(struct io *io, struct io_file *lock);
 
+/* datagram.c */
+void io_sim__ports_drop(struct io_sim_machine *machine);
+void io_sim__ports_fini(struct io_sim *sim);
+int io_sim__datagrams_open(struct io *io, struct io_datagrams *datagrams, const char *address,
+                           uint16_t port, uint16_t *ret_port);
+int io_sim__datagrams_send(struct io *io, struct io_datagrams *datagrams, const char *address,
+                           uint16_t port, struct slice bytes);
+void io_sim__datagrams_close(struct io *io, struct io_datagrams *datagrams);
+
 /* fault.c */
 struct call {
     int error;      /* what the call must answer; OK: what it finds */
@@ -286,6 +299,8 @@ void io_sim__sites_note(struct io_sim_sites *sites, enum io_sim_call kind, bool 
 
 /* stream.c and listener.c; what only they share is in net_private.h */
 bool io_sim__address_is_numeric(const char *address);
+bool io_sim__address_is_loopback(const char *address);
+bool io_sim__address_is_wildcard(const char *address);
 void io_sim__address_set(char address[ADDRESS_BYTES], const char *text);
 void io_sim__net_drop(struct io_sim_machine *machine);
 void io_sim__net_fini(struct io_sim *sim);

@@ -43,12 +43,12 @@ void io_sim__address_set(char address[ADDRESS_BYTES], const char *text)
     memcpy(address, text, len + 1);
 }
 
-static bool is_loopback(const char *address)
+bool io_sim__address_is_loopback(const char *address)
 {
     return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
 }
 
-static bool is_wildcard(const char *address)
+bool io_sim__address_is_wildcard(const char *address)
 {
     return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
 }
@@ -57,7 +57,7 @@ static struct door *door_at(struct io_sim_machine *machine, const char *address,
 {
     for (struct list *node = machine->doors.next; node != &machine->doors; node = node->next) {
         struct door *door = CONTAINER_OF(node, struct door, node);
-        bool fits = is_wildcard(address) || is_wildcard(door->address) ||
+        bool fits = io_sim__address_is_wildcard(address) || io_sim__address_is_wildcard(door->address) ||
                     strcmp(door->address, address) == 0;
         if (!door->is_shut && door->port == port && fits) {
             return door;
@@ -79,7 +79,7 @@ struct io_sim_machine *io_sim__machine_at(struct io_sim *sim, const char *addres
 /* Who listens where @from wants to go. Loopback leads to the machine itself. */
 struct door *io_sim__door_find(struct io_sim_machine *from, const char *address, uint16_t port)
 {
-    if (is_loopback(address)) {
+    if (io_sim__address_is_loopback(address)) {
         return door_at(from, address, port);
     }
     for (struct io_sim_machine *m = from->sim->machines; m != NULL; m = m->next) {
@@ -162,7 +162,7 @@ int io_sim__listen(struct io *io, struct io_listener *listener, const char *addr
 {
     struct io_sim_machine *machine = io_sim__of(io);
     bool is_own =
-        is_loopback(address) || is_wildcard(address) || strcmp(address, machine->address) == 0;
+        io_sim__address_is_loopback(address) || io_sim__address_is_wildcard(address) || strcmp(address, machine->address) == 0;
     if (!io_sim__address_is_numeric(address) || !is_own) {
         return ERR_ADDRESS;
     }

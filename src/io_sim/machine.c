@@ -184,6 +184,7 @@ void io_sim__machine_down(struct io_sim_machine *machine, bool is_kill)
     io_sim__event_stop(machine->sim, &machine->turn);
     io_sim__lanes_drop(machine);
     io_sim__net_drop(machine);
+    io_sim__ports_drop(machine);
     io_sim__disk_close_all(&machine->disk);
     io_sim__trace(machine->sim, machine, 3, is_kill);
 }
@@ -262,6 +263,7 @@ struct io *io_sim_machine_create(struct io_sim *sim, const char *address)
     list_init(&machine->turns);
     list_init(&machine->ends);
     list_init(&machine->doors);
+    list_init(&machine->ports);
     io_sim__lanes_init(machine);
     io_sim__disk_init(&machine->disk, sim->options.disk_bytes);
     if (sim->last == NULL) {
@@ -317,6 +319,9 @@ const struct io_ops io_sim__ops = {
     .listen = io_sim__listen,
     .accept = io_sim__accept,
     .listener_close = io_sim__listener_close,
+    .datagrams_open = io_sim__datagrams_open,
+    .datagrams_send = io_sim__datagrams_send,
+    .datagrams_close = io_sim__datagrams_close,
     .tls_create = io_sim__tls_create,
     .tls_renew = io_sim__tls_renew,
     .tls_destroy = io_sim__tls_destroy,

@@ -224,6 +224,7 @@ struct io_sim *io_sim_create(uint64_t seed, const struct io_sim_options *options
     sim->next_port = FIRST_PORT;
     heap_init(&sim->events);
     list_init(&sim->conns);
+    list_init(&sim->flights);
     buf_init(&sim->delivery, DELIVERY_BYTES_MAX);
     return sim;
 }
@@ -232,6 +233,7 @@ void io_sim_destroy(struct io_sim *sim)
 {
     ASSERT(sim != NULL);
     io_sim__net_fini(sim);
+    io_sim__ports_fini(sim);
     while (sim->machines != NULL) {
         struct io_sim_machine *machine = sim->machines;
         sim->machines = machine->next;

@@ -1,4 +1,5 @@
 /* io_uv/address.c -- numeric IPv4 and IPv6 addresses; names are never looked up. */
+#include <errno.h>
 #include <netinet/in.h>
 
 #include "io_uv/io_uv_private.h"
@@ -35,4 +36,35 @@ bool io_uv__address_is_loopback(const struct sockaddr_storage *address)
                (IN6_IS_ADDR_V4MAPPED(ip6) && ip6->s6_addr[12] == IN_LOOPBACKNET);
     }
     return false;
+}
+
+static uint16_t port_of(const struct sockaddr_storage *address)
+{
+    struct sockaddr_in four;
+    struct sockaddr_in6 six;
+    memcpy(&four, address, sizeof(four));
+    memcpy(&six, address, sizeof(six));
+    return ntohs(six.sin6_family == AF_INET6 ? six.sin6_port : four.sin_port);
+}
+
+int io_uv__address_port(int fd, uint16_t *ret_port)
+{
+    struct sockaddr_storage at;
+    socklen_t len = sizeof(at);
+    if (getsockname(fd, (struct sockaddr *)&at, &len) < 0) {
+        return io_uv__error(errno);
+    }
+    *ret_port = port_of(&at);
+    return OK;
+}
+
+bool io_uv__address_format(const struct sockaddr_storage *address, char *text, size_t text_len,
+                           uint16_t *ret_port)
+{
+    *ret_port = port_of(address);
+    if (address->ss_family == AF_INET) {
+        return uv_ip4_name((const struct sockaddr_in *)address, text, text_len) == 0;
+    }
+    return address->ss_family == AF_INET6 &&
+           uv_ip6_name((const struct sockaddr_in6 *)address, text, text_len) == 0;
 }

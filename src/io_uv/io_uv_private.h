@@ -146,6 +146,13 @@ int io_uv__address_parse(const char *text, uint16_t port, struct sockaddr_storag
                          socklen_t *ret_len) CHECKED;
 bool io_uv__address_is_loopback(const struct sockaddr_storage *address);
 
+/* The port a socket is bound to. Errors: as io_uv__error. */
+int io_uv__address_port(int fd, uint16_t *ret_port) CHECKED;
+
+/* The text and port of an address; false: it is of a kind that is not ours. */
+bool io_uv__address_format(const struct sockaddr_storage *address, char *text, size_t text_len,
+                           uint16_t *ret_port);
+
 /* tls_context.c */
 int io_uv__tls_create(struct io *io, const struct io_tls_options *options,
                       struct io_tls **ret_tls);
@@ -174,5 +181,12 @@ int io_uv__listen(struct io *io, struct io_listener *listener, const char *addre
                   uint16_t port, uint16_t *ret_port);
 int io_uv__accept(struct io *io, struct io_listener *listener, struct io_stream *stream);
 void io_uv__listener_close(struct io *io, struct io_listener *listener);
+
+/* datagram.c */
+int io_uv__datagrams_open(struct io *io, struct io_datagrams *datagrams, const char *address,
+                          uint16_t port, uint16_t *ret_port);
+int io_uv__datagrams_send(struct io *io, struct io_datagrams *datagrams, const char *address,
+                          uint16_t port, struct slice bytes);
+void io_uv__datagrams_close(struct io *io, struct io_datagrams *datagrams);
 
 #endif

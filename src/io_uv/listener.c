@@ -70,21 +70,6 @@ static int socket_listen(const struct sockaddr_storage *at, socklen_t at_len, in
     return OK;
 }
 
-static int socket_port(int fd, uint16_t *ret_port)
-{
-    struct sockaddr_storage at;
-    socklen_t len = sizeof(at);
-    if (getsockname(fd, (struct sockaddr *)&at, &len) < 0) {
-        return io_uv__error(errno);
-    }
-    struct sockaddr_in four;
-    struct sockaddr_in6 six;
-    memcpy(&four, &at, sizeof(four));
-    memcpy(&six, &at, sizeof(six));
-    *ret_port = ntohs(six.sin6_family == AF_INET6 ? six.sin6_port : four.sin_port);
-    return OK;
-}
-
 int io_uv__listen(struct io *io, struct io_listener *listener, const char *address,
                   uint16_t port, uint16_t *ret_port)
 {
@@ -102,7 +87,7 @@ int io_uv__listen(struct io *io, struct io_listener *listener, const char *addre
     }
     struct io_uv *world = io_uv__of(io);
     struct door *door = io_uv__alloc(sizeof(*door));
-    rc = socket_port(fd, &bound);
+    rc = io_uv__address_port(fd, &bound);
     if (rc == OK) {
         int code = uv_poll_init(&world->loop, &door->poll, fd);
         rc = code == 0 ? OK : io_uv__error(-code);

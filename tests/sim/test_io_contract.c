@@ -415,6 +415,127 @@ static void stream__never_connected__is_closed(void **state)
     close_network("czez", "ZL");
 }
 
+/* ---- datagrams: what one address says to the other ---- */
+
+struct post {
+    struct io_datagrams datagrams;
+    char letter;
+    uint16_t port;
+    uint16_t heard_port;
+    char heard_address[46];
+    struct buf in;
+};
+
+static struct post here;
+static struct post there;
+
+static void on_datagram(struct io_datagrams *datagrams, const char *address, uint16_t from,
+                        struct slice bytes)
+{
+    struct post *post = CONTAINER_OF(datagrams, struct post, datagrams);
+    post->heard_port = from;
+    (void)snprintf(post->heard_address, sizeof(post->heard_address), "%s", address);
+    buf_clear(&post->in);
+    assert_int_equal(buf_append_slice(&post->in, bytes), OK);
+    note(post->letter);
+}
+
+static void on_post_closed(struct io_datagrams *datagrams)
+{
+    assert_null(datagrams->world);
+    note('z');
+}
+
+static void post_open(struct post *post, char letter)
+{
+    *post = (struct post){.datagrams = {.received = on_datagram, .closed = on_post_closed},
+                          .letter = letter};
+    buf_init(&post->in, IO_DATAGRAM_BYTES_MAX);
+    QUIETLY(assert_int_equal(
+        io_datagrams_open(w->io, &post->datagrams, "127.0.0.1", 0, &post->port), OK));
+    assert_int_not_equal(post->port, 0);
+}
+
+static void post_close(struct post *post)
+{
+    QUIETLY(io_datagrams_close(w->io, &post->datagrams));
+    settle();
+    buf_fini(&post->in);
+}
+
+static void post_say(struct post *from, const struct post *to, const void *data, size_t len)
+{
+    QUIETLY(assert_int_equal(io_datagrams_send(w->io, &from->datagrams, "127.0.0.1", to->port,
+                                               slice_from(data, len)),
+                             OK));
+}
+
+static void datagram__sent__comes_with_its_sender(void **state)
+{
+    uint8_t longest[IO_DATAGRAM_BYTES_MAX];
+
+    (void)state;
+    memset(longest, 'x', sizeof(longest));
+    post_open(&here, 'h');
+    post_open(&there, 't');
+    post_say(&here, &there, "ping", 4);
+    settle_at(1);
+    assert_int_equal(there.heard_port, here.port);
+    assert_string_equal(there.heard_address, "127.0.0.1");
+    assert_memory_equal(there.in.data, "ping", 4);
+    post_say(&there, &here, longest, sizeof(longest));
+    settle_at(2);
+    assert_int_equal(here.in.len, sizeof(longest));
+    post_close(&here);
+    post_close(&there);
+    assert_string_equal(w->trace, "thzz");
+}
+
+/* Nobody is told that nobody was there; and who has closed hears nothing any more. */
+static void datagram__to_nobody__is_lost(void **state)
+{
+    (void)state;
+    post_open(&here, 'h');
+    post_open(&there, 't');
+    post_close(&there);
+    for (int i = 0; i < 3; i++) {
+        post_say(&here, &there, "anyone?", 7);
+        settle();
+    }
+    post_say(&here, &here, "me", 2);
+    settle_at(2);
+    assert_string_equal(w->trace, "zh");
+    post_say(&here, &here, "too late", 8);
+    post_close(&here);
+    assert_string_equal(w->trace, "zhz");
+}
+
+static void datagram_address__taken_or_wrong__is_refused(void **state)
+{
+    struct io_datagrams other = {.received = on_datagram, .closed = on_post_closed};
+    uint16_t number = 0;
+
+    (void)state;
+    post_open(&here, 'h');
+    assert_int_equal(io_datagrams_open(w->io, &other, "127.0.0.1", here.port, &number),
+                     ERR_EXISTS);
+    assert_int_equal(io_datagrams_open(w->io, &other, "localhost", 0, &number), ERR_ADDRESS);
+    assert_null(other.world);
+    assert_int_equal(io_datagrams_send(w->io, &here.datagrams, "localhost", 7440,
+                                       slice_from("ping", 4)),
+                     ERR_ADDRESS);
+    /* a stream's port is another */
+    listener = (struct io_listener){.incoming = on_incoming, .closed = on_listener_closed};
+    assert_int_equal(io_listen(w->io, &listener, "127.0.0.1", here.port, &port), OK);
+    QUIETLY(io_listener_close(w->io, &listener));
+    settle();
+    post_close(&here);
+    assert_int_equal(io_datagrams_open(w->io, &other, "127.0.0.1", here.port, &number), OK);
+    assert_int_equal(number, here.port);
+    QUIETLY(io_datagrams_close(w->io, &other));
+    settle();
+}
+
 /* ---- files ---- */
 
 static int note_name(void *context, const char *name)
@@ -599,6 +720,11 @@ static void turn__again__until_it_has_enough(void **state)
                                             teardown),                                         \
             cmocka_unit_test_setup_teardown(stream__never_connected__is_closed, setup,         \
                                             teardown),                                         \
+            cmocka_unit_test_setup_teardown(datagram__sent__comes_with_its_sender, setup,      \
+                                            teardown),                                         \
+            cmocka_unit_test_setup_teardown(datagram__to_nobody__is_lost, setup, teardown),    \
+            cmocka_unit_test_setup_teardown(datagram_address__taken_or_wrong__is_refused,      \
+                                            setup, teardown),                                  \
             cmocka_unit_test_setup_teardown(files__each_call__answers_the_same, setup,         \
                                             teardown),                                         \
             cmocka_unit_test_setup_teardown(folders__each_call__answers_the_same, setup,       \
