@@ -56,7 +56,7 @@ struct member_effects {
 
 enum member_event_kind {
     MEMBER_TICK = 1,   /* member_deadline_ms() has passed; more often does no harm */
-    MEMBER_RECEIVED,   /* bytes: a datagram */
+    MEMBER_RECEIVED,   /* bytes: a datagram; peer: who has proved to be its sender, 0: unproved */
     MEMBER_LINK_RESET, /* peer: a connection to it was reset, not closed in good order */
     MEMBER_ADD,        /* peer: a committed entry made it a member; again does no harm */
     MEMBER_REMOVE,     /* peer: it is none any more */
@@ -137,7 +137,7 @@ struct member_errand {
 
 struct member_counters {
     uint64_t malformed;       /* datagrams that cannot be read */
-    uint64_t misaddressed;    /* to another, or from this one */
+    uint64_t misaddressed;    /* to another, or from this one, or by another than it says */
     uint64_t unknown_senders; /* from no member */
     uint64_t unknown_claims;  /* about no member */
     uint64_t refused_adds;    /* beyond members_max */

@@ -53,7 +53,8 @@ void member__on_received(struct member *member, const struct member_event *event
         member->counters.malformed++;
         return;
     }
-    if (message->to != member->options.id || message->from == member->options.id) {
+    if (message->to != member->options.id || message->from == member->options.id ||
+        (event->peer != 0 && message->from != event->peer)) {
         member->counters.misaddressed++;
         return;
     }

@@ -176,6 +176,14 @@ static void datagram__of_or_about_no_member__is_dropped_and_counted(void **state
     assert_int_equal(bed->member.counters.unknown_senders, 1);
     member_bed_hear(bed, MEMBER_PING, 1, 1, NULL);
     assert_int_equal(bed->member.counters.misaddressed, 1);
+    /* member 3 has proved to have sent it, and says that it is 2 */
+    struct member_message message = {
+        .type = MEMBER_PING, .from = 2, .to = 1, .incarnation = FIRST, .sequence = 1};
+    uint8_t bytes[MEMBER_DATAGRAM_BYTES_MAX];
+    event.peer = 3;
+    event.bytes = slice_from(bytes, member_message_encode(&message, bytes));
+    member_bed_step(bed, &event);
+    assert_int_equal(bed->member.counters.misaddressed, 2);
     assert_int_equal(bed->sent_count, 0);
     member_bed_claim(bed, 2, 9, MEMBER_ALIVE, FIRST);
     assert_int_equal(bed->member.counters.unknown_claims, 1);
