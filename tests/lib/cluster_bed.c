@@ -77,7 +77,7 @@ static void choose_addresses(struct cluster_bed *bed, uint32_t node)
         return;
     }
     (void)snprintf(bed->listen[node], CLUSTER_ADDRESS_BYTES, "127.0.0.1:%u", free_port());
-    (void)snprintf(bed->advertise[node], CLUSTER_ADDRESS_BYTES, "%s", bed->listen[node]);
+    memcpy(bed->advertise[node], bed->listen[node], CLUSTER_ADDRESS_BYTES);
 }
 
 static struct fault_control *control_map(const struct cluster_bed *bed, uint32_t node)
