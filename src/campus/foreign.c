@@ -192,6 +192,41 @@ uint32_t campus_section_stand_in(struct campus *campus, struct unpack *in)
     return in->failed ? CAMPUS_NONE : section;
 }
 
+uint32_t campus_stand_in_find(const struct campus *campus, struct slice description)
+{
+    struct unpack in = unpack_from(description);
+    struct campus_name name = campus_description_name(&in);
+    uint32_t section = in.failed ? CAMPUS_NONE : campus_full_name_find(campus, &name);
+
+    return section != CAMPUS_NONE &&
+                   campus_course(campus, campus_section(campus, section)->course)->is_foreign
+               ? section
+               : CAMPUS_NONE;
+}
+
+bool campus_stand_in_knows(const struct campus *campus, struct slice description)
+{
+    uint32_t section = campus_stand_in_find(campus, description);
+    struct unpack in = unpack_from(description);
+    struct buf own;
+
+    if (section == CAMPUS_NONE) {
+        return false;
+    }
+    (void)campus_description_name(&in);
+    if (unpack_u64(&in) <
+        campus_course(campus, campus_section(campus, section)->course)->changed_index) {
+        return true;
+    }
+    /* packing asks for room for the longest number; what does not fit is not the same */
+    buf_init(&own, description.len + PACK_U64_BYTES_MAX);
+    int rc = campus_section_describe(campus, section, &own);
+    bool is_same = rc == OK && slice_is_equal(buf_slice(&own), description);
+
+    buf_fini(&own);
+    return is_same;
+}
+
 uint32_t campus_student_stand_in(struct campus *campus, struct slice institution,
                                  struct slice token, struct slice name)
 {

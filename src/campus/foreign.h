@@ -24,6 +24,12 @@ int campus_section_describe(const struct campus *campus, uint32_t section,
  * @in has failed. */
 uint32_t campus_section_stand_in(struct campus *campus, struct unpack *in);
 
+/* The stand-in that @description speaks of, or CAMPUS_NONE. */
+uint32_t campus_stand_in_find(const struct campus *campus, struct slice description);
+
+/* Whether @description says nothing that its stand-in does not know already, or is older. */
+bool campus_stand_in_knows(const struct campus *campus, struct slice description);
+
 /* The full name in a description, without taking anything in. */
 struct campus_name campus_description_name(struct unpack *in);
 

@@ -53,6 +53,9 @@ bool campus_section_is_named(const struct campus *campus, uint32_t section,
                              const struct campus_name *name);
 bool campus_student_is_named(const struct campus *campus, uint32_t student, struct slice token);
 
+/* The section with exactly this full name, whatever its state, or CAMPUS_NONE. */
+uint32_t campus_full_name_find(const struct campus *campus, const struct campus_name *name);
+
 /* The full name of a section; of a course, with an empty section. Borrowed for ever. */
 void campus_section_name(const struct campus *campus, uint32_t section,
                          struct campus_name *ret_name);

@@ -137,6 +137,17 @@ bool campus_student_is_named(const struct campus *campus, uint32_t student, stru
            slice_is_equal(campus_profile_token(at->profile), token);
 }
 
+uint32_t campus_full_name_find(const struct campus *campus, const struct campus_name *name)
+{
+    uint32_t catalogue = campus_catalogue_find(campus, name->institution, name->term);
+    uint32_t course = catalogue == CAMPUS_NONE
+                          ? CAMPUS_NONE
+                          : campus_course_find(campus, catalogue, name->code);
+
+    return course == CAMPUS_NONE ? CAMPUS_NONE
+                                 : campus_section_find(campus, course, name->section);
+}
+
 void campus_course_name(const struct campus *campus, uint32_t course,
                         struct campus_name *ret_name)
 {

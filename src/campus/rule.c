@@ -137,8 +137,7 @@ uint32_t rule_credits_of(const struct campus *campus, uint32_t code)
 
 static uint64_t credits_earned(const struct rule_facts *facts)
 {
-    const struct campus_profile *profile =
-        campus_student(facts->campus, facts->student)->profile;
+    const struct campus_profile *profile = facts->student->profile;
     uint64_t sum = facts->credits_more;
 
     for (uint32_t i = 0; i < profile->taken_count; i++) {
@@ -174,8 +173,7 @@ static bool is_beside(const struct rule_facts *facts, uint32_t code)
 
 static bool course_is_met(const struct campus_rule_node *node, const struct rule_facts *facts)
 {
-    const struct campus_student *student = campus_student(facts->campus, facts->student);
-    const struct campus_taken *taken = campus_taken_find(student->profile, node->code);
+    const struct campus_taken *taken = campus_taken_find(facts->student->profile, node->code);
 
     if (taken != NULL &&
         (node->grade_min == 0 ? campus_taken_is_passed(taken)
@@ -191,7 +189,7 @@ static bool leaf_is_met(const struct campus_rule_node *node, const struct rule_f
     case CARILLON__RULE_KIND__RULE_COURSE:
         return course_is_met(node, facts);
     case CARILLON__RULE_KIND__RULE_LEVEL:
-        return campus_student(facts->campus, facts->student)->level >= node->count;
+        return facts->student->level >= node->count;
     case CARILLON__RULE_KIND__RULE_CREDITS:
         return credits_earned(facts) >= node->count;
     case CARILLON__RULE_KIND__RULE_NONE:

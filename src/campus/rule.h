@@ -26,10 +26,12 @@ struct campus_rule {
     struct campus_rule_node nodes[]; /* prefix order */
 };
 
+struct campus_student;
+
 /* What a rule is judged for: a student, and the sections he would have. */
 struct rule_facts {
     const struct campus *campus;
-    uint32_t student;
+    const struct campus_student *student;
     uint32_t term;            /* word: concurrent courses count in this term only */
     const uint32_t *sections; /* the after-state */
     uint32_t section_count;

@@ -35,6 +35,8 @@ struct across *across_create(struct enrol *enrol)
     across->flights =
         arena_alloc_zero(&across->own, ACROSS_FLIGHT_MAX * sizeof *across->flights);
     across->parked = arena_alloc_zero(&across->own, ACROSS_FLIGHT_MAX * sizeof *across->parked);
+    across->inquiries =
+        arena_alloc_zero(&across->own, ACROSS_FLIGHT_MAX * sizeof *across->inquiries);
     across->rosters =
         arena_alloc_zero(&across->own, ACROSS_ROSTERS_MAX * sizeof *across->rosters);
     across->questions =
@@ -158,6 +160,7 @@ void across_lead(struct across *across, uint64_t term)
     across->term = term;
     across->counter = 0;
     across__news_reset(across);
+    across->walk.is_wanted = true;
     across__read(across);
     across->token_first = across->token;
 }
@@ -179,13 +182,16 @@ void across_follow(struct across *across)
                                "the shard has another leader now");
         }
     }
+    across__inquiries_end(across);
     for (uint32_t i = 0; i < across->parked_end; i++) {
         across__give_back(across, &across->parked[i].message);
         across->parked[i].deadline_ms = 0;
     }
     for (uint32_t i = 0; i < across->question_count; i++) {
         across__give_back(across, &across->questions[i].head.token);
+        across__give_back(across, &across->questions[i].message);
     }
+    across->check_count = 0;
     for (uint32_t i = 0; i < across->roster_count; i++) {
         across__effect(across, &(struct across_effect){.kind = ACROSS_REPLY,
                                                        .client = across->rosters[i].client,
@@ -229,6 +235,8 @@ void across_tick(struct across *across, uint64_t now_ms, uint64_t wall_ms)
     across__section_look(across, now_ms);
     across__roster_look(across, now_ms);
     across__home_look(across, now_ms);
+    across__inquiry_look(across, now_ms);
+    across__walk_look(across, now_ms);
     if (across->question_count > 0 || !across->is_ready) {
         across__read(across); /* the last one may have been lost */
     }
@@ -266,6 +274,12 @@ static bool dispatch(struct across *across, uint64_t now_ms, uint32_t shard,
     case ACROSS_DECLINE:
         across__decline_take(across, message);
         return !is_home;
+    case ACROSS_CHECK:
+        across__check_take(across, shard, message);
+        return !is_home;
+    case ACROSS_CHECKED:
+        across__checked(across, now_ms, shard, head, message);
+        return is_home;
     case ACROSS_KIND_NR:
         break;
     }
@@ -287,7 +301,8 @@ bool across_receive(struct across *across, uint64_t now_ms, uint32_t shard,
         return false;
     }
     bool is_to_home = head.kind == ACROSS_RESERVED || head.kind == ACROSS_SETTLED ||
-                      head.kind == ACROSS_ASK || head.kind == ACROSS_OFFER;
+                      head.kind == ACROSS_ASK || head.kind == ACROSS_OFFER ||
+                      head.kind == ACROSS_CHECKED;
     uint32_t home = campus_shard_of(head.token, across->enrol->campus.shard_count);
 
     if (head.id.home != home ||
@@ -326,13 +341,21 @@ void across_applied(struct across *across, uint64_t now_ms, const struct enrol_e
         across__home_look(across, now_ms);
         break;
     }
+    case ENROL_ENTRY_PERMIT:
+    case ENROL_ENTRY_REFRESH:
+        across__inquiry_applied(across, now_ms, entry, result);
+        break;
+    case ENROL_ENTRY_FACT:
+        across__walk_applied(across, entry, result);
+        break;
     default:
         break;
     }
     across__offer_send(across, now_ms);
 }
 
-void across_not_proposed(struct across *across, uint32_t method, struct slice body)
+void across_not_proposed(struct across *across, uint32_t method, struct slice key,
+                         struct slice body)
 {
     struct unpack in = unpack_from(body);
     struct across_decide decide;
@@ -340,6 +363,9 @@ void across_not_proposed(struct across *across, uint32_t method, struct slice bo
     across__begin(across);
     enrol_forget(across->enrol, method, body);
     across->reserving -= method == ENROL_ENTRY_RESERVE && across->reserving > 0 ? 1 : 0;
+    if (method == ENROL_ENTRY_PERMIT) {
+        across__inquiry_not_proposed(across, key);
+    }
     if (method != ENROL_ENTRY_DECIDE) {
         return; /* asked for again by whoever needs it */
     }
@@ -349,7 +375,7 @@ void across_not_proposed(struct across *across, uint32_t method, struct slice bo
         struct across_flight *flight = &across->flights[i];
 
         if (flight->phase == ACROSS_DECIDING &&
-            enrol_attempt_id_compare(&flight->id, &decide.id) == 0) {
+            enrol_attempt_id_compare(&flight->asking.id, &decide.id) == 0) {
             across__flight_end(across, flight, ERR_BUSY, error_text(ERR_BUSY));
         }
     }

@@ -25,6 +25,7 @@ enum {
     ACROSS_ASK_MS = 1000,     /* a hold without news for so long is asked about */
     ACROSS_FLIGHT_MAX = 1024, /* attempts under way, and requests waiting */
     ACROSS_ASKED_MAX = 4096,  /* questions waiting for one read point */
+    ACROSS_CHECKS_MAX = 1024, /* of them, checks */
     ACROSS_ROSTERS_MAX = 256, /* reads waiting for answers */
 };
 
@@ -109,12 +110,15 @@ bool across_receive(struct across *across, uint64_t now_ms, uint32_t shard,
 void across_applied(struct across *across, uint64_t now_ms, const struct enrol_entry *entry,
                     const struct enrol_result *result);
 /* An entry of ACROSS_PROPOSE could not be proposed; its memory is given back here. */
-void across_not_proposed(struct across *across, uint32_t method, struct slice body);
+void across_not_proposed(struct across *across, uint32_t method, struct slice key,
+                         struct slice body);
 
 void across_read_done(struct across *across, uint64_t now_ms, uint64_t token);
 void across_tick(struct across *across, uint64_t now_ms, uint64_t wall_ms);
 
 /* What is under way at this leader: for figures and tests. */
 uint32_t across_flight_count(const struct across *across);
+/* Checks and permits that wait for other shards. */
+uint32_t across_inquiry_count(const struct across *across);
 
 #endif

@@ -20,6 +20,8 @@ uint64_t enrol__across_growth(uint32_t method, struct slice body)
     case ENROL_ENTRY_DECIDE:
     case ENROL_ENTRY_DECLINE:
     case ENROL_ENTRY_FACT:
+    case ENROL_ENTRY_PERMIT:
+    case ENROL_ENTRY_REFRESH:
         return GROWTH_BYTES + GROWTH_PER_BYTE * (uint64_t)body.len;
     case ENROL_ENTRY_SETTLE:
     case ENROL_ENTRY_SETTLED:
@@ -53,6 +55,12 @@ void enrol__across_apply(struct enrol_work *work)
     case ENROL_ENTRY_FACT:
         work->result->status = enrol__fact_apply(work);
         break;
+    case ENROL_ENTRY_PERMIT:
+        work->result->status = enrol__permit_entry_apply(work);
+        break;
+    case ENROL_ENTRY_REFRESH:
+        work->result->status = enrol__refresh_apply(work);
+        break;
     case ENROL_ENTRY_PREPARE:
         work->result->status = enrol__prepare_apply(work);
         break;
@@ -71,9 +79,8 @@ struct holders {
     uint32_t shards[ACROSS_OPS_MAX];
 };
 
-/* What one shard said. Sections that are new here get their stand-ins. */
-static bool parts_take(struct enrol *enrol, struct slice bytes, uint32_t shard,
-                       struct enrol_parts *parts, struct holders *holders)
+bool enrol__parts_take(struct enrol *enrol, struct slice bytes, bool is_learning,
+                       struct enrol_parts *parts, uint32_t *ret_outcome)
 {
     struct unpack in = unpack_from(bytes);
     struct across_reserved *reserved = enrol__scratch(enrol, sizeof *reserved);
@@ -87,7 +94,9 @@ static bool parts_take(struct enrol *enrol, struct slice bytes, uint32_t shard,
     for (uint32_t i = 0; i < reserved->part_count; i++) {
         const struct across_part *from = &reserved->parts[i];
         struct unpack description = unpack_from(from->description);
-        uint32_t section = campus_section_stand_in(&enrol->campus, &description);
+        uint32_t section = is_learning
+                               ? campus_section_stand_in(&enrol->campus, &description)
+                               : campus_stand_in_find(&enrol->campus, from->description);
 
         if (section == CAMPUS_NONE) {
             return false;
@@ -107,9 +116,7 @@ static bool parts_take(struct enrol *enrol, struct slice bytes, uint32_t shard,
         parts->refusals[parts->refusal_count++] =
             (struct enrol_refusal){from->kind, from->op, from->rule_node, from->evidence};
     }
-    if (reserved->outcome == ACROSS_GRANTED) {
-        holders->shards[holders->count++] = shard;
-    }
+    *ret_outcome = reserved->outcome;
     return true;
 }
 
@@ -221,9 +228,13 @@ static int decide_new(struct enrol_work *work, const struct across_decide *decid
         return ERR_BUSY;
     }
     for (uint32_t i = 0; i < decide->reply_count; i++) {
-        if (!parts_take(enrol, decide->replies[i].bytes, decide->replies[i].shard, parts,
-                        &holders)) {
+        uint32_t outcome;
+
+        if (!enrol__parts_take(enrol, decide->replies[i].bytes, true, parts, &outcome)) {
             return ERR_MALFORMED;
+        }
+        if (outcome == ACROSS_GRANTED) {
+            holders.shards[holders.count++] = decide->replies[i].shard;
         }
     }
     int rc = perform(work, decide, parts, &holders);
@@ -271,6 +282,26 @@ int enrol__decide_apply(struct enrol_work *work)
         return ERR_MALFORMED;
     }
     return work->entry->key.len == 0 ? decide_new(work, decide) : decide_asked(work, decide);
+}
+
+/* ---- what has changed elsewhere */
+
+/* Who waits here may have become eligible, or not any more, by another section's times. */
+int enrol__refresh_apply(struct enrol_work *work)
+{
+    struct enrol *enrol = work->enrol;
+    struct unpack in = unpack_from(work->entry->body);
+    uint32_t count = (uint32_t)unpack_u64_max(&in, ACROSS_OPS_MAX);
+
+    for (uint32_t i = 0; i < count && !in.failed; i++) {
+        struct unpack description = unpack_from(unpack_bytes(&in));
+
+        in.failed = in.failed ||
+                    campus_section_stand_in(&enrol->campus, &description) == CAMPUS_NONE;
+    }
+    enrol__queue_all(enrol);
+    (void)enrol__queue_work(work);
+    return unpack_is_done(&in) ? OK : ERR_MALFORMED;
 }
 
 /* ---- acknowledged */

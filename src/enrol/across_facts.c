@@ -85,22 +85,21 @@ static void put_beside(const struct campus *campus, uint32_t student,
     }
 }
 
-/* A permit stands for a section by its full name. */
-static uint32_t permits_for(const struct campus *campus, uint32_t student,
-                            const struct campus_name *name)
+/* A permit stands for a section by its full name: how the request names it is the section's
+ * shard's to resolve. */
+static void put_permits(const struct campus *campus, const struct campus_student *of,
+                        uint32_t shard, struct across_reserve *to)
 {
-    uint32_t catalogue = campus_catalogue_find(campus, name->institution, name->term);
-    uint32_t course = catalogue == CAMPUS_NONE
-                          ? CAMPUS_NONE
-                          : campus_course_find(campus, catalogue, name->code);
-    uint32_t section = course == CAMPUS_NONE
-                           ? CAMPUS_NONE
-                           : campus_section_find(campus, course, name->section);
-    const struct campus_permit *permit =
-        section == CAMPUS_NONE ? NULL
-                               : campus_permit_find(campus_student(campus, student), section);
+    uint32_t count = of->extra == NULL ? 0 : of->extra->permit_count;
 
-    return permit == NULL ? 0 : permit->kinds;
+    for (uint32_t i = 0; i < count; i++) {
+        struct across_permit permit = {.kinds = of->extra->permits[i].kinds};
+
+        campus_section_name(campus, of->extra->permits[i].section, &permit.name);
+        if (campus_shard_of(permit.name.code, campus->shard_count) == shard) {
+            to->permits[to->permit_count++] = permit;
+        }
+    }
 }
 
 void across__facts(const struct campus *campus, uint32_t student, const struct request *request,
@@ -116,6 +115,7 @@ void across__facts(const struct campus *campus, uint32_t student, const struct r
     };
     put_taken(campus, of->profile, to);
     put_beside(campus, student, request, shard, to);
+    put_permits(campus, of, shard, to);
     for (uint32_t i = 0; i < request->op_count; i++) {
         const struct request_op *op = &request->ops[i];
 
@@ -124,7 +124,6 @@ void across__facts(const struct campus *campus, uint32_t student, const struct r
                 .op = i,
                 .kind = op->kind,
                 .waitlist = op->waitlist,
-                .permits = permits_for(campus, student, &op->name),
                 .claim = op->kind == CARILLON__OP_KIND__OP_ADD ? claim : 0,
                 .name = op->name,
             };

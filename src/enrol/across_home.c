@@ -25,18 +25,9 @@ static struct across_flight *flight_take(struct across *across)
     return NULL;
 }
 
-static void forget_asked(struct across *across, struct across_flight *flight)
-{
-    for (uint32_t i = 0; i < flight->asked_count; i++) {
-        across__give_back(across, &flight->asked[i].reserve);
-        across__give_back(across, &flight->asked[i].reply);
-    }
-    flight->asked_count = 0;
-}
-
 static void flight_give(struct across *across, struct across_flight *flight)
 {
-    forget_asked(across, flight);
+    across__asking_forget(across, &flight->asking);
     across__give_back(across, &flight->body);
     flight->phase = 0;
     across->flight_count--;
@@ -51,13 +42,13 @@ static void release_asked(struct across *across, const struct across_flight *fli
 {
     const struct enrol *enrol = across->enrol;
 
-    for (uint32_t i = 0; i < flight->asked_count; i++) {
-        uint32_t shard = flight->asked[i].shard;
+    for (uint32_t i = 0; i < flight->asking.count; i++) {
+        uint32_t shard = flight->asking.of[i].shard;
 
-        if (enrol__todo_find(&enrol->across, flight->student, &flight->id, shard) ==
-            CAMPUS_NONE) {
-            across__send_head(across, shard, ACROSS_SETTLE, &flight->id,
-                              across__token(across, flight->student), ACROSS_RELEASE);
+        if (enrol__todo_find(&enrol->across, flight->asking.student, &flight->asking.id,
+                             shard) == CAMPUS_NONE) {
+            across__send_head(across, shard, ACROSS_SETTLE, &flight->asking.id,
+                              across__token(across, flight->asking.student), ACROSS_RELEASE);
         }
     }
 }
@@ -87,7 +78,7 @@ struct across_flight *across__flight_find(struct across *across, const struct ac
         struct across_flight *flight = &across->flights[i];
 
         if (flight->phase >= ACROSS_RESERVING &&
-            enrol_attempt_id_compare(&flight->id, &head->id) == 0) {
+            enrol_attempt_id_compare(&flight->asking.id, &head->id) == 0) {
             return flight;
         }
     }
@@ -102,7 +93,7 @@ static bool is_behind(const struct across *across, const struct across_flight *f
     for (uint32_t i = 0; i < across->flight_end; i++) {
         const struct across_flight *other = &across->flights[i];
 
-        if (other != flight && other->student == flight->student &&
+        if (other != flight && other->asking.student == flight->asking.student &&
             other->phase >= ACROSS_RESERVING) {
             return true;
         }
@@ -119,7 +110,7 @@ static bool is_owed(const struct across *across, const struct across_flight *fli
     for (uint32_t i = 0; i < request->op_count; i++) {
         uint32_t shard = campus_shard_of(request->ops[i].name.code, campus->shard_count);
 
-        if (shard != campus->shard && across__is_owed(across, flight->student, shard)) {
+        if (shard != campus->shard && across__is_owed(across, flight->asking.student, shard)) {
             return true;
         }
     }
@@ -146,97 +137,29 @@ static bool is_undecided(const struct across *across, const struct request *requ
 
 /* ---- reserve */
 
-static void send_reserve(struct across *across, uint64_t now_ms, struct across_flight *flight,
-                         struct across_asked *asked)
-{
-    uint64_t left = flight->deadline_ms > now_ms ? flight->deadline_ms - now_ms : 0;
-
-    buf_clear(&across->message);
-    across_put_head(&across->message,
-                    &(struct across_head){.kind = ACROSS_RESERVE,
-                                          .id = flight->id,
-                                          .token = across__token(across, flight->student)});
-    across_put_number(&across->message, left);
-    int rc = buf_append_slice(&across->message, asked->reserve);
-
-    ASSERT(rc == OK);
-    asked->send_ms = now_ms + ACROSS_REPEAT_MS;
-    across__send(across, asked->shard, buf_slice(&across->message));
-}
-
-static struct across_asked *asked_find(struct across_flight *flight, uint32_t shard)
-{
-    for (uint32_t i = 0; i < flight->asked_count; i++) {
-        if (flight->asked[i].shard == shard) {
-            return &flight->asked[i];
-        }
-    }
-    return NULL;
-}
-
-/* What is sent again must be the same: it is packed once. */
-static struct slice reserve_pack(struct across *across, uint32_t student,
-                                 const struct request *request, uint32_t shard, uint64_t claim)
-{
-    struct across_reserve *reserve = arena_alloc(&across->own, sizeof *reserve);
-
-    across__facts(&across->enrol->campus, student, request, shard, claim, reserve);
-    reserve->left_ms =
-        0; /* one byte, which gives way to the time that is left when it is sent */
-    buf_clear(&across->message);
-    across_put_reserve(&across->message, reserve);
-    arena_free(&across->own, reserve, sizeof *reserve);
-    return across__keep(across, slice_sub(buf_slice(&across->message), 1, SIZE_MAX));
-}
-
 static void start(struct across *across, uint64_t now_ms, struct across_flight *flight,
                   const struct request *request)
 {
-    const struct campus *campus = &across->enrol->campus;
-
-    forget_asked(across, flight);
     flight->phase = ACROSS_RESERVING;
-    flight->id = (struct enrol_attempt_id){campus->shard, across->term, ++across->counter};
-    flight->version = campus_student(campus, flight->student)->version;
-    for (uint32_t i = 0; i < request->op_count; i++) {
-        uint32_t shard = campus_shard_of(request->ops[i].name.code, campus->shard_count);
-
-        if (shard != campus->shard && asked_find(flight, shard) == NULL) {
-            struct across_asked *asked = &flight->asked[flight->asked_count++];
-
-            *asked = (struct across_asked){
-                .shard = shard,
-                .reserve = reserve_pack(across, flight->student, request, shard, flight->claim),
-            };
-            send_reserve(across, now_ms, flight, asked);
-        }
-    }
+    flight->version = campus_student(&across->enrol->campus, flight->asking.student)->version;
+    flight->asking.kind = ACROSS_RESERVE;
+    across__asking_start(across, now_ms, &flight->asking, request, flight->claim);
 }
 
 /* ---- decide */
-
-static bool is_answered(const struct across_flight *flight)
-{
-    for (uint32_t i = 0; i < flight->asked_count; i++) {
-        if (!flight->asked[i].is_answered) {
-            return false;
-        }
-    }
-    return true;
-}
 
 static int admit_decide(struct across *across, const struct across_flight *flight,
                         struct slice body)
 {
     struct enrol *enrol = across->enrol;
     struct buf text;
-    uint32_t items = flight->asked_count;
+    uint32_t items = flight->asking.count;
 
     buf_init(&text, ENROL_TEXT_BYTES_MAX);
     /* Attempts that are being decided may each leave as many items. */
     for (uint32_t i = 0; i < across->flight_end; i++) {
         items +=
-            across->flights[i].phase == ACROSS_DECIDING ? across->flights[i].asked_count : 0;
+            across->flights[i].phase == ACROSS_DECIDING ? across->flights[i].asking.count : 0;
     }
     int rc =
         enrol->across.todo_count + items > ENROL_TODOS_MAX
@@ -250,13 +173,13 @@ static int admit_decide(struct across *across, const struct across_flight *fligh
 static void propose_decide(struct across *across, struct across_flight *flight)
 {
     struct across_decide decide = {
-        .id = flight->id, .version = flight->version, .request = flight->body};
+        .id = flight->asking.id, .version = flight->version, .request = flight->body};
 
-    for (uint32_t i = 0; i < flight->asked_count; i++) {
-        decide.replies[i].shard = flight->asked[i].shard;
-        decide.replies[i].bytes = flight->asked[i].reply;
+    for (uint32_t i = 0; i < flight->asking.count; i++) {
+        decide.replies[i].shard = flight->asking.of[i].shard;
+        decide.replies[i].bytes = flight->asking.of[i].reply;
     }
-    decide.reply_count = flight->asked_count;
+    decide.reply_count = flight->asking.count;
     buf_clear(&across->message);
     across_put_decide(&across->message, &decide);
     int rc = admit_decide(across, flight, buf_slice(&across->message));
@@ -274,12 +197,12 @@ static void propose_decide(struct across *across, struct across_flight *flight)
 /* From the top, under a new id: the holds of the old one are taken over. */
 static void again(struct across *across, uint64_t now_ms, struct across_flight *flight)
 {
-    if (now_ms >= flight->deadline_ms) {
+    if (now_ms >= flight->asking.deadline_ms) {
         flight->phase = ACROSS_RESERVING; /* the decision was not taken */
         across__flight_end(across, flight, ERR_BUSY, "the student's record kept changing");
         return;
     }
-    forget_asked(across, flight);
+    across__asking_forget(across, &flight->asking);
     flight->phase = ACROSS_WAITING;
     across__home_look(across, now_ms);
 }
@@ -311,8 +234,8 @@ static void judge_replies(struct across *across, uint64_t now_ms, struct across_
     bool is_outdated = false;
     bool is_ended = false;
 
-    for (uint32_t i = 0; i < flight->asked_count && !is_ended; i++) {
-        struct slice reply = across__keep(across, flight->asked[i].reply);
+    for (uint32_t i = 0; i < flight->asking.count && !is_ended; i++) {
+        struct slice reply = across__keep(across, flight->asking.of[i].reply);
         struct unpack in = unpack_from(reply);
         struct across_head head;
 
@@ -328,7 +251,7 @@ static void judge_replies(struct across *across, uint64_t now_ms, struct across_
     }
     if (is_outdated) {
         again(across, now_ms, flight);
-    } else if (now_ms >= flight->deadline_ms) {
+    } else if (now_ms >= flight->asking.deadline_ms) {
         across__flight_end(across, flight, ERR_BUSY, "no time is left to decide");
     } else {
         propose_decide(across, flight);
@@ -339,24 +262,9 @@ void across__reserved(struct across *across, uint64_t now_ms, uint32_t shard,
                       const struct across_head *head, struct slice message)
 {
     struct across_flight *flight = across__flight_find(across, head);
-    struct across_reserved *reserved = arena_alloc(&across->own, sizeof *reserved);
-    struct unpack in = unpack_from(message);
-    struct across_head again_head;
 
-    across_take_head(&in, &again_head);
-    across_take_reserved(&in, reserved);
-    bool is_sound = unpack_is_done(&in);
-
-    arena_free(&across->own, reserved, sizeof *reserved);
-    struct across_asked *asked =
-        flight == NULL || flight->phase != ACROSS_RESERVING ? NULL : asked_find(flight, shard);
-
-    if (!is_sound || asked == NULL || asked->is_answered) {
-        return; /* of an attempt that is over, or once more */
-    }
-    asked->is_answered = true;
-    asked->reply = across__keep(across, message);
-    if (is_answered(flight)) {
+    if (flight != NULL && flight->phase == ACROSS_RESERVING &&
+        across__asking_take(across, &flight->asking, shard, message)) {
         judge_replies(across, now_ms, flight);
     }
 }
@@ -407,13 +315,13 @@ static void go_on(struct across *across, uint64_t now_ms, struct across_flight *
     int rc = request_decode(flight->body, request);
 
     ASSERT(rc == OK); /* as when it was taken */
-    bool has_time = now_ms + LAST_MS < flight->deadline_ms;
+    bool has_time = now_ms + LAST_MS < flight->asking.deadline_ms;
     bool waits_for_holds = has_time && is_undecided(across, request);
 
     if (flight->is_local && !waits_for_holds) {
         across__local(across, flight->client);
         flight_give(across, flight);
-    } else if (!flight->is_local && now_ms >= flight->deadline_ms) {
+    } else if (!flight->is_local && now_ms >= flight->asking.deadline_ms) {
         across__flight_end(across, flight, ERR_BUSY,
                            "an earlier request of the student is not settled yet");
     } else if (!flight->is_local && across->is_ready && !waits_for_holds &&
@@ -423,16 +331,6 @@ static void go_on(struct across *across, uint64_t now_ms, struct across_flight *
     arena_free(&across->own, request, sizeof *request);
 }
 
-/* Those who have not answered in time. */
-static void ask_again(struct across *across, uint64_t now_ms, struct across_flight *flight)
-{
-    for (uint32_t at = 0; at < flight->asked_count; at++) {
-        if (!flight->asked[at].is_answered && now_ms >= flight->asked[at].send_ms) {
-            send_reserve(across, now_ms, flight, &flight->asked[at]);
-        }
-    }
-}
-
 void across__home_look(struct across *across, uint64_t now_ms)
 {
     for (uint32_t i = 0; i < across->flight_end; i++) {
@@ -440,24 +338,19 @@ void across__home_look(struct across *across, uint64_t now_ms)
 
         if (flight->phase == ACROSS_WAITING) {
             go_on(across, now_ms, flight);
-        } else if (flight->phase == ACROSS_RESERVING && now_ms >= flight->deadline_ms) {
+        } else if (flight->phase == ACROSS_RESERVING && now_ms >= flight->asking.deadline_ms) {
             across__flight_end(across, flight, ERR_BUSY,
                                "another part of the cluster does not answer");
         } else if (flight->phase == ACROSS_RESERVING) {
-            ask_again(across, now_ms, flight);
+            across__asking_again(across, now_ms, &flight->asking);
         }
     }
 }
 
-/* What of a request is other shards'. */
-struct foreign {
-    bool has_op;
-    bool has_promotion_drop; /* with a place here, where no offer asks for it */
-};
-
-static struct foreign foreign_of(const struct campus *campus, const struct request *request)
+struct across_foreign across__foreign_of(const struct campus *campus,
+                                         const struct request *request)
 {
-    struct foreign foreign = {false, false};
+    struct across_foreign foreign = {false, false};
     struct campus_name name;
 
     for (uint32_t i = 0; i < request->op_count; i++) {
@@ -474,9 +367,15 @@ static struct foreign foreign_of(const struct campus *campus, const struct reque
     return foreign;
 }
 
-/* The names that are this shard's to know lead somewhere. */
-static int check_names(struct across *across, const struct request *request,
-                       uint32_t *ret_student, struct buf *text)
+int across__say_promotion_drop(struct buf *text)
+{
+    return ENROL_SAY(
+        text, ERR_ARGUMENT,
+        "a place on this waitlist cannot drop courses of other shards on promotion");
+}
+
+int across__check_names(struct across *across, const struct request *request,
+                        uint32_t *ret_student, struct buf *text)
 {
     struct enrol *enrol = across->enrol;
     int rc = enrol__find_student(enrol, request->student, ret_student, text);
@@ -502,12 +401,12 @@ static int take(struct across *across, uint64_t now_ms, const struct across_flig
     if (flight == NULL) {
         return ENROL_SAY(text, ERR_BUSY, "%s", error_text(ERR_BUSY));
     }
-    flight->student = as->student;
+    flight->asking.student = as->asking.student;
     flight->is_local = as->is_local;
     flight->claim = as->claim;
     flight->claim_shard = as->claim_shard;
     flight->client = as->client;
-    flight->deadline_ms = as->deadline_ms;
+    flight->asking.deadline_ms = as->asking.deadline_ms;
     flight->key = as->key;
     flight->body = across__keep(across, body);
     go_on(across, now_ms, flight);
@@ -530,7 +429,9 @@ int across_submit(struct across *across, const struct across_request *of, struct
 {
     struct enrol *enrol = across->enrol;
     struct across_flight as = {
-        .client = of->client, .deadline_ms = of->deadline_ms, .student = CAMPUS_NONE};
+        .client = of->client,
+        .asking = {.deadline_ms = of->deadline_ms, .student = CAMPUS_NONE}
+    };
     struct request *request = arena_alloc(&across->own, sizeof *request);
 
     across__begin(across);
@@ -538,20 +439,18 @@ int across_submit(struct across *across, const struct across_request *of, struct
     bool is_plain = rc != OK || request->op_count == 0 || request->op_count > ENROL_OPS_MAX ||
                     enrol__key_check(of->key, of->wall_ms, text) != OK ||
                     answers_find(&enrol->answers, of->key) != NULL;
-    struct foreign foreign =
-        is_plain ? (struct foreign){false, false} : foreign_of(&enrol->campus, request);
+    struct across_foreign foreign = is_plain ? (struct across_foreign){false, false}
+                                             : across__foreign_of(&enrol->campus, request);
 
     buf_clear(text);
     if (!is_plain && foreign.has_promotion_drop) {
-        rc = ENROL_SAY(
-            text, ERR_ARGUMENT,
-            "a place on this waitlist cannot drop courses of other shards on promotion");
+        rc = across__say_promotion_drop(text);
     } else if (is_plain || (!foreign.has_op && !is_undecided(across, request))) {
         /* whatever is wrong with it, its admission tells */
         across__local(across, of->client);
         rc = OK;
     } else {
-        rc = check_names(across, request, &as.student, text);
+        rc = across__check_names(across, request, &as.asking.student, text);
         as.is_local = !foreign.has_op;
         memcpy(as.key.bytes, of->key.data, UUID_BYTES);
         rc = rc == OK ? take(across, of->now_ms, &as, of->body, text) : rc;

@@ -44,6 +44,7 @@ static void put_name(struct buf *out, const struct campus_name *name)
 void across_put_reserve(struct buf *out, const struct across_reserve *reserve)
 {
     across_put_number(out, reserve->left_ms);
+    across_put_number(out, reserve->fact);
     across_put_bytes(out, reserve->institution);
     across_put_bytes(out, reserve->name);
     across_put_number(out, reserve->level);
@@ -60,12 +61,16 @@ void across_put_reserve(struct buf *out, const struct across_reserve *reserve)
         across_put_bytes(out, reserve->beside[i].code);
         across_put_bytes(out, reserve->beside[i].term);
     }
+    across_put_number(out, reserve->permit_count);
+    for (uint32_t i = 0; i < reserve->permit_count; i++) {
+        put_name(out, &reserve->permits[i].name);
+        across_put_number(out, reserve->permits[i].kinds);
+    }
     across_put_number(out, reserve->op_count);
     for (uint32_t i = 0; i < reserve->op_count; i++) {
         across_put_number(out, reserve->ops[i].op);
         across_put_number(out, reserve->ops[i].kind);
         across_put_number(out, reserve->ops[i].waitlist ? 1 : 0);
-        across_put_number(out, reserve->ops[i].permits);
         across_put_number(out, reserve->ops[i].claim);
         put_name(out, &reserve->ops[i].name);
     }
@@ -175,11 +180,17 @@ static void take_facts(struct unpack *in, struct across_reserve *reserve)
         reserve->beside[i].code = take_text(in, CAMPUS_CODE_BYTES_MAX);
         reserve->beside[i].term = take_text(in, CAMPUS_TERM_BYTES_MAX);
     }
+    reserve->permit_count = take_u32(in, CAMPUS_PERMITS_MAX);
+    for (uint32_t i = 0; i < reserve->permit_count && !in->failed; i++) {
+        reserve->permits[i].name = take_name(in);
+        reserve->permits[i].kinds = take_u32(in, UINT8_MAX);
+    }
 }
 
 void across_take_reserve(struct unpack *in, struct across_reserve *ret_reserve)
 {
     ret_reserve->left_ms = unpack_u64(in);
+    ret_reserve->fact = unpack_u64(in);
     take_facts(in, ret_reserve);
     ret_reserve->op_count = take_u32(in, ACROSS_OPS_MAX);
     in->failed = in->failed || ret_reserve->op_count == 0;
@@ -189,7 +200,6 @@ void across_take_reserve(struct unpack *in, struct across_reserve *ret_reserve)
         op->op = take_u32(in, ENROL_OPS_MAX - 1);
         op->kind = take_u32(in, CARILLON__OP_KIND__OP_DROP);
         op->waitlist = take_u32(in, 1) != 0;
-        op->permits = take_u32(in, UINT8_MAX);
         op->claim = unpack_u64(in);
         op->name = take_name(in);
         in->failed = in->failed || op->kind == CARILLON__OP_KIND__OP_NONE;

@@ -27,6 +27,8 @@ enum across_kind {
     ACROSS_PENDING,     /* home to section: nothing yet */
     ACROSS_OFFER,       /* section to home: a seat for one who waits */
     ACROSS_DECLINE,     /* home to section: he cannot have it */
+    ACROSS_CHECK,       /* home to section: what would come of it? nothing is kept */
+    ACROSS_CHECKED,     /* and back: as RESERVED */
     ACROSS_KIND_NR,
 };
 
@@ -44,7 +46,6 @@ struct across_op {
     uint32_t op;   /* in the request */
     uint32_t kind; /* enum OpKind */
     bool waitlist;
-    uint32_t permits; /* bits of enum PermitKind: what the home knows of */
     uint64_t claim;   /* the number of an offer that this add claims; 0: none */
     struct campus_name name;
 };
@@ -63,8 +64,15 @@ struct across_beside {
     struct slice term;
 };
 
+/* What a student may do in a section, by its full name. */
+struct across_permit {
+    struct campus_name name;
+    uint32_t kinds; /* bits of enum PermitKind */
+};
+
 struct across_reserve {
     uint64_t left_ms; /* until the request's deadline, when it was sent */
+    uint64_t fact;    /* of a check: who answers has applied this one of the cluster's */
     struct slice institution;
     struct slice name;
     uint32_t level;
@@ -72,6 +80,8 @@ struct across_reserve {
     struct across_taken taken[CAMPUS_TAKEN_MAX];
     uint32_t beside_count;
     struct across_beside beside[ENROL_AFTER_MAX];
+    uint32_t permit_count;
+    struct across_permit permits[CAMPUS_PERMITS_MAX];
     uint32_t op_count;
     struct across_op ops[ACROSS_OPS_MAX];
 };

@@ -119,20 +119,9 @@ void across__decline(struct across *across, const struct across_flight *flight,
     decline.name = request->ops[request->op_count - 1].name; /* the add is the last */
     decline.kind = reserved->refusals[0].kind;
     decline.evidence = reserved->refusals[0].evidence;
-    send_decline(across, flight->claim_shard, across__token(across, flight->student), &decline);
+    send_decline(across, flight->claim_shard, across__token(across, flight->asking.student),
+                 &decline);
     arena_free(&across->own, request, sizeof *request);
-}
-
-/* The section that an offer speaks of, as it stands here, or CAMPUS_NONE. */
-static uint32_t section_of(const struct campus *campus, const struct campus_name *name)
-{
-    uint32_t catalogue = campus_catalogue_find(campus, name->institution, name->term);
-    uint32_t course = catalogue == CAMPUS_NONE
-                          ? CAMPUS_NONE
-                          : campus_course_find(campus, catalogue, name->code);
-
-    return course == CAMPUS_NONE ? CAMPUS_NONE
-                                 : campus_section_find(campus, course, name->section);
 }
 
 static bool is_under_way(const struct across *across, uint32_t student, uint32_t shard,
@@ -141,8 +130,8 @@ static bool is_under_way(const struct across *across, uint32_t student, uint32_t
     for (uint32_t i = 0; i < across->flight_end; i++) {
         const struct across_flight *flight = &across->flights[i];
 
-        if (flight->phase != 0 && flight->student == student && flight->claim == number &&
-            flight->claim_shard == shard) {
+        if (flight->phase != 0 && flight->asking.student == student &&
+            flight->claim == number && flight->claim_shard == shard) {
             return true;
         }
     }
@@ -215,7 +204,7 @@ void across__offered(struct across *across, uint64_t now_ms, uint32_t shard,
         !across->is_ready || is_under_way(across, student, shard, offer.number)) {
         return;
     }
-    uint32_t section = section_of(&enrol->campus, &offer.name);
+    uint32_t section = campus_full_name_find(&enrol->campus, &offer.name);
     uint32_t place = section == CAMPUS_NONE
                          ? CAMPUS_NONE
                          : campus_place_find(&enrol->campus, student, section);
@@ -236,10 +225,11 @@ void across__offered(struct across *across, uint64_t now_ms, uint32_t shard,
         send_decline(across, shard, head->token, &offer);
         return;
     }
-    struct across_flight as = {.student = student,
-                               .claim = offer.number,
-                               .claim_shard = shard,
-                               .deadline_ms = now_ms + ENROL_OFFER_MS};
+    struct across_flight as = {
+        .claim = offer.number,
+        .claim_shard = shard,
+        .asking = {.student = student, .deadline_ms = now_ms + ENROL_OFFER_MS},
+    };
     struct slice body = pack_request(across, attempt);
 
     across__claim(across, now_ms, &as, body);

@@ -20,24 +20,70 @@ struct across_asked {
     bool is_answered;
     uint64_t send_ms;     /* when the question is sent again */
     struct slice reserve; /* packed: the reserve without its head and deadline; own memory */
-    struct slice reply;   /* the RESERVED message; own memory */
+    struct slice reply;   /* the RESERVED or CHECKED message; own memory */
+};
+
+/* A question about a student to the shards of sections, until all have answered. */
+struct across_asking {
+    uint32_t kind; /* ACROSS_RESERVE or ACROSS_CHECK */
+    struct enrol_attempt_id id;
+    uint32_t student;
+    uint64_t deadline_ms;
+    uint64_t fact; /* of a check: who answers has applied it */
+    uint32_t count;
+    struct across_asked of[ACROSS_OPS_MAX];
 };
 
 /* A request at its student's home. */
 struct across_flight {
-    struct enrol_attempt_id id;
-    uint32_t phase; /* enum across_phase; 0: a free slot */
-    uint32_t student;
+    uint32_t phase;   /* enum across_phase; 0: a free slot */
     uint32_t version; /* of the student, that the facts were taken of */
     bool is_local;    /* everything lies here; it waits for holds only */
     uint64_t claim;   /* an offer's number, for which nobody has asked; 0: a client has */
     uint32_t claim_shard;
     uint64_t client;
-    uint64_t deadline_ms;
     struct uuid key;
     struct slice body; /* own memory */
-    uint32_t asked_count;
-    struct across_asked asked[ACROSS_OPS_MAX];
+    struct across_asking asking;
+};
+
+enum { ACROSS_WALK_MS = 5000 };
+
+enum across_inquiry_kind {
+    ACROSS_INQUIRY_CHECK = 1,
+    ACROSS_INQUIRY_PERMIT,  /* the section is elsewhere: what is it called? */
+    ACROSS_INQUIRY_REFRESH, /* for nobody: have sections elsewhere changed? */
+};
+
+enum across_inquiry_phase {
+    ACROSS_ASKING = 1,
+    ACROSS_LEARNING, /* an entry that makes sections elsewhere known is proposed */
+    ACROSS_PERMITTING,
+};
+
+/* What other shards are asked and nothing is kept for. */
+struct across_inquiry {
+    uint32_t kind;     /* enum across_inquiry_kind */
+    uint32_t phase;    /* enum across_inquiry_phase; 0: a free slot */
+    uint32_t version;  /* of the student that the facts were taken of */
+    uint64_t again_ms; /* LEARNING: when it is looked at again at the latest */
+    uint64_t wall_ms;
+    uint64_t client;
+    struct uuid key;
+    struct slice body; /* own memory; of a refresh: none */
+    struct across_asking asking;
+};
+
+/* The home's walk over the stand-ins that are in use: which have changed where they are at
+ * home? */
+struct across_walk {
+    bool is_wanted; /* once more, from the beginning */
+    bool is_running;
+    uint64_t fact;    /* as of when */
+    uint32_t shard;   /* whose stand-ins */
+    uint32_t section; /* the next to be looked at */
+    uint32_t next;    /* behind those that are being asked about */
+    bool is_single;   /* one at a time: some name of the last question led nowhere */
 };
 
 /* At the section's shard: a reserve between which and a seat there are only holds. */
@@ -66,7 +112,8 @@ struct across_roster {
 struct across_question {
     struct across_head head; /* token in own memory */
     uint32_t shard;
-    uint64_t token; /* of the read point it waits for */
+    uint64_t token;       /* of the read point it waits for */
+    struct slice message; /* of a check; own memory */
 };
 
 struct across {
@@ -85,6 +132,9 @@ struct across {
     struct across_flight *flights; /* ACROSS_FLIGHT_MAX */
     uint32_t flight_end;           /* slots from here on were never used */
     uint32_t flight_count;
+    struct across_inquiry *inquiries; /* ACROSS_FLIGHT_MAX */
+    uint32_t inquiry_end;
+    struct across_walk walk;
     struct across_parked *parked; /* ACROSS_FLIGHT_MAX */
     uint32_t parked_end;
     uint32_t reserving; /* reserves proposed and not applied: each may become a hold */
@@ -93,6 +143,7 @@ struct across {
     uint32_t roster_count;
     struct across_question *questions; /* ACROSS_ASKED_MAX */
     uint32_t question_count;
+    uint32_t check_count;          /* of them, checks */
     struct across_news *hold_news; /* by slot */
     uint32_t hold_news_cap;
     struct across_news *todo_news;
@@ -125,7 +176,56 @@ struct slice across__token(const struct across *across, uint32_t student);
 struct slice across__keep(struct across *across, struct slice bytes);
 void across__give_back(struct across *across, struct slice *bytes);
 
+/* ---- questions to several shards: across_asking.c */
+
+struct request;
+/* Ask every other shard that @request concerns, under a new id. */
+void across__asking_start(struct across *across, uint64_t now_ms, struct across_asking *asking,
+                          const struct request *request, uint64_t claim);
+/* Take an answer. Returns: whether it was the last one missing. */
+bool across__asking_take(struct across *across, struct across_asking *asking, uint32_t shard,
+                         struct slice message);
+/* Those who have not answered in time are asked again. */
+void across__asking_again(struct across *across, uint64_t now_ms, struct across_asking *asking);
+void across__asking_forget(struct across *across, struct across_asking *asking);
+
+/* ---- checks, permits, and what has changed elsewhere: across_inquiry.c, across_walk.c */
+
+void across__checked(struct across *across, uint64_t now_ms, uint32_t shard,
+                     const struct across_head *head, struct slice message);
+void across__inquiry_look(struct across *across, uint64_t now_ms);
+/* An entry that an inquiry may have waited for was applied. */
+void across__inquiry_applied(struct across *across, uint64_t now_ms,
+                             const struct enrol_entry *entry,
+                             const struct enrol_result *result);
+void across__inquiry_not_proposed(struct across *across, struct slice key);
+void across__inquiries_end(struct across *across);
+struct across_inquiry *across__inquiry_take(struct across *across);
+void across__inquiry_give(struct across *across, struct across_inquiry *inquiry);
+/* The sections' descriptions in an inquiry's answers that say something new, as the body of an
+ * ENROL_ENTRY_REFRESH in across->message. Returns: how many. */
+uint32_t across__inquiry_news(struct across *across, const struct across_inquiry *inquiry);
+/* A fact was applied: after an import courses may have changed. */
+void across__walk_applied(struct across *across, const struct enrol_entry *entry,
+                          const struct enrol_result *result);
+void across__walk_look(struct across *across, uint64_t now_ms);
+void across__walk_answered(struct across *across, uint64_t now_ms,
+                           struct across_inquiry *inquiry, bool has_failed);
+
 /* ---- the home's part: across_home.c */
+
+/* What of a request is other shards'. */
+struct across_foreign {
+    bool has_op;
+    bool has_promotion_drop; /* with a place here, where no offer asks for it */
+};
+struct across_foreign across__foreign_of(const struct campus *campus,
+                                         const struct request *request);
+/* The names that are this shard's to know lead somewhere. Errors: ERR_UNKNOWN_*, ERR_AMBIGUOUS,
+ * ERR_ARGUMENT. */
+int across__say_promotion_drop(struct buf *text); /* returns ERR_ARGUMENT */
+int across__check_names(struct across *across, const struct request *request,
+                        uint32_t *ret_student, struct buf *text) CHECKED;
 
 void across__reserved(struct across *across, uint64_t now_ms, uint32_t shard,
                       const struct across_head *head, struct slice message);
@@ -162,6 +262,10 @@ struct across_news *across__news(struct across *across, struct across_news **new
 void across__settled(struct across *across, uint64_t now_ms, uint32_t shard,
                      const struct across_head *head);
 void across__asked(struct across *across, uint32_t shard, const struct across_head *head);
+/* Any question that a read point has to come before. @message: of a check, copied. Returns:
+ * false when there are too many. */
+bool across__question_add(struct across *across, uint32_t shard, const struct across_head *head,
+                          struct slice message);
 void across__answer(struct across *across);
 void across__todo_send(struct across *across,
                        uint64_t now_ms); /* the whole list; of a student */
@@ -180,6 +284,9 @@ void across__reserve_applied(struct across *across, uint64_t now_ms,
                              const struct enrol_entry *entry,
                              const struct enrol_result *result);
 void across__settle_take(struct across *across, struct slice message);
+/* A check waits for a read point; then it is answered. */
+void across__check_take(struct across *across, uint32_t shard, struct slice message);
+void across__check_answer(struct across *across, struct slice message);
 void across__section_look(struct across *across, uint64_t now_ms);
 
 #endif

@@ -8,159 +8,25 @@
 #include "enrol/across_message.h"
 #include "enrol/enrol_private.h"
 
-/* ---- facts: what the home says of the student, as far as it means anything here */
-
-static uint32_t code_find(const struct campus *campus, struct slice institution,
-                          struct slice code)
-{
-    uint32_t at = campus_word_find(campus, institution);
-    uint32_t word = campus_word_find(campus, code);
-
-    return at == CAMPUS_NONE || word == CAMPUS_NONE ? CAMPUS_NONE
-                                                    : campus_code_find(campus, at, word);
-}
-
-/* Insert in order of codes. The home names each once. */
-static void taken_insert(struct campus_profile *profile, struct campus_taken taken)
-{
-    uint32_t at = profile->taken_count++;
-
-    for (; at > 0 && profile->taken[at - 1].code > taken.code; at--) {
-        profile->taken[at] = profile->taken[at - 1];
-    }
-    profile->taken[at] = taken;
-}
-
-/* The profile to judge by, and the rest of the facts. Courses that nothing here knows by name
- * cannot be asked for by a rule: of them only the credits count. */
-static struct campus_profile *
-facts_take(struct enrol *enrol, const struct across_reserve *reserve, struct enrol_facts *facts)
-{
-    struct campus_profile *profile = arena_alloc_zero(
-        &enrol->scratch, sizeof *profile + reserve->taken_count * sizeof(struct campus_taken));
-
-    *facts = (struct enrol_facts){0};
-    profile->level = (uint16_t)reserve->level;
-    for (uint32_t i = 0; i < reserve->taken_count; i++) {
-        const struct across_taken *from = &reserve->taken[i];
-        struct campus_taken taken = {
-            .code = code_find(&enrol->campus, from->institution, from->code),
-            .grade = (uint16_t)from->grade,
-            .credits = (uint16_t)from->credits,
-        };
-
-        if (taken.code != CAMPUS_NONE) {
-            taken_insert(profile, taken);
-        } else if (campus_taken_is_passed(&taken)) {
-            facts->credits_more += taken.credits;
-        }
-    }
-    for (uint32_t i = 0; i < reserve->beside_count; i++) {
-        const struct across_beside *from = &reserve->beside[i];
-        uint32_t code = code_find(&enrol->campus, from->institution, from->code);
-        uint32_t term = campus_word_find(&enrol->campus, from->term);
-
-        if (code != CAMPUS_NONE && (term != CAMPUS_NONE || from->term.len == 0)) {
-            facts->codes[facts->beside_count] = code;
-            facts->terms[facts->beside_count++] = term;
-        }
-    }
-    return profile;
-}
-
-/* ---- reserve */
-
-/* The offer that an add claims is still the student's. */
-static int claim_check(const struct enrol *enrol, uint32_t student, uint32_t section,
-                       uint64_t number, struct buf *text)
-{
-    uint32_t place = campus_place_find(&enrol->campus, student, section);
-    uint32_t offer =
-        place == CAMPUS_NONE ? CAMPUS_NONE : campus_place(&enrol->campus, place)->offer;
-
-    return offer != CAMPUS_NONE && enrol__offer(&enrol->across, offer)->number == number
-               ? OK
-               : ENROL_SAY(text, ERR_GONE, "the offer has ended");
-}
-
-/* Permits are what the newest attempt says: those of the ones before go. */
-static void permits_clear(struct campus *campus, uint32_t student)
-{
-    const struct campus_extra *extra = campus_student(campus, student)->extra;
-
-    while (extra != NULL && extra->permit_count > 0) {
-        const struct campus_permit none = {.section = extra->permits[0].section};
-
-        campus_permit_set(campus, student, &none);
-    }
-}
-
-static int op_take(struct enrol *enrol, const struct across_op *from,
-                   struct enrol_attempt *attempt, struct enrol_op *op, struct buf *text)
-{
-    *op = (struct enrol_op){.kind = from->kind, .waitlist = from->waitlist};
-    int rc = enrol__find_section(enrol, &from->name, &op->section, text);
-
-    if (rc == OK && from->claim != 0) {
-        rc = claim_check(enrol, attempt->student, op->section, from->claim, text);
-        attempt->is_promotion = true;
-    }
-    if (rc != OK) {
-        return rc;
-    }
-    if (from->permits != 0) {
-        const struct campus_permit permit = {.section = op->section, .kinds = from->permits};
-
-        campus_permit_set(&enrol->campus, attempt->student, &permit);
-    }
-    attempt->has_add = attempt->has_add || op->kind == CARILLON__OP_KIND__OP_ADD;
-    return OK;
-}
-
-static int ops_take(struct enrol *enrol, const struct across_reserve *reserve,
-                    struct enrol_attempt *attempt, struct buf *text)
-{
-    int rc = OK;
-
-    permits_clear(&enrol->campus, attempt->student);
-    attempt->op_count = reserve->op_count;
-    for (uint32_t i = 0; rc == OK && i < reserve->op_count; i++) {
-        rc = op_take(enrol, &reserve->ops[i], attempt, &attempt->ops[i], text);
-    }
-    return rc;
-}
-
-/* The section's side of the rules; what concerns the student alone is the home's. */
-static void judge(struct enrol_attempt *attempt)
-{
-    enrol__attempt_prepare(attempt);
-    for (uint32_t i = 0; i < attempt->op_count; i++) {
-        if (attempt->ops[i].kind != CARILLON__OP_KIND__OP_ADD || attempt->ops[i].is_void) {
-            continue;
-        }
-        enrol__reserve_course(attempt, i);
-        if (!attempt->is_promotion) {
-            enrol__reserve_seat(attempt, i);
-        }
-    }
-}
+/* ---- what is kept */
 
 /* A time permit for any section counts; the home knows. */
-static uint8_t permits_of(const struct campus *campus, uint32_t student, uint32_t section)
+static uint8_t permits_of(const struct enrol_attempt *attempt, uint32_t section)
 {
-    const struct campus_permit *permit =
-        campus_permit_find(campus_student(campus, student), section);
+    const struct campus_permit *permit = campus_permit_find(attempt->who, section);
     uint32_t kinds = permit == NULL ? 0 : permit->kinds;
 
-    return (uint8_t)(campus_section_is_full(campus_section(campus, section))
+    return (uint8_t)(campus_section_is_full(campus_section(&attempt->enrol->campus, section))
                          ? kinds
                          : kinds & ~(uint32_t)CARILLON__PERMIT_KIND__PERMIT_CAPACITY);
 }
 
-static struct enrol_held_op keep(struct enrol *enrol, uint32_t student,
-                                 const struct enrol_op *op, uint32_t number)
+static struct enrol_held_op keep(const struct enrol_attempt *attempt, const struct enrol_op *op,
+                                 uint32_t number)
 {
+    struct enrol *enrol = attempt->enrol;
     struct campus *campus = &enrol->campus;
+    uint32_t student = attempt->student;
     struct enrol_held_op held = {.section = op->section, .op = (uint8_t)number};
 
     if (op->is_void) {
@@ -178,7 +44,7 @@ static struct enrol_held_op keep(struct enrol *enrol, uint32_t student,
             enrol__offer_end(enrol, place); /* the seat that was kept for him anyway */
         }
         held.what = ENROL_HELD_SEAT;
-        held.permits = permits_of(campus, student, op->section);
+        held.permits = permits_of(attempt, op->section);
         held.is_over = (held.permits & CARILLON__PERMIT_KIND__PERMIT_CAPACITY) != 0;
         campus_seat_hold(campus, op->section, held.is_over);
     } else if (campus_registration_find(campus_student(campus, student), op->section) != NULL) {
@@ -202,7 +68,7 @@ static void make_hold(struct enrol_work *work, const struct across_head *head,
     };
 
     for (uint32_t i = 0; i < attempt->op_count; i++) {
-        hold.ops[i] = keep(enrol, attempt->student, &attempt->ops[i], reserve->ops[i].op);
+        hold.ops[i] = keep(attempt, &attempt->ops[i], reserve->ops[i].op);
     }
     (void)enrol__hold_add(&enrol->across, &hold);
     campus_touch_student(&enrol->campus, attempt->student);
@@ -211,20 +77,6 @@ static void make_hold(struct enrol_work *work, const struct across_head *head,
 }
 
 /* ---- what the home is told */
-
-static struct slice describe(struct enrol *enrol, uint32_t section)
-{
-    struct buf out;
-
-    buf_init(&out, ACROSS_BYTES_MAX);
-    int rc = campus_section_describe(&enrol->campus, section, &out);
-
-    ASSERT(rc == OK);
-    struct slice copy = arena_copy(&enrol->scratch, buf_slice(&out));
-
-    buf_fini(&out);
-    return copy;
-}
 
 static void reply(struct enrol_work *work, const struct across_head *head,
                   const struct across_reserved *reserved)
@@ -249,7 +101,7 @@ static void reply_granted(struct enrol_work *work, const struct across_head *hea
             .what = op->what,
             .place = op->place,
             .permits = op->permits,
-            .description = describe(work->enrol, op->section),
+            .description = enrol__describe(work->enrol, op->section),
         };
     }
     reply(work, head, &reserved);
@@ -259,24 +111,9 @@ static void reply_refused(struct enrol_work *work, const struct across_head *hea
                           const struct across_reserve *reserve,
                           const struct enrol_attempt *attempt)
 {
-    struct across_reserved reserved = {.outcome = ACROSS_REFUSED};
+    struct across_reserved reserved;
 
-    for (uint32_t i = 0; i < attempt->op_count; i++) {
-        reserved.parts[reserved.part_count++] = (struct across_part){
-            .op = reserve->ops[i].op,
-            .description = describe(work->enrol, attempt->ops[i].section),
-        };
-    }
-    for (uint32_t i = 0; i < attempt->refusal_count; i++) {
-        const struct enrol_refusal *from = &attempt->refusals[i];
-
-        reserved.refusals[reserved.refusal_count++] = (struct across_refusal){
-            .kind = from->kind,
-            .op = reserve->ops[from->op].op,
-            .rule_node = from->rule_node,
-            .evidence = from->evidence,
-        };
-    }
+    enrol__foreign_tell(attempt, reserve, &reserved);
     reply(work, head, &reserved);
 }
 
@@ -351,42 +188,12 @@ static void confirm(struct enrol_work *work, uint32_t slot)
 
 /* ---- the entries */
 
-/* The stand-in's rule facts hold while the attempt is judged, and not a moment longer. */
-static int judge_by(struct enrol_work *work, const struct across_reserve *reserve,
-                    struct enrol_attempt *attempt)
-{
-    struct enrol *enrol = work->enrol;
-    struct campus_student *student = campus_student(&enrol->campus, attempt->student);
-    struct campus_profile *own = student->profile;
-    struct enrol_facts facts;
-
-    int rc = ops_take(enrol, reserve, attempt, &work->result->text);
-
-    if (rc != OK) {
-        return rc;
-    }
-    for (uint32_t i = 0; i < attempt->op_count; i++) {
-        if (attempt->ops[i].kind == CARILLON__OP_KIND__OP_ADD) {
-            (void)enrol__settle(work, attempt->ops[i].section);
-        }
-    }
-    attempt->is_settled = true;
-    attempt->facts = &facts;
-    student->profile = facts_take(enrol, reserve, &facts);
-    student->level = student->profile->level;
-    judge(attempt);
-    student->profile = own;
-    student->level = 0;
-    attempt->facts = NULL;
-    return OK;
-}
-
 static int reserve_anew(struct enrol_work *work, const struct across_head *head,
                         const struct across_reserve *reserve, uint32_t student)
 {
     struct enrol_attempt attempt = {
         .enrol = work->enrol, .student = student, .wall_ms = work->entry->wall_ms};
-    int rc = judge_by(work, reserve, &attempt);
+    int rc = enrol__foreign_judge(&attempt, reserve, work, &work->result->text);
 
     if (rc != OK) {
         struct across_reserved failed = {

@@ -3,6 +3,7 @@
 #include "campus/section.h"
 #include "campus/shard.h"
 #include "enrol/across_private.h"
+#include "enrol/fact.h"
 
 /* A reserve that waits for holds goes on so long before its deadline. */
 enum { LAST_MS = 500 };
@@ -226,4 +227,56 @@ void across__settle_take(struct across *across, struct slice bytes)
      * log is what counts. */
     enrol->reserved += enrol__across_growth(ENROL_ENTRY_SETTLE, bytes);
     across__propose(across, ENROL_ENTRY_SETTLE, SLICE_NONE, bytes);
+}
+
+/* ---- checks: the same judging, and nothing is kept */
+
+void across__check_take(struct across *across, uint32_t shard, struct slice bytes)
+{
+    struct message message;
+    bool is_sound = message_take(across, bytes, &message);
+
+    if (is_sound && message.reserve->left_ms > 0 && across->check_count < ACROSS_CHECKS_MAX &&
+        across__question_add(across, shard, &message.head, bytes)) {
+        across->check_count++;
+    }
+    message_give(across, &message);
+}
+
+void across__check_answer(struct across *across, struct slice bytes)
+{
+    struct enrol *enrol = across->enrol;
+    struct across_reserved *reserved = arena_alloc(&across->own, sizeof *reserved);
+    struct message message;
+    bool is_sound = message_take(across, bytes, &message);
+    struct buf text;
+
+    ASSERT(is_sound);
+    arena_reset(&enrol->scratch);
+    struct enrol_attempt *attempt = enrol__scratch(enrol, sizeof *attempt);
+
+    attempt->enrol = enrol;
+    attempt->student = campus_student_find(&enrol->campus, message.head.token);
+    attempt->wall_ms = across->wall_ms;
+    buf_init(&text, ENROL_TEXT_BYTES_MAX);
+    int rc = enrol__foreign_judge(attempt, message.reserve, NULL, &text);
+
+    if (rc == OK) {
+        enrol__foreign_tell(attempt, message.reserve, reserved);
+    } else {
+        *reserved = (struct across_reserved){
+            .outcome = ACROSS_FAILED, .error = rc, .text = buf_slice(&text)};
+    }
+    /* Who has heard of less than the home says nothing: it is asked again. */
+    if (message.reserve->fact <= enrol_fact_newest(enrol)) {
+        message.head.kind = ACROSS_CHECKED;
+        buf_clear(&across->message);
+        across_put_head(&across->message, &message.head);
+        across_put_reserved(&across->message, reserved);
+        across__send(across, message.head.id.home, buf_slice(&across->message));
+    }
+    across->check_count--;
+    buf_fini(&text);
+    arena_free(&across->own, reserved, sizeof *reserved);
+    message_give(across, &message);
 }

@@ -148,11 +148,11 @@ void across__settled(struct across *across, uint64_t now_ms, uint32_t shard,
 
 /* ---- the home is asked */
 
-void across__asked(struct across *across, uint32_t shard, const struct across_head *head)
+bool across__question_add(struct across *across, uint32_t shard, const struct across_head *head,
+                          struct slice message)
 {
-    /* An attempt of a later term is another leader's, who leads by now. */
-    if (head->id.term > across->term || across->question_count == ACROSS_ASKED_MAX) {
-        return; /* asked again */
+    if (across->question_count == ACROSS_ASKED_MAX) {
+        return false; /* asked again */
     }
     struct across_question *question = &across->questions[across->question_count++];
 
@@ -165,7 +165,17 @@ void across__asked(struct across *across, uint32_t shard, const struct across_he
     }
     question->head = *head;
     question->head.token = across__keep(across, head->token);
+    question->message = across__keep(across, message);
     question->shard = shard;
+    return true;
+}
+
+void across__asked(struct across *across, uint32_t shard, const struct across_head *head)
+{
+    /* An attempt of a later term is another leader's, who leads by now. */
+    if (head->id.term <= across->term) {
+        (void)across__question_add(across, shard, head, SLICE_NONE);
+    }
 }
 
 /* "On the to-do list: confirm; in flight at this leader: pending; neither: release." */
@@ -198,8 +208,13 @@ void across__answer(struct across *across)
         struct across_question *question = &across->questions[i];
 
         if (question->token <= across->token_done) {
-            answer(across, question);
+            if (question->message.len > 0) {
+                across__check_answer(across, question->message);
+            } else {
+                answer(across, question);
+            }
             across__give_back(across, &question->head.token);
+            across__give_back(across, &question->message);
         } else {
             across->questions[left++] = *question;
         }

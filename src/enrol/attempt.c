@@ -96,6 +96,7 @@ static int make(struct enrol *enrol, struct slice body, struct enrol_hint hint,
     } else {
         rc = enrol__find_student(enrol, request.student, &attempt->student, text);
     }
+    attempt->who = rc == OK ? campus_student(&enrol->campus, attempt->student) : NULL;
     for (uint32_t i = 0; rc == OK && i < request.op_count; i++) {
         rc = op_make(enrol, &request.ops[i], i == 0 ? hint.section : CAMPUS_NONE,
                      parts == NULL ? NULL : &parts->of[i], &attempt->ops[attempt->op_count++],
@@ -150,11 +151,9 @@ struct slice enrol__evidence_section(struct enrol_attempt *attempt, uint32_t sec
                             campus_name_format(&name, enrol__line(attempt->enrol)));
 }
 
-bool enrol__has_permit(const struct enrol *enrol, uint32_t student, uint32_t section,
-                       uint32_t kind)
+bool enrol__has_permit(const struct enrol_attempt *attempt, uint32_t section, uint32_t kind)
 {
-    const struct campus_permit *permit =
-        campus_permit_find(campus_student(&enrol->campus, student), section);
+    const struct campus_permit *permit = campus_permit_find(attempt->who, section);
 
     return permit != NULL && (permit->kinds & kind) != 0;
 }
@@ -204,7 +203,7 @@ static void choose_modes(struct enrol_attempt *attempt)
             op->kind == CARILLON__OP_KIND__OP_ADD && op->waitlist &&
             enrol__is_taken(attempt, op->section) &&
             !campus_section_is_undecided(campus_section(&enrol->campus, op->section)) &&
-            !enrol__has_permit(enrol, attempt->student, op->section,
+            !enrol__has_permit(attempt, op->section,
                                CARILLON__PERMIT_KIND__PERMIT_CAPACITY);
     }
 }
@@ -223,8 +222,7 @@ static bool is_dropped(const struct enrol_attempt *attempt, uint32_t section)
 
 static void make_after_state(struct enrol_attempt *attempt)
 {
-    const struct campus_student *student =
-        campus_student(&attempt->enrol->campus, attempt->student);
+    const struct campus_student *student = attempt->who;
 
     attempt->kept_count = 0;
     for (uint32_t i = 0; i < student->registration_count; i++) {
@@ -251,8 +249,8 @@ static void judge_drop(struct enrol_attempt *attempt, uint32_t op)
     const struct campus *campus = &attempt->enrol->campus;
     uint32_t section = attempt->ops[op].section;
 
-    if (campus_registration_find(campus_student(campus, attempt->student), section) == NULL) {
-        if (campus_place_find(campus, attempt->student, section) == CAMPUS_NONE) {
+    if (campus_registration_find(attempt->who, section) == NULL) {
+        if (enrol__place_of(attempt, section) == CAMPUS_NONE) {
             enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_NOT_REGISTERED, op,
                           enrol__evidence_section(attempt, section));
         }
@@ -296,8 +294,7 @@ static bool is_told_too_much(const struct enrol_attempt *attempt, uint32_t op)
     }
     for (uint32_t i = 0; i < attempt->op_count; i++) {
         if (i != op && attempt->ops[i].is_wait) {
-            return !enrol__has_permit(attempt->enrol, attempt->student,
-                                      attempt->ops[op].section,
+            return !enrol__has_permit(attempt, attempt->ops[op].section,
                                       CARILLON__PERMIT_KIND__PERMIT_RULE);
         }
     }

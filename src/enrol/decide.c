@@ -8,7 +8,7 @@
 void enrol__decide_student(struct enrol_attempt *attempt)
 {
     const struct campus_student *student =
-        campus_student(&attempt->enrol->campus, attempt->student);
+        attempt->who;
 
     if (!attempt->has_add) {
         return;
@@ -44,9 +44,9 @@ void enrol__decide_times(struct enrol_attempt *attempt, uint32_t op_index)
             !campus_sections_clash(section, campus_section(&enrol->campus, other))) {
             continue;
         }
-        if (!enrol__has_permit(enrol, attempt->student, ordinal,
+        if (!enrol__has_permit(attempt, ordinal,
                                CARILLON__PERMIT_KIND__PERMIT_TIME) &&
-            !enrol__has_permit(enrol, attempt->student, other,
+            !enrol__has_permit(attempt, other,
                                CARILLON__PERMIT_KIND__PERMIT_TIME)) {
             enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_TIME_CONFLICT, op_index,
                           enrol__evidence_section(attempt, other));
@@ -97,7 +97,7 @@ static bool rule_holds(const struct enrol_attempt *attempt, uint32_t section,
     struct rule_verdict verdict;
     const struct rule_facts facts = {
         .campus = campus,
-        .student = attempt->student,
+        .student = attempt->who,
         .term = enrol__term_of(campus, section),
         .sections = sections,
         .section_count = count,
@@ -111,7 +111,7 @@ static bool rule_holds(const struct enrol_attempt *attempt, uint32_t section,
 static void judge_corequisites(struct enrol_attempt *attempt, uint32_t op_index)
 {
     const struct campus *campus = &attempt->enrol->campus;
-    const struct campus_student *student = campus_student(campus, attempt->student);
+    const struct campus_student *student = attempt->who;
     const struct campus_section *dropped =
         campus_section(campus, attempt->ops[op_index].section);
     uint32_t code = campus_course(campus, dropped->course)->code;
@@ -128,7 +128,7 @@ static void judge_corequisites(struct enrol_attempt *attempt, uint32_t op_index)
         if (!rule_needs_beside(course->rule, code) ||
             !rule_holds(attempt, kept, before, student->registration_count) ||
             rule_holds(attempt, kept, attempt->after, attempt->after_count) ||
-            enrol__has_permit(attempt->enrol, attempt->student, kept,
+            enrol__has_permit(attempt, kept,
                               CARILLON__PERMIT_KIND__PERMIT_RULE)) {
             continue;
         }
@@ -164,7 +164,7 @@ void enrol__decide_load(struct enrol_attempt *attempt)
         const struct enrol_op *op = &attempt->ops[i];
 
         if (op->kind == CARILLON__OP_KIND__OP_DROP && !op->is_void &&
-            campus_registration_find(campus_student(campus, attempt->student), op->section) !=
+            campus_registration_find(attempt->who, op->section) !=
                 NULL) {
             judge_corequisites(attempt, i);
         }

@@ -136,7 +136,9 @@ struct enrol_facts {
 
 struct enrol_attempt {
     struct enrol *enrol;
-    uint32_t student;
+    uint32_t student; /* CAMPUS_NONE: of another shard, and has nothing here */
+    /* His record; of one of another shard, what stands here with what his home says. */
+    const struct campus_student *who;
     uint64_t wall_ms;
     const struct enrol_parts *parts; /* NULL: everything lies in this shard */
     const struct enrol_facts *facts; /* NULL: this is the student's home */
@@ -190,8 +192,14 @@ struct slice enrol__line_copy(struct enrol *enrol, int rc);
     enrol__line_copy((enrol), buf_append_format(enrol__line(enrol), __VA_ARGS__))
 bool enrol__is_taken(const struct enrol_attempt *attempt,
                      uint32_t section); /* no seat left for it */
-bool enrol__has_permit(const struct enrol *enrol, uint32_t student, uint32_t section,
-                       uint32_t kind);
+bool enrol__has_permit(const struct enrol_attempt *attempt, uint32_t section, uint32_t kind);
+/* The student's place in the section's line, or CAMPUS_NONE. */
+static inline uint32_t enrol__place_of(const struct enrol_attempt *attempt, uint32_t section)
+{
+    return attempt->student == CAMPUS_NONE
+               ? CAMPUS_NONE
+               : campus_place_find(&attempt->enrol->campus, attempt->student, section);
+}
 uint32_t enrol__term_of(const struct campus *campus, uint32_t section);
 
 /* ---- one entry being applied */
@@ -202,6 +210,7 @@ struct enrol_work {
     struct enrol_result *result;
     uint64_t asked_ms; /* when it was asked for: of a fact, the same in every shard */
     bool is_fact;
+    struct slice described; /* of a permit: its section, when that is another shard's */
     uint32_t change; /* enum ChangeKind of a submit's only op, for the short answer; else 0 */
     uint32_t section;
     uint32_t place;
@@ -285,6 +294,9 @@ int enrol__limits_check(struct enrol *enrol, const void *request, struct buf *te
 int enrol__limits_apply(struct enrol_work *work, const void *request) CHECKED;
 int enrol__block_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
 int enrol__block_apply(struct enrol_work *work, const void *request) CHECKED;
+/* All of a permit but its section. */
+int enrol__permit_shape(struct enrol *enrol, const Carillon__PermitRequest *request,
+                        uint32_t *ret_student, struct buf *text) CHECKED;
 int enrol__permit_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
 int enrol__permit_apply(struct enrol_work *work, const void *request) CHECKED;
 int enrol__cap_check(struct enrol *enrol, const void *request, struct buf *text) CHECKED;
@@ -326,6 +338,31 @@ uint64_t enrol__across_growth(uint32_t method, struct slice body);
 void enrol__across_apply(struct enrol_work *work);
 
 int enrol__reserve_apply(struct enrol_work *work) CHECKED;
+struct across_reserve;
+/* Judge what the home of another shard's student asks of this one: attempt->enrol, student and
+ * wall_ms are set; the rest is filled, in scratch. @work: the entry, which settles the sections
+ * first; NULL: a look that changes nothing. Errors: ERR_UNKNOWN_*, ERR_AMBIGUOUS, ERR_GONE with
+ * @text. */
+int enrol__foreign_judge(struct enrol_attempt *attempt, const struct across_reserve *reserve,
+                         struct enrol_work *work, struct buf *text) CHECKED;
+struct across_reserved;
+/* What the home is told of it: every refusal, or what there is to be had. */
+void enrol__foreign_tell(const struct enrol_attempt *attempt,
+                         const struct across_reserve *reserve, struct across_reserved *to);
+/* What a home is to know of a section (campus/foreign.h), in scratch. */
+struct slice enrol__describe(struct enrol *enrol, uint32_t section);
+
+struct enrol_parts;
+/* Put what one shard said (a RESERVED or CHECKED) into @parts. Sections that are new here get
+ * their stand-ins if @is_learning; else one that has none makes it false. @ret_outcome: enum
+ * across_outcome. Returns: false also when malformed. */
+bool enrol__parts_take(struct enrol *enrol, struct slice bytes, bool is_learning,
+                       struct enrol_parts *parts, uint32_t *ret_outcome);
+/* What the ops would come to: fills change and place of each. Nothing is confirmed. */
+void enrol__foresee(struct enrol_attempt *attempt);
+
+int enrol__permit_entry_apply(struct enrol_work *work) CHECKED;
+int enrol__refresh_apply(struct enrol_work *work) CHECKED;
 int enrol__settle_apply(struct enrol_work *work) CHECKED;
 int enrol__decide_apply(struct enrol_work *work) CHECKED;
 int enrol__settled_apply(struct enrol_work *work) CHECKED;
@@ -377,6 +414,8 @@ struct enrol_reading {
     struct buf *text;
 };
 
+/* Judge an attempt that was made, and say what would come of it. Returns: OK, ERR_REFUSED. */
+int enrol__check_answer(struct enrol_reading *reading, struct enrol_attempt *attempt) CHECKED;
 int enrol__read_check(struct enrol_reading *reading, const void *request) CHECKED;
 int enrol__read_schedule(struct enrol_reading *reading, const void *request) CHECKED;
 int enrol__read_roster(struct enrol_reading *reading, const void *request) CHECKED;

@@ -81,7 +81,7 @@ bool enrol_document_eligible(const struct enrol *enrol, uint32_t document, uint3
     }
     const struct rule_facts facts = {
         .campus = campus,
-        .student = student,
+        .student = who,
         .term = campus_catalogue(campus, course->catalogue)->term,
         .sections = sections,
         .section_count = who->registration_count,

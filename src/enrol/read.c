@@ -49,21 +49,22 @@ int enrol_read(struct enrol *enrol, uint32_t method, struct slice body, uint64_t
     return rows[method](&reading, request);
 }
 
-/* What the ops would come to; nothing is confirmed. */
-static void foresee(struct enrol_attempt *attempt)
+void enrol__foresee(struct enrol_attempt *attempt)
 {
     const struct campus *campus = &attempt->enrol->campus;
-    const struct campus_student *student = campus_student(campus, attempt->student);
 
     for (uint32_t i = 0; i < attempt->op_count; i++) {
         struct enrol_op *op = &attempt->ops[i];
+        bool is_foreign = attempt->parts != NULL && attempt->parts->of[i].is_foreign;
 
         if (op->kind == CARILLON__OP_KIND__OP_ADD) {
             op->change = op->is_wait ? CARILLON__CHANGE_KIND__CHANGE_WAITLISTED
                                      : CARILLON__CHANGE_KIND__CHANGE_REGISTERED;
-            op->place = op->is_wait ? campus_section(campus, op->section)->waiting + 1 : 0;
+            op->place = !op->is_wait ? 0
+                        : is_foreign ? attempt->parts->of[i].place
+                                     : campus_section(campus, op->section)->waiting + 1;
         } else {
-            op->change = campus_registration_find(student, op->section) != NULL
+            op->change = campus_registration_find(attempt->who, op->section) != NULL
                              ? CARILLON__CHANGE_KIND__CHANGE_DROPPED
                              : CARILLON__CHANGE_KIND__CHANGE_WAITLIST_LEFT;
         }
@@ -80,26 +81,33 @@ int enrol__read_check(struct enrol_reading *reading, const void *request)
     if (rc != OK) {
         return rc;
     }
-    attempt.wall_ms = reading->wall_ms;
-    enrol__attempt_judge(&attempt);
-    bool is_refused = attempt.refusal_count > 0;
+    return enrol__check_answer(reading, &attempt);
+}
+
+int enrol__check_answer(struct enrol_reading *reading, struct enrol_attempt *attempt)
+{
+    struct enrol *enrol = reading->enrol;
+
+    attempt->wall_ms = reading->wall_ms;
+    enrol__attempt_judge(attempt);
+    bool is_refused = attempt->refusal_count > 0;
 
     if (!is_refused) {
-        foresee(&attempt);
+        enrol__foresee(attempt);
     }
-    rc = enrol__check_reply(enrol,
+    int rc = enrol__check_reply(enrol,
                             &(struct enrol_verdict){
                                 .term = enrol->term,
                                 .index = enrol->index,
-                                .ops = attempt.ops,
-                                .op_count = is_refused ? 0 : attempt.op_count,
-                                .refusals = attempt.refusals,
-                                .refusal_count = attempt.refusal_count,
+                                .ops = attempt->ops,
+                                .op_count = is_refused ? 0 : attempt->op_count,
+                                .refusals = attempt->refusals,
+                                .refusal_count = attempt->refusal_count,
                             },
                             reading->reply);
     if (rc == OK && is_refused) {
         rc = ENROL_SAY(reading->text, ERR_REFUSED, "would be refused by %u rule%s",
-                       attempt.refusal_count, attempt.refusal_count == 1 ? "" : "s");
+                       attempt->refusal_count, attempt->refusal_count == 1 ? "" : "s");
     }
     return rc;
 }

@@ -93,7 +93,7 @@ static void add_ticks(struct enrol *enrol, uint32_t ordinal, uint32_t student,
     }
     const struct rule_facts facts = {
         .campus = &enrol->campus,
-        .student = student,
+        .student = of,
         .term = campus_catalogue(&enrol->campus, course->catalogue)->term,
         .sections = sections,
         .section_count = of->registration_count,

@@ -227,16 +227,9 @@ int enrol__read_schedule(struct enrol_reading *reading, const void *body)
 
 /* ---- for the home of a student who has sections here */
 
-static uint32_t find_full(const struct campus *campus, const struct campus_name *name)
+static bool is_foreign(const struct campus *campus, uint32_t section)
 {
-    uint32_t catalogue = campus_catalogue_find(campus, name->institution, name->term);
-    uint32_t course = catalogue == CAMPUS_NONE
-                          ? CAMPUS_NONE
-                          : campus_course_find(campus, catalogue, name->code);
-
-    return course == CAMPUS_NONE || campus_course(campus, course)->is_foreign
-               ? CAMPUS_NONE
-               : campus_section_find(campus, course, name->section);
+    return campus_course(campus, campus_section(campus, section)->course)->is_foreign;
 }
 
 /* The body: token, then full names. The reply is a ScheduleReply with an item for each section
@@ -253,9 +246,9 @@ int enrol__read_sections(struct enrol_reading *reading, const void *request)
     reply.waitlist = enrol__scratch(enrol, count * sizeof(void *));
     for (uint32_t i = 0; i < count && !in.failed; i++) {
         struct campus_name name = campus_description_name(&in);
-        uint32_t section = find_full(&enrol->campus, &name);
+        uint32_t section = campus_full_name_find(&enrol->campus, &name);
 
-        if (section == CAMPUS_NONE) {
+        if (section == CAMPUS_NONE || is_foreign(&enrol->campus, section)) {
             continue;
         }
         uint32_t place = student == CAMPUS_NONE

@@ -1,9 +1,11 @@
 /* Windows, limits, blocks, permits and capacities. Each check is what admit and apply share. */
+#include "campus/foreign.h"
 #include "campus/section.h"
 #include "campus/snapshot.h"
 #include "campus/student.h"
 #include "campus/text.h"
 #include "enrol/enrol_private.h"
+#include "proto/envelope.pb-c.h"
 
 static int by_check(const char *by, struct buf *text)
 {
@@ -216,13 +218,17 @@ int enrol__block_apply(struct enrol_work *work, const void *body)
 
 /* ---- permits */
 
-static int permit_find(struct enrol *enrol, const Carillon__PermitRequest *request,
-                       uint32_t *ret_student, uint32_t *ret_section, struct buf *text)
+struct permit_of {
+    uint32_t student;
+    uint32_t section;
+};
+
+int enrol__permit_shape(struct enrol *enrol, const Carillon__PermitRequest *request,
+                        uint32_t *ret_student, struct buf *text)
 {
     const uint32_t all = CARILLON__PERMIT_KIND__PERMIT_CAPACITY |
                          CARILLON__PERMIT_KIND__PERMIT_RULE |
                          CARILLON__PERMIT_KIND__PERMIT_TIME;
-    struct campus_name name = enrol__name(request->section);
     int rc = by_check(request->by, text);
 
     if (rc == OK && request->section == NULL) {
@@ -235,18 +241,32 @@ static int permit_find(struct enrol *enrol, const Carillon__PermitRequest *reque
         rc = ENROL_SAY(text, ERR_ARGUMENT, "a reason has at most %d bytes",
                        CAMPUS_REASON_BYTES_MAX);
     }
-    rc = rc == OK
-             ? enrol__find_student(enrol, slice_from_text(request->student), ret_student, text)
-             : rc;
-    return rc == OK ? enrol__find_section(enrol, &name, ret_section, text) : rc;
+    return rc == OK ? enrol__find_student(enrol, slice_from_text(request->student), ret_student,
+                                          text)
+                    : rc;
+}
+
+/* @described: the section, when it is another shard's. */
+static int permit_find(struct enrol *enrol, const Carillon__PermitRequest *request,
+                       struct slice described, struct permit_of *ret_of, struct buf *text)
+{
+    struct campus_name name = enrol__name(request->section);
+    int rc = enrol__permit_shape(enrol, request, &ret_of->student, text);
+
+    if (rc != OK || described.len == 0) {
+        return rc == OK ? enrol__find_section(enrol, &name, &ret_of->section, text) : rc;
+    }
+    struct unpack in = unpack_from(described);
+
+    ret_of->section = campus_section_stand_in(&enrol->campus, &in);
+    return ret_of->section == CAMPUS_NONE ? ERR_MALFORMED : OK;
 }
 
 int enrol__permit_check(struct enrol *enrol, const void *request, struct buf *text)
 {
-    uint32_t student;
-    uint32_t section;
+    struct permit_of of;
 
-    return permit_find(enrol, request, &student, &section, text);
+    return permit_find(enrol, request, SLICE_NONE, &of, text);
 }
 
 int enrol__permit_apply(struct enrol_work *work, const void *body)
@@ -254,20 +274,21 @@ int enrol__permit_apply(struct enrol_work *work, const void *body)
     const Carillon__PermitRequest *request = body;
     struct campus *campus = &work->enrol->campus;
     Carillon__PermitReply reply = CARILLON__PERMIT_REPLY__INIT;
-    uint32_t student = CAMPUS_NONE;
+    struct permit_of of_whom = {CAMPUS_NONE, CAMPUS_NONE};
     struct campus_permit permit = {
         .kinds = request->kinds,
         .reason = slice_from_text(request->reason),
         .by = slice_from_text(request->by),
         .since_ms = work->entry->wall_ms,
     };
-    int rc = permit_find(work->enrol, request, &student, &permit.section, &work->result->text);
+    int rc = permit_find(work->enrol, request, work->described, &of_whom, &work->result->text);
 
     if (rc != OK) {
         return rc;
     }
-    work->result->student = student;
-    const struct campus_student *of = campus_student(campus, student);
+    permit.section = of_whom.section;
+    work->result->student = of_whom.student;
+    const struct campus_student *of = campus_student(campus, of_whom.student);
     bool is_there = campus_permit_find(of, permit.section) != NULL;
 
     if (!is_there && permit.kinds == 0) {
@@ -278,11 +299,34 @@ int enrol__permit_apply(struct enrol_work *work, const void *body)
         return ENROL_SAY(&work->result->text, ERR_FULL, "a student has at most %d permits",
                          CAMPUS_PERMITS_MAX);
     }
-    campus_permit_set(campus, student, &permit);
-    enrol__queue_student(work->enrol, student);
+    campus_permit_set(campus, of_whom.student, &permit);
+    enrol__queue_student(work->enrol, of_whom.student);
     (void)enrol__queue_work(work);
     reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
     return enrol__pack(&reply.base, &work->result->reply);
+}
+
+/* A permit for a section of another shard: the request, and the section as that shard describes
+ * it. */
+int enrol__permit_entry_apply(struct enrol_work *work)
+{
+    const struct enrol_entry *entry = work->entry;
+    struct unpack in = unpack_from(entry->body);
+    struct enrol_entry as = *entry;
+
+    as.method = CARILLON__METHOD__METHOD_PERMIT;
+    as.body = unpack_bytes(&in);
+    work->described = unpack_bytes(&in);
+    if (!unpack_is_done(&in) || work->described.len == 0) {
+        return ERR_MALFORMED; /* not admitted by any leader */
+    }
+    work->result->status = enrol__key_check(entry->key, entry->wall_ms, &work->result->text);
+    if (work->result->status == OK) {
+        work->entry = &as;
+        enrol__apply_keyed(work);
+        work->entry = entry;
+    }
+    return work->result->status;
 }
 
 /* ---- capacities */

@@ -40,11 +40,11 @@ static void refuse_waiting(struct enrol_attempt *attempt, uint32_t op_index)
     const struct enrol *enrol = attempt->enrol;
     uint32_t section = attempt->ops[op_index].section;
 
-    if (campus_place_find(&enrol->campus, attempt->student, section) == CAMPUS_NONE) {
+    if (enrol__place_of(attempt, section) == CAMPUS_NONE) {
         return;
     }
     if (!campus_section_is_full(campus_section(&enrol->campus, section)) ||
-        !enrol__has_permit(enrol, attempt->student, section,
+        !enrol__has_permit(attempt, section,
                            CARILLON__PERMIT_KIND__PERMIT_CAPACITY)) {
         enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_ALREADY_WAITLISTED, op_index,
                       enrol__evidence_section(attempt, section));
@@ -65,7 +65,7 @@ static void refuse_window(struct enrol_attempt *attempt, uint32_t op_index)
     } else if (in->closes_ms != 0 && attempt->wall_ms >= in->closes_ms) {
         enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_WINDOW_CLOSED, op_index,
                       SLICE_NONE);
-    } else if (campus_student(&enrol->campus, attempt->student)->level < in->level_min) {
+    } else if (attempt->who->level < in->level_min) {
         enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_WINDOW_NOT_OPEN, op_index,
                       ENROL_EVIDENCE(enrol, "level %u and up", in->level_min));
     }
@@ -109,7 +109,7 @@ void enrol__reserve_rule(struct enrol_attempt *attempt, uint32_t op_index)
     uint32_t codes[ENROL_AFTER_MAX];
     struct rule_facts facts = {
         .campus = &enrol->campus,
-        .student = attempt->student,
+        .student = attempt->who,
         .term = enrol__term_of(&enrol->campus, section),
         .sections = attempt->after,
         .section_count = attempt->after_count,
@@ -142,9 +142,9 @@ void enrol__reserve_course(struct enrol_attempt *attempt, uint32_t op_index)
     struct enrol *enrol = attempt->enrol;
     uint32_t ordinal = attempt->ops[op_index].section;
     const struct campus_section *section = campus_section(&enrol->campus, ordinal);
-    const struct campus_student *student = campus_student(&enrol->campus, attempt->student);
+    const struct campus_student *student = attempt->who;
     bool is_exempt =
-        enrol__has_permit(enrol, attempt->student, ordinal, CARILLON__PERMIT_KIND__PERMIT_RULE);
+        enrol__has_permit(attempt, ordinal, CARILLON__PERMIT_KIND__PERMIT_RULE);
 
     if (section->state != CAMPUS_OFFERED) { /* 6 */
         enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_SECTION_WITHDRAWN, op_index,
@@ -173,8 +173,7 @@ void enrol__reserve_course(struct enrol_attempt *attempt, uint32_t op_index)
 /* 14, the student's side. */
 void enrol__reserve_place(struct enrol_attempt *attempt, uint32_t op_index)
 {
-    const struct campus_student *student =
-        campus_student(&attempt->enrol->campus, attempt->student);
+    const struct campus_student *student = attempt->who;
     uint32_t places = student->extra == NULL ? 0 : student->extra->place_count;
 
     for (uint32_t i = 0; i < op_index; i++) {
@@ -218,7 +217,7 @@ void enrol__reserve_seat(struct enrol_attempt *attempt, uint32_t op_index)
     if (!enrol__is_taken(attempt, op->section)) {
         return;
     }
-    if (!enrol__has_permit(enrol, attempt->student, op->section,
+    if (!enrol__has_permit(attempt, op->section,
                            CARILLON__PERMIT_KIND__PERMIT_CAPACITY)) {
         if (campus_section_is_undecided(section)) {
             enrol__refuse(attempt, CARILLON__REFUSAL_KIND__REFUSAL_SEAT_UNDECIDED, op_index,

@@ -189,7 +189,7 @@ static void check_rule(struct enrol_verify *verify, uint32_t student,
     }
     const struct rule_facts facts = {
         .campus = campus,
-        .student = student,
+        .student = of,
         .term = enrol__term_of(campus, registration->section),
         .sections = sections,
         .section_count = of->registration_count,

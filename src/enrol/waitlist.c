@@ -48,6 +48,7 @@ void enrol__promotion_make(struct enrol *enrol, const struct campus_place *place
     attempt->parts = NULL;
     attempt->facts = NULL;
     attempt->student = place->student;
+    attempt->who = student;
     attempt->wall_ms = wall_ms;
     attempt->is_settled = true;
     attempt->is_promotion = true;

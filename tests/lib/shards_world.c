@@ -225,6 +225,20 @@ static void send_message(struct shards_world *world, uint32_t from, uint32_t to,
     }
 }
 
+/* A check that is one shard's alone. */
+static void read_check(struct shards_world *world, uint32_t shard, uint32_t number)
+{
+    struct buf reply;
+
+    buf_init(&reply, 1 << 20);
+    int rc = enrol_read(world->shard[shard].enrol, CARILLON__METHOD__METHOD_CHECK,
+                        world->requests[number].body, FIXTURE_WALL_MS + world->now_ms, &reply,
+                        &world->text);
+
+    shards_answer(world, number, rc, buf_slice(&world->text), buf_slice(&reply), false);
+    buf_fini(&reply);
+}
+
 static void perform(struct shards_world *world, uint32_t shard,
                     const struct across_effect *effect)
 {
@@ -251,11 +265,15 @@ static void perform(struct shards_world *world, uint32_t shard,
     case ACROSS_LOCAL: {
         struct shards_request *request = &world->requests[effect->client];
         struct enrol_entry entry = {.wall_ms = FIXTURE_WALL_MS + world->now_ms,
-                                    .method = CARILLON__METHOD__METHOD_SUBMIT,
+                                    .method = request->method,
                                     .key = slice_from(request->key.bytes, UUID_BYTES),
                                     .body = request->body,
                                     .hint = ENROL_HINT_NONE};
         buf_clear(&world->text);
+        if (request->method == CARILLON__METHOD__METHOD_CHECK) {
+            read_check(world, shard, (uint32_t)effect->client);
+            break;
+        }
         int rc = enrol_admit(of->enrol, &entry, &world->text);
 
         shards_mark(world, SHARDS_LOCAL);
@@ -491,6 +509,8 @@ static void draw_faults(struct shards_world *world)
         .students = (uint32_t)rng_between(rng, 1, SHARDS_STUDENTS),
         .deadline_ms = (uint32_t)rng_between(rng, 600, 5000),
         .wait_ppm = rng_chance(rng, 700000) ? (uint32_t)rng_below(rng, 800000) : 0,
+        .check_ppm = chance(rng, 400000),
+        .permit_ppm = chance(rng, 300000),
     };
 }
 
@@ -512,6 +532,9 @@ static void begin(struct shards_world *world, uint64_t seed, uint32_t shards)
     world->request_count = 0;
     world->keys = 0;
     memset(&world->roster, 0, sizeof world->roster);
+    memset(world->permits, 0, sizeof world->permits);
+    memset(world->permits_ever, 0, sizeof world->permits_ever);
+    world->check_count = 0;
     world->trace = seed;
     world->steps = 0;
     world->violation[0] = '\0';
@@ -583,7 +606,8 @@ void shards_world_pass(struct shards_world *world, uint64_t ms)
     (void)run_until(world, world->now_ms + ms);
 }
 
-int shards_world_submit(struct shards_world *world, uint32_t student, struct slice body)
+/* A request of a quiet world, until it is answered and settled. */
+static int ask(struct shards_world *world, const struct shards_request *as)
 {
     uint32_t number = world->request_count++ % SHARDS_REQUESTS_MAX;
     struct shards_request *request = &world->requests[number];
@@ -591,12 +615,9 @@ int shards_world_submit(struct shards_world *world, uint32_t student, struct sli
     uint64_t key = hash_u64(++world->keys);
 
     memcpy(random, &key, sizeof key);
-    *request = (struct shards_request){
-        .student = student,
-        .key = uuid_make(FIXTURE_WALL_MS + world->now_ms, random),
-        .body = arena_copy(&world->arena, body),
-        .deadline_ms = world->now_ms + world->faults.deadline_ms,
-    };
+    *request = *as;
+    request->key = uuid_make(FIXTURE_WALL_MS + world->now_ms, random);
+    request->body = arena_copy(&world->arena, as->body);
     shards_send(world, number, 1);
     for (uint32_t i = 0; i < 10000 && !request->is_answered && world->violation[0] == '\0';
          i++) {
@@ -605,4 +626,29 @@ int shards_world_submit(struct shards_world *world, uint32_t student, struct sli
     world->status = request->status;
     (void)run_until(world, world->now_ms + 50);
     return world->status;
+}
+
+int shards_world_submit(struct shards_world *world, uint32_t student, struct slice body)
+{
+    return ask(world, &(struct shards_request){.method = CARILLON__METHOD__METHOD_SUBMIT,
+                                               .student = student,
+                                               .body = body});
+}
+
+int shards_world_check(struct shards_world *world, uint32_t student, struct slice body)
+{
+    return ask(world, &(struct shards_request){.method = CARILLON__METHOD__METHOD_CHECK,
+                                               .student = student,
+                                               .body = body});
+}
+
+int shards_world_permit(struct shards_world *world, uint32_t student, uint32_t course,
+                        uint32_t kinds)
+{
+    return ask(world, &(struct shards_request){
+                          .method = CARILLON__METHOD__METHOD_PERMIT,
+                          .student = student,
+                          .course = course,
+                          .kinds = kinds,
+                          .body = shards_permit_body(world, student, course, kinds)});
 }

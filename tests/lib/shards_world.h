@@ -23,6 +23,7 @@ enum {
     SHARDS_COURSES = 10,
     SHARDS_ENTRIES_MAX = 16384,
     SHARDS_REQUESTS_MAX = 512,
+    SHARDS_CHECKS_MAX = 4096,
     SHARDS_ROSTER_CLIENT = 1 << 20, /* from here on they are reads */
 };
 
@@ -34,7 +35,9 @@ enum {
     X(LEADER_LOST) X(LEADER_BEHIND) X(LEADER_SLOW) X(RESTORED) X(TAIL_KEPT) X(TAIL_CUT)                       \
     X(LEADER_LOST_HOLDING) X(LEADER_LOST_DECIDING) X(LEADER_LOST_OWING)                        \
     X(OUTDATED) X(TAKEN_OVER) X(MOVED) X(ASKED) X(PENDING) X(RELEASED) X(SETTLED_TWICE)        \
-    X(UNDECIDED_SEAT) X(OFFERED) X(DECLINED) X(EXPIRED) X(PROMOTED_ACROSS) X(ROSTER) X(ROSTER_WAITED) X(UNKNOWN) X(GAVE_UP) X(SNAPSHOT_HOLDING) X(SNAPSHOT_OWING)
+    X(UNDECIDED_SEAT) X(OFFERED) X(DECLINED) X(EXPIRED) X(PROMOTED_ACROSS) X(ROSTER) X(ROSTER_WAITED) X(UNKNOWN) X(GAVE_UP) X(SNAPSHOT_HOLDING) X(SNAPSHOT_OWING)   \
+    X(CHECKED) X(CHECK_REFUSED) X(LEARNT) X(PERMITTED) X(PERMITTED_ACROSS) X(PERMIT_TAKEN_BACK)                  \
+    X(SEATED_BY_PERMIT) X(LEADER_LOST_ASKING) X(SNAPSHOT_PERMITTING)
 /* clang-format on */
 
 #define SHARDS_MARK_ENUM(name) SHARDS_##name,
@@ -73,7 +76,10 @@ struct shards_shard {
 
 /* A request of a client, and what is known of it. */
 struct shards_request {
+    uint32_t method; /* SUBMIT, CHECK or PERMIT */
     uint32_t student;
+    uint32_t course; /* of a permit */
+    uint32_t kinds;
     struct uuid key;
     struct slice body;
     uint64_t deadline_ms;
@@ -98,6 +104,8 @@ struct shards_faults {
     uint32_t students; /* that take part */
     uint32_t deadline_ms;
     uint32_t wait_ppm; /* adds that take a place */
+    uint32_t check_ppm;
+    uint32_t permit_ppm;
 };
 
 struct shards_event;
@@ -123,6 +131,11 @@ struct shards_world {
     struct shards_request requests[SHARDS_REQUESTS_MAX];
     uint32_t request_count;
     uint64_t keys;
+    /* What permits say, by the homes' logs; what any has ever said. */
+    uint32_t permits[SHARDS_STUDENTS][SHARDS_COURSES];
+    uint32_t permits_ever[SHARDS_STUDENTS][SHARDS_COURSES];
+    struct enrol_attempt_id checks[SHARDS_CHECKS_MAX]; /* that were asked about */
+    uint32_t check_count;
     struct { /* the roster being read: of whom it was known that they have the course */
         uint64_t client;
         uint32_t course;
@@ -155,6 +168,10 @@ bool shards_world_run(struct shards_world *world);
 /* In a quiet world: a request of a student, run until it is answered and settled. Returns the
  * status; world->reply holds the reply. */
 int shards_world_submit(struct shards_world *world, uint32_t student, struct slice body);
+/* The same for a CHECK; for a permit of @kinds for a course. */
+int shards_world_check(struct shards_world *world, uint32_t student, struct slice body);
+int shards_world_permit(struct shards_world *world, uint32_t student, uint32_t course,
+                        uint32_t kinds);
 /* Let @ms pass. */
 void shards_world_pass(struct shards_world *world, uint64_t ms);
 
@@ -211,6 +228,9 @@ static inline void shards_mark(struct shards_world *world, enum shards_mark mark
 /* shards_world_client.c */
 void shards_client(struct shards_world *world);
 void shards_arrive(struct shards_world *world, uint32_t request);
+/* A PermitRequest, in the world's memory. */
+struct slice shards_permit_body(struct shards_world *world, uint32_t student, uint32_t course,
+                                uint32_t kinds);
 void shards_answer(struct shards_world *world, uint32_t request, int status, struct slice text,
                    struct slice reply, bool is_outcome);
 void shards_expire(struct shards_world *world, uint32_t request, uint64_t try_number);

@@ -9,6 +9,7 @@
 #include "enrol/across_message.h"
 #include "enrol/enrol_private.h"
 #include "proto/envelope.pb-c.h"
+#include "proto/registrar.pb-c.h"
 #include "tests/lib/campus_fixture.h"
 #include "tests/lib/shards_world.h"
 
@@ -64,6 +65,16 @@ static bool has_place(const struct campus *campus, uint32_t student, uint32_t se
 
 /* ---- outcomes */
 
+static void note_permit(struct shards_world *world, const struct shards_request *request,
+                        uint32_t method)
+{
+    world->permits[request->student][request->course] = request->kinds;
+    world->permits_ever[request->student][request->course] |= request->kinds;
+    shards_mark(world, request->kinds == 0            ? SHARDS_PERMIT_TAKEN_BACK
+                       : method == ENROL_ENTRY_PERMIT ? SHARDS_PERMITTED_ACROSS
+                                                      : SHARDS_PERMITTED);
+}
+
 static void check_outcome(struct shards_world *world, const struct shards_entry *entry,
                           const struct enrol_result *result)
 {
@@ -86,6 +97,10 @@ static void check_outcome(struct shards_world *world, const struct shards_entry 
                     number);
     }
     shards_mark(world, request->is_decided ? SHARDS_REPEATED : SHARDS_ACROSS);
+    if (!request->is_decided && request->method == CARILLON__METHOD__METHOD_PERMIT &&
+        result->status == OK) {
+        note_permit(world, request, entry->method);
+    }
     request->is_decided = true;
     request->outcome = outcome;
 }
@@ -145,6 +160,20 @@ static void mark_reserve(struct shards_world *world, const struct enrol_result *
     arena_free(&world->arena, reserved, sizeof *reserved);
 }
 
+static bool is_check(const struct shards_world *world, const struct enrol_attempt_id *id)
+{
+    uint32_t count =
+        world->check_count < SHARDS_CHECKS_MAX ? world->check_count : SHARDS_CHECKS_MAX;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (world->checks[i].home == id->home &&
+            enrol_attempt_id_compare(&world->checks[i], id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether an entry finds a hold of the attempt it speaks of, or of an older one. */
 void shards_check_before(struct shards_world *world, uint32_t shard,
                          const struct shards_entry *entry)
@@ -163,6 +192,9 @@ void shards_check_before(struct shards_world *world, uint32_t shard,
         return;
     }
     across_take_head(&in, &head);
+    if (entry->method == ENROL_ENTRY_RESERVE && is_check(world, &head.id)) {
+        shards_fail(world, "shard %u holds something for a check", shard);
+    }
     uint32_t student = campus_student_find(&truth->campus, head.token);
     uint32_t slot =
         student == CAMPUS_NONE ? CAMPUS_NONE : enrol__hold_find(&truth->across, student);
@@ -217,12 +249,38 @@ void shards_check_message(struct shards_world *world, struct slice message)
         shards_mark(world, SHARDS_OFFERED);
     } else if (head.kind == ACROSS_DECLINE) {
         shards_mark(world, SHARDS_DECLINED);
+    } else if (head.kind == ACROSS_CHECK && !is_check(world, &head.id)) {
+        world->checks[world->check_count++ % SHARDS_CHECKS_MAX] = head.id;
     }
     shards_trace(world, "message %u of attempt %u.%llu.%llu", head.kind, head.id.home,
                  (unsigned long long)head.id.term, (unsigned long long)head.id.counter);
 }
 
 /* ---- seats */
+
+/* Above the limit are only those who were allowed to, each by himself. */
+static void check_over(struct shards_world *world, const struct campus *campus,
+                       uint32_t section)
+{
+    uint32_t allowed = 0;
+    struct campus_name name;
+
+    campus_section_name(campus, section, &name);
+    for (uint32_t course = 0; course < SHARDS_COURSES; course++) {
+        for (uint32_t i = 0;
+             i < SHARDS_STUDENTS &&
+             slice_is_equal(name.code, slice_from_text(shards_course_name(course)));
+             i++) {
+            allowed +=
+                (world->permits_ever[i][course] & CARILLON__PERMIT_KIND__PERMIT_CAPACITY) != 0;
+        }
+    }
+    shards_mark(world, SHARDS_SEATED_BY_PERMIT);
+    if (campus_section(campus, section)->over > allowed) {
+        shards_fail(world, "%u over the limit, and %u who may",
+                    campus_section(campus, section)->over, allowed);
+    }
+}
 
 static void check_seats(struct shards_world *world, uint32_t shard)
 {
@@ -248,8 +306,12 @@ static void check_seats(struct shards_world *world, uint32_t shard)
     for (uint32_t i = 0; i < campus->sections.count; i++) {
         const struct campus_section *section = campus_section(campus, i);
 
+        if (section->over > 0) {
+            check_over(world, campus, i);
+        }
         if (section->capacity != CAMPUS_NONE &&
-            section->enrolled + section->held + section->offered > section->capacity) {
+            section->enrolled + section->held + section->offered >
+                section->capacity + section->over + section->excused) {
             shards_fail(world, "shard %u: %u seats, %u held and %u offered of %u", shard,
                         section->enrolled, section->held, section->offered, section->capacity);
         }
@@ -349,10 +411,30 @@ static void check_beside(struct shards_world *world, uint32_t student, uint32_t 
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         if (is_registered(campus, ordinal, section_in(campus, pairs[i].course)) &&
             !is_registered(campus, ordinal, section_in(campus, pairs[i].beside)) &&
+            (world->permits_ever[student][pairs[i].course] &
+             CARILLON__PERMIT_KIND__PERMIT_RULE) == 0 &&
             !(pairs[i].is_met_by_x1 && student % 4 != 0)) {
             shards_fail(world, "%s has %s without %s", shards_student_name(student),
                         shards_course_name(pairs[i].course),
                         shards_course_name(pairs[i].beside));
+        }
+    }
+}
+
+/* The home keeps what the registrar said last, of sections of whatever shard. */
+static void check_permits(struct shards_world *world, uint32_t student,
+                          const struct campus_student *of, const struct campus *campus)
+{
+    for (uint32_t course = 0; course < SHARDS_COURSES; course++) {
+        uint32_t section = section_in(campus, course);
+        const struct campus_permit *permit =
+            section == CAMPUS_NONE ? NULL : campus_permit_find(of, section);
+        uint32_t kinds = permit == NULL ? 0 : permit->kinds;
+
+        if (kinds != world->permits[student][course]) {
+            shards_fail(world, "%s has permits %u for %s instead of %u",
+                        shards_student_name(student), kinds, shards_course_name(course),
+                        world->permits[student][course]);
         }
     }
 }
@@ -369,6 +451,7 @@ static void check_student(struct shards_world *world, uint32_t student)
                     campus_student(campus, ordinal)->registration_count);
     }
     check_beside(world, student, ordinal, campus);
+    check_permits(world, student, campus_student(campus, ordinal), campus);
     for (uint32_t course = 0; course < SHARDS_COURSES; course++) {
         check_pair(world, student, course);
     }
@@ -398,6 +481,8 @@ void shards_check_entry(struct shards_world *world, uint32_t shard,
         mark_decision(world, entry, result);
     } else if (entry->method == ENROL_ENTRY_RESERVE) {
         mark_reserve(world, result);
+    } else if (entry->method == ENROL_ENTRY_REFRESH) {
+        shards_mark(world, SHARDS_LEARNT);
     }
     check_seats(world, shard);
     if (result->student != CAMPUS_NONE) {
@@ -582,6 +667,10 @@ void shards_check_end(struct shards_world *world)
         if (across_flight_count(of->across) > 0) {
             shards_fail(world, "shard %u: %u requests under way for ever", i,
                         across_flight_count(of->across));
+        }
+        if (across_inquiry_count(of->across) > 0) {
+            shards_fail(world, "shard %u: %u questions open for ever", i,
+                        across_inquiry_count(of->across));
         }
         if (of->applied == of->committed && enrol_hash(of->enrol) != enrol_hash(of->truth)) {
             shards_fail(world, "shard %u: the leader's state differs", i);

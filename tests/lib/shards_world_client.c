@@ -6,6 +6,8 @@
 #include "campus/name.h"
 #include "campus/shard.h"
 #include "campus/student.h"
+#include "proto/envelope.pb-c.h"
+#include "proto/registrar.pb-c.h"
 #include "proto/registration.pb-c.h"
 #include "tests/lib/campus_fixture.h"
 #include "tests/lib/shards_world.h"
@@ -101,6 +103,46 @@ static struct slice make_body(struct shards_world *world, uint32_t student)
     return copy;
 }
 
+struct slice shards_permit_body(struct shards_world *world, uint32_t student, uint32_t course,
+                                uint32_t kinds)
+{
+    Carillon__PermitRequest message = CARILLON__PERMIT_REQUEST__INIT;
+    Carillon__SectionName name = CARILLON__SECTION_NAME__INIT;
+    struct buf body;
+
+    buf_init(&body, 1 << 16);
+    message.student = wire_text(shards_student_name(student));
+    message.section = &name;
+    name.code = wire_text(shards_course_name(course));
+    message.kinds = kinds;
+    message.reason = wire_text("why not");
+    int rc = wire_pack(&message.base, &body);
+
+    ASSERT(rc == OK);
+    struct slice copy = arena_copy(&world->arena, buf_slice(&body));
+
+    buf_fini(&body);
+    return copy;
+}
+
+/* What it is that somebody wants. */
+static void draw_request(struct shards_world *world, struct shards_request *request)
+{
+    request->method = CARILLON__METHOD__METHOD_SUBMIT;
+    if (rng_chance(&world->rng, world->faults.permit_ppm)) {
+        request->method = CARILLON__METHOD__METHOD_PERMIT;
+        request->course = (uint32_t)rng_below(&world->rng, SHARDS_COURSES);
+        request->kinds = (uint32_t)rng_below(&world->rng, 8);
+        request->body =
+            shards_permit_body(world, request->student, request->course, request->kinds);
+        return;
+    }
+    if (rng_chance(&world->rng, world->faults.check_ppm)) {
+        request->method = CARILLON__METHOD__METHOD_CHECK;
+    }
+    request->body = make_body(world, request->student);
+}
+
 void shards_client(struct shards_world *world)
 {
     uint8_t random[10] = {0};
@@ -117,8 +159,8 @@ void shards_client(struct shards_world *world)
     *request = (struct shards_request){
         .student = student,
         .key = uuid_make(FIXTURE_WALL_MS + world->now_ms, random),
-        .body = make_body(world, student),
     };
+    draw_request(world, request);
     shards_send(world, number, rng_between(&world->rng, 1, 5));
     if (rng_chance(&world->rng, 100000)) { /* a click too many */
         shards_send(world, number, rng_between(&world->rng, 1, 300));
@@ -146,17 +188,24 @@ void shards_arrive(struct shards_world *world, uint32_t number)
     if (!of->is_led) {
         return; /* nobody is there; the client waits in vain */
     }
+    const struct across_request as = {
+        .now_ms = world->now_ms,
+        .wall_ms = FIXTURE_WALL_MS + world->now_ms,
+        .deadline_ms = request->deadline_ms,
+        .client = number,
+        .key = slice_from(request->key.bytes, UUID_BYTES),
+        .body = request->body,
+    };
+
     buf_clear(&world->text);
-    int rc = across_submit(of->across,
-                           &(struct across_request){
-                               .now_ms = world->now_ms,
-                               .wall_ms = FIXTURE_WALL_MS + world->now_ms,
-                               .deadline_ms = request->deadline_ms,
-                               .client = number,
-                               .key = slice_from(request->key.bytes, UUID_BYTES),
-                               .body = request->body,
-                           },
-                           &world->text);
+    if (request->method == CARILLON__METHOD__METHOD_CHECK && of->applied < of->noop) {
+        return; /* no read point, and no answer */
+    }
+    int rc = request->method == CARILLON__METHOD__METHOD_CHECK
+                 ? across_check(of->across, &as, &world->text)
+             : request->method == CARILLON__METHOD__METHOD_PERMIT
+                 ? across_permit(of->across, &as, &world->text)
+                 : across_submit(of->across, &as, &world->text);
 
     if (rc != OK) {
         shards_answer(world, number, rc, buf_slice(&world->text), SLICE_NONE, false);
@@ -210,6 +259,9 @@ void shards_answer(struct shards_world *world, uint32_t number, int status, stru
     if (is_outcome && (!request->is_decided || request->outcome != outcome)) {
         shards_fail(world, "request %u: acknowledged %s, and it is not so", number,
                     error_name(status));
+    }
+    if (request->method == CARILLON__METHOD__METHOD_CHECK) {
+        shards_mark(world, status == OK ? SHARDS_CHECKED : SHARDS_CHECK_REFUSED);
     }
     request->is_answered = true;
     request->status = status;

@@ -89,6 +89,17 @@ void shards_snapshot(struct shards_world *world, uint32_t shard)
     if (of->truth->across.todo_count > 0) {
         shards_mark(world, SHARDS_SNAPSHOT_OWING);
     }
+    for (uint32_t i = 0; i < SHARDS_STUDENTS; i++) {
+        uint32_t student = campus_student_find(&of->truth->campus,
+                                               slice_from_text(shards_student_name(i)));
+        const struct campus_extra *extra =
+            student == CAMPUS_NONE ? NULL
+                                   : campus_student(&of->truth->campus, student)->extra;
+
+        if (extra != NULL && extra->permit_count > 0) {
+            shards_mark(world, SHARDS_SNAPSHOT_PERMITTING);
+        }
+    }
 }
 
 static struct enrol *restore(struct shards_world *world, uint32_t shard)
@@ -136,6 +147,9 @@ void shards_lose(struct shards_world *world, uint32_t shard)
     }
     if (across_flight_count(of->across) > 0) {
         shards_mark(world, SHARDS_LEADER_LOST_DECIDING);
+    }
+    if (across_inquiry_count(of->across) > 0) {
+        shards_mark(world, SHARDS_LEADER_LOST_ASKING);
     }
     of->is_led = false;
     cut_tail(world, of);

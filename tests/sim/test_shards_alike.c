@@ -20,6 +20,7 @@ enum { SEEDS = 100, REQUESTS = 60, OPS_MAX = 4, TEXT_BYTES = 4096 };
 static struct shards_world *world;
 static uint32_t accepted;
 static uint32_t refused;
+static uint32_t permitted;
 
 static int make_world(void **state)
 {
@@ -59,7 +60,7 @@ static void single_end(struct single *single)
     enrol_result_fini(&single->result);
 }
 
-static int single_submit(struct single *single, struct slice body)
+static int single_write(struct single *single, uint32_t method, struct slice body)
 {
     uint8_t random[10] = {0};
     uint64_t number = hash_u64(++single->keys);
@@ -70,7 +71,7 @@ static int single_submit(struct single *single, struct slice body)
     struct enrol_entry entry = {.index = single->index + 1,
                                 .term = 1,
                                 .wall_ms = FIXTURE_WALL_MS + world->now_ms,
-                                .method = CARILLON__METHOD__METHOD_SUBMIT,
+                                .method = method,
                                 .key = slice_from(key.bytes, UUID_BYTES),
                                 .body = body,
                                 .hint = ENROL_HINT_NONE};
@@ -88,6 +89,20 @@ static int single_submit(struct single *single, struct slice body)
     return single->result.status;
 }
 
+/* The reply stands where a submit's would. */
+static int single_check(struct single *single, struct slice body)
+{
+    struct buf text;
+
+    buf_init(&text, 1 << 16);
+    buf_clear(&single->result.reply);
+    int rc = enrol_read(single->enrol, CARILLON__METHOD__METHOD_CHECK, body,
+                        FIXTURE_WALL_MS + world->now_ms, &single->result.reply, &text);
+
+    buf_fini(&text);
+    return rc;
+}
+
 /* ---- answers in words, without the receipt */
 
 static void tell_name(const Carillon__SectionName *name, char *text)
@@ -98,29 +113,44 @@ static void tell_name(const Carillon__SectionName *name, char *text)
                    name->section, name->term);
 }
 
-static void tell(struct slice packed, char *text)
+static void tell_parts(Carillon__Change *const *changes, size_t change_count,
+                       Carillon__Refusal *const *refusals, size_t refusal_count, char *text)
 {
-    Carillon__SubmitReply *reply =
-        carillon__submit_reply__unpack(NULL, packed.len, packed.data);
-
     text[0] = '\0';
-    assert_non_null(reply);
-    for (size_t i = 0; i < reply->n_changes; i++) {
+    for (size_t i = 0; i < change_count; i++) {
         size_t len = strlen(text);
 
-        (void)snprintf(text + len, TEXT_BYTES - len, " change %u",
-                       (unsigned)reply->changes[i]->kind);
-        tell_name(reply->changes[i]->section, text);
+        (void)snprintf(text + len, TEXT_BYTES - len, " change %u place %u",
+                       (unsigned)changes[i]->kind, changes[i]->waitlist_place);
+        tell_name(changes[i]->section, text);
     }
-    for (size_t i = 0; i < reply->n_refusals; i++) {
-        const Carillon__Refusal *refusal = reply->refusals[i];
+    for (size_t i = 0; i < refusal_count; i++) {
+        const Carillon__Refusal *refusal = refusals[i];
         size_t len = strlen(text);
 
         (void)snprintf(text + len, TEXT_BYTES - len, " refusal %u op %u node %u [%s] %s",
                        (unsigned)refusal->kind, refusal->op, refusal->rule_node,
                        refusal->evidence, refusal->remedy);
     }
+}
+
+static void tell(struct slice packed, char *text)
+{
+    Carillon__SubmitReply *reply =
+        carillon__submit_reply__unpack(NULL, packed.len, packed.data);
+
+    assert_non_null(reply);
+    tell_parts(reply->changes, reply->n_changes, reply->refusals, reply->n_refusals, text);
     carillon__submit_reply__free_unpacked(reply, NULL);
+}
+
+static void tell_check(struct slice packed, char *text)
+{
+    Carillon__CheckReply *reply = carillon__check_reply__unpack(NULL, packed.len, packed.data);
+
+    assert_non_null(reply);
+    tell_parts(reply->changes, reply->n_changes, reply->refusals, reply->n_refusals, text);
+    carillon__check_reply__free_unpacked(reply, NULL);
 }
 
 /* ---- the same requests to both */
@@ -148,6 +178,7 @@ static struct slice draw_body(struct rng *rng, uint32_t student, struct buf *bod
             ops[i].term = wire_text("t");
             ops[i].section = wire_text("A");
         }
+        ops[i].waitlist = ops[i].kind == CARILLON__OP_KIND__OP_ADD && rng_chance(rng, 200000);
         list[i] = &ops[i];
     }
     buf_clear(body);
@@ -155,39 +186,79 @@ static struct slice draw_body(struct rng *rng, uint32_t student, struct buf *bod
     return buf_slice(body);
 }
 
-static void run_alike(uint64_t seed, uint32_t shards)
-{
-    static char ours[TEXT_BYTES];
-    static char theirs[TEXT_BYTES];
+struct pair {
     struct single single;
     struct rng rng;
     struct buf body;
+    uint32_t shards;
+};
 
-    rng_init(&rng, seed);
-    buf_init(&body, 1 << 16);
-    shards_world_begin_quiet(world, seed, shards);
-    single_begin(&single);
-    for (uint32_t i = 0; i < REQUESTS; i++) {
-        uint32_t student = (uint32_t)rng_below(&rng, SHARDS_STUDENTS);
-        struct slice packed = draw_body(&rng, student, &body);
-        int expected = single_submit(&single, packed);
-        int status = shards_world_submit(world, student, packed);
+static void expect(const struct pair *pair, int status, int expected,
+                   void (*told)(struct slice, char *))
+{
+    static char ours[TEXT_BYTES];
+    static char theirs[TEXT_BYTES];
 
-        if (world->violation[0] != '\0') {
-            fail_msg("SEED=%llu: %s", (unsigned long long)seed, world->violation);
-        }
-        assert_string_equal(error_name(status), error_name(expected));
-        accepted += status == OK ? 1 : 0;
-        refused += status == ERR_REFUSED ? 1 : 0;
-        tell(buf_slice(&single.result.reply), ours);
-        tell(buf_slice(&world->reply), theirs);
-        if (strcmp(ours, theirs) != 0) {
-            fail_msg("SEED=%llu request %u of %u shards:%s\nand of one:%s",
-                     (unsigned long long)seed, i, shards, theirs, ours);
-        }
+    if (world->violation[0] != '\0') {
+        fail_msg("SEED=%llu: %s", (unsigned long long)world->seed, world->violation);
     }
-    single_end(&single);
-    buf_fini(&body);
+    if (status != expected) {
+        fail_msg("SEED=%llu %u shards: %s, and one: %s", (unsigned long long)world->seed,
+                 pair->shards, error_name(status), error_name(expected));
+    }
+    if (told == NULL || (status != OK && status != ERR_REFUSED)) {
+        return;
+    }
+    told(buf_slice(&pair->single.result.reply), ours);
+    told(buf_slice(&world->reply), theirs);
+    if (strcmp(ours, theirs) != 0) {
+        fail_msg("SEED=%llu %u shards:%s\nand of one:%s", (unsigned long long)world->seed,
+                 pair->shards, theirs, ours);
+    }
+}
+
+/* What the registrar allows counts in both. */
+static void permit_both(struct pair *pair)
+{
+    uint32_t student = (uint32_t)rng_below(&pair->rng, SHARDS_STUDENTS);
+    uint32_t course = (uint32_t)rng_below(&pair->rng, SHARDS_COURSES);
+    uint32_t kinds = (uint32_t)rng_below(&pair->rng, 8);
+    int expected = single_write(&pair->single, CARILLON__METHOD__METHOD_PERMIT,
+                                shards_permit_body(world, student, course, kinds));
+
+    expect(pair, shards_world_permit(world, student, course, kinds), expected, NULL);
+    permitted += expected == OK ? 1 : 0;
+}
+
+static void ask_both(struct pair *pair)
+{
+    uint32_t student = (uint32_t)rng_below(&pair->rng, SHARDS_STUDENTS);
+    struct slice packed = draw_body(&pair->rng, student, &pair->body);
+    int expected = single_check(&pair->single, packed);
+
+    expect(pair, shards_world_check(world, student, packed), expected, tell_check);
+    expected = single_write(&pair->single, CARILLON__METHOD__METHOD_SUBMIT, packed);
+    expect(pair, shards_world_submit(world, student, packed), expected, tell);
+    accepted += expected == OK ? 1 : 0;
+    refused += expected == ERR_REFUSED ? 1 : 0;
+}
+
+static void run_alike(uint64_t seed, uint32_t shards)
+{
+    struct pair pair = {.shards = shards};
+
+    rng_init(&pair.rng, seed);
+    buf_init(&pair.body, 1 << 16);
+    shards_world_begin_quiet(world, seed, shards);
+    single_begin(&pair.single);
+    for (uint32_t i = 0; i < REQUESTS; i++) {
+        if (rng_chance(&pair.rng, 150000)) {
+            permit_both(&pair);
+        }
+        ask_both(&pair);
+    }
+    single_end(&pair.single);
+    buf_fini(&pair.body);
 }
 
 static void several_shards__asked_one_by_one__answer_as_one_shard_does(void **state)
@@ -197,7 +268,7 @@ static void several_shards__asked_one_by_one__answer_as_one_shard_does(void **st
         run_alike(seed, 2U << seed % 3);
     }
     print_message("%u accepted, %u refused\n", accepted, refused);
-    assert_true(accepted > SEEDS * 5 && refused > SEEDS * 5);
+    assert_true(accepted > SEEDS * 5 && refused > SEEDS * 5 && permitted > SEEDS * 3);
 }
 
 int main(void)

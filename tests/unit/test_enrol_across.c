@@ -148,10 +148,10 @@ static struct across_head head_of(uint32_t kind, uint32_t home, uint64_t counter
     };
 }
 
-static void put_reserve(struct buf *out, uint32_t home, uint64_t counter)
+static void put_asking(struct buf *out, uint32_t kind, uint32_t home, uint64_t counter)
 {
     static struct across_reserve reserve;
-    struct across_head head = head_of(ACROSS_RESERVE, home, counter);
+    struct across_head head = head_of(kind, home, counter);
 
     reserve = (struct across_reserve){
         .left_ms = 5000,
@@ -173,6 +173,11 @@ static void put_reserve(struct buf *out, uint32_t home, uint64_t counter)
     across_put_reserve(out, &reserve);
 }
 
+static void put_reserve(struct buf *out, uint32_t home, uint64_t counter)
+{
+    put_asking(out, ACROSS_RESERVE, home, counter);
+}
+
 /* Any message, its parts in order. */
 static void put_message(struct buf *out, uint32_t kind, uint32_t home, uint64_t counter)
 {
@@ -184,15 +189,15 @@ static void put_message(struct buf *out, uint32_t kind, uint32_t home, uint64_t 
                  SLICE_LITERAL("t")}
     };
 
-    if (kind == ACROSS_RESERVE) {
-        put_reserve(out, home, counter);
+    if (kind == ACROSS_RESERVE || kind == ACROSS_CHECK) {
+        put_asking(out, kind, home, counter);
         return;
     }
     buf_clear(out);
     across_put_head(out, &head);
     if (kind == ACROSS_SETTLE) {
         across_put_number(out, ACROSS_CONFIRM);
-    } else if (kind == ACROSS_RESERVED) {
+    } else if (kind == ACROSS_RESERVED || kind == ACROSS_CHECKED) {
         across_put_reserved(out, &reserved);
     } else if (kind == ACROSS_OFFER || kind == ACROSS_DECLINE) {
         across_put_decline(out, &decline);
@@ -321,8 +326,8 @@ static void hold__without_news__asks_and_stays(void **state)
     bed_fini(&bed);
 }
 
-/* Permits come with each attempt; those of earlier ones do not add up. */
-static void reserve__with_permits__many_times__keeps_the_newest_only(void **state)
+/* Permits come with each attempt and count for that one: nothing of them stays here. */
+static void reserve__with_permits__many_times__keeps_none(void **state)
 {
     static struct across_reserve reserve;
     struct bed bed;
@@ -343,9 +348,12 @@ static void reserve__with_permits__many_times__keeps_the_newest_only(void **stat
         reserve = (struct across_reserve){
             .left_ms = 5000,
             .institution = SLICE_LITERAL("x"),
+            .permit_count = 1,
+            .permits = {{{SLICE_LITERAL("x"), slice_from_text(course), SLICE_LITERAL("A"),
+                          SLICE_LITERAL("t")},
+                         7}},
             .op_count = 1,
             .ops = {{.kind = CARILLON__OP_KIND__OP_ADD,
-                     .permits = 7,
                      .name = {.code = slice_from_text(course)}}},
         };
         buf_clear(&message);
@@ -354,9 +362,78 @@ static void reserve__with_permits__many_times__keeps_the_newest_only(void **stat
         assert_true(receive(&bed, 0, buf_slice(&message)));
     }
     uint32_t student = campus_student_find(&bed.enrol->campus, slice_from_text(student_in(0)));
+    const struct campus_extra *extra = campus_student(&bed.enrol->campus, student)->extra;
+    uint32_t slot = enrol__hold_find(&bed.enrol->across, student);
 
     assert_true(sections > 1);
-    assert_int_equal(campus_student(&bed.enrol->campus, student)->extra->permit_count, 1);
+    assert_true(extra == NULL || extra->permit_count == 0);
+    assert_int_not_equal(slot, CAMPUS_NONE); /* whatever the rules say: he may */
+    buf_fini(&message);
+    bed_fini(&bed);
+}
+
+/* ---- checks */
+
+/* Asked once more, or late, it is answered once more: there is nothing to be remembered. */
+static void check__is_answered_after_a_read_point_and_changes_nothing(void **state)
+{
+    struct bed bed;
+    struct buf message;
+    struct across_head head;
+    (void)state;
+
+    bed_init(&bed, 1);
+    buf_init(&message, MESSAGE_BYTES);
+    put_asking(&message, ACROSS_CHECK, 0, 5);
+    uint64_t hash = enrol_hash(bed.enrol);
+
+    for (uint32_t i = 0; i < 2; i++) {
+        buf_clear(&bed.sent);
+        assert_true(across_receive(bed.across, bed.now_ms, 0, buf_slice(&message)));
+        assert_int_equal(across_effect_count(bed.across), 1);
+        struct across_effect read = across_effect_at(bed.across, 0);
+
+        assert_int_equal(read.kind, ACROSS_READ);
+        assert_int_equal(bed.sent.len, 0);
+        across_read_done(bed.across, bed.now_ms, read.token);
+        perform(&bed);
+        struct unpack in = unpack_from(buf_slice(&bed.sent));
+        across_take_head(&in, &head);
+        assert_int_equal(head.kind, ACROSS_CHECKED);
+    }
+    assert_int_equal(bed.proposed, 0);
+    assert_int_equal(enrol_hash(bed.enrol), hash);
+    assert_int_equal(campus_student_find(&bed.enrol->campus, slice_from_text(student_in(0))),
+                     CAMPUS_NONE); /* not even that there is such a student */
+    buf_fini(&message);
+    bed_fini(&bed);
+}
+
+/* Who has heard of fewer facts than the asking home would tell it what is no longer so. */
+static void check__behind_the_home__is_not_answered(void **state)
+{
+    static struct across_reserve reserve;
+    struct bed bed;
+    struct buf message;
+    struct across_head head = head_of(ACROSS_CHECK, 0, 5);
+    (void)state;
+
+    bed_init(&bed, 1);
+    buf_init(&message, MESSAGE_BYTES);
+    reserve = (struct across_reserve){
+        .left_ms = 5000,
+        .fact = 1,
+        .institution = SLICE_LITERAL("x"),
+        .op_count = 1,
+        .ops = {{.kind = CARILLON__OP_KIND__OP_DROP,
+                 .name = {.code = slice_from_text(course_in(1))}}},
+    };
+    across_put_head(&message, &head);
+    across_put_reserve(&message, &reserve);
+    assert_true(across_receive(bed.across, bed.now_ms, 0, buf_slice(&message)));
+    across_read_done(bed.across, bed.now_ms, across_effect_at(bed.across, 0).token);
+    perform(&bed);
+    assert_int_equal(bed.sent.len, 0);
     buf_fini(&message);
     bed_fini(&bed);
 }
@@ -474,7 +551,9 @@ int main(void)
         cmocka_unit_test(settle__of_another_attempt__does_nothing_and_is_acknowledged),
         cmocka_unit_test(reserve__newer_attempt__takes_over_the_hold),
         cmocka_unit_test(hold__without_news__asks_and_stays),
-        cmocka_unit_test(reserve__with_permits__many_times__keeps_the_newest_only),
+        cmocka_unit_test(reserve__with_permits__many_times__keeps_none),
+        cmocka_unit_test(check__is_answered_after_a_read_point_and_changes_nothing),
+        cmocka_unit_test(check__behind_the_home__is_not_answered),
         cmocka_unit_test(reserve__without_memory__is_refused_before_it_is_proposed),
         cmocka_unit_test(message__cut_anywhere__is_dropped),
         cmocka_unit_test(message__changed_anywhere__leaves_the_state_whole),
