@@ -53,10 +53,11 @@ void node__answer_error(struct node *node, struct conn *conn, uint64_t id, int s
  */
 
 /* The words of the notes for the audit trail: a line each. */
-static void notes_describe(struct node *node)
+static void notes_describe(const struct shard *shard)
 {
+    struct node *node = shard->node;
     static const char *const verbs[] = {"", "promoted", "dropped on promotion", "passed over"};
-    const struct campus *campus = enrol_campus(node->enrol);
+    const struct campus *campus = enrol_campus(shard->enrol);
     const struct enrol_result *result = &node->result;
     int rc = OK;
 
@@ -102,8 +103,9 @@ static struct slice asked_by(struct node *node, uint32_t number, struct slice bo
     return slice_from_text(by);
 }
 
-static void audit_entry(struct node *node, const struct enrol_entry *entry)
+static void audit_entry(struct shard *shard, const struct enrol_entry *entry)
 {
+    struct node *node = shard->node;
     const struct enrol_result *result = &node->result;
     struct audit_record record = {
         .index = entry->index,
@@ -114,12 +116,12 @@ static void audit_entry(struct node *node, const struct enrol_entry *entry)
         .reply = buf_slice(&result->reply),
     };
 
-    if (entry->index <= node->audit_from) {
+    if (entry->index <= shard->audit_from) {
         return;
     }
     if (result->student != CAMPUS_NONE) {
         record.student = campus_profile_token(
-            campus_student(enrol_campus(node->enrol), result->student)->profile);
+            campus_student(enrol_campus(shard->enrol), result->student)->profile);
     }
     if (entry->method == CARILLON__METHOD__METHOD_IMPORT_CHUNK) {
         record.body = SLICE_NONE;
@@ -127,25 +129,27 @@ static void audit_entry(struct node *node, const struct enrol_entry *entry)
         record.by = asked_by(node, entry->method, entry->body);
     }
     if (enrol_note_count(result) > 0) {
-        notes_describe(node);
+        notes_describe(shard);
         record.notes = buf_slice(&node->notes);
     }
-    audit_append(node->audit, &record);
+    audit_append(shard->audit, &record);
 }
 
-void node__entry_apply(struct node *node, const struct enrol_entry *entry)
+void node__entry_apply(struct shard *shard, const struct enrol_entry *entry)
 {
-    if (node->is_indexing) {
+    struct node *node = shard->node;
+
+    if (node->indexing_count > 0) {
         node__index_before(node, entry->method);
     }
-    enrol_apply(node->enrol, entry, &node->result);
-    node->applied = entry->index;
+    enrol_apply(shard->enrol, entry, &node->result);
+    shard->applied = entry->index;
     if (entry->wall_ms > node->wall_ms) {
         node->wall_ms = entry->wall_ms;
     }
-    node__index_effects(node, &node->result);
-    node__index_forget(node, entry->method, entry->body);
-    audit_entry(node, entry);
+    node__index_effects(shard, &node->result);
+    node__index_forget(shard, entry->method, entry->body);
+    audit_entry(shard, entry);
 }
 
 void node__entry_decode(uint64_t index, uint64_t term, struct slice payload,
@@ -176,14 +180,15 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
         node__meta_apply(node, index, payload, is_replay);
         return;
     }
+    struct shard *shard = node__shard_of_group(node, group);
     if (is_replay) {
-        node__replay(node, index, term, payload);
+        node__replay(shard, index, term, payload);
         return;
     }
     node__entry_decode(index, term, payload, &entry);
-    entry.hint = node__write_hint(node, index);
-    node__entry_apply(node, &entry);
-    node__write_applied(node, index);
+    entry.hint = node__write_hint(shard, index);
+    node__entry_apply(shard, &entry);
+    node__write_applied(shard, index);
 }
 
 void node__answer_unknown(struct node *node, struct conn *conn, uint64_t id)
@@ -199,11 +204,13 @@ void node__answer_unknown(struct node *node, struct conn *conn, uint64_t id)
  * ----------------------------------------------------------------------------------------------------------
  */
 
-void node__read_answer(struct node *node, struct conn *conn, uint64_t id, uint32_t method,
+void node__read_answer(struct shard *shard, struct conn *conn, uint64_t id, uint32_t method,
                        struct slice body)
 {
+    struct node *node = shard->node;
+
     buf_clear(&node->body);
-    int rc = enrol_read(node->enrol, method, body, node__wall_ms(node), &node->body,
+    int rc = enrol_read(shard->enrol, method, body, node__wall_ms(node), &node->body,
                         &node->text);
     struct conn_answer answer = {.id = id, .status = rc, .body = buf_slice(&node->body)};
 
@@ -264,19 +271,20 @@ static void answer(struct node *node, struct conn *conn, const struct envelope_r
         node__answer_error(node, conn, request->id, ERR_NOT_LEADER);
         return;
     }
+    struct shard *shard = &node->shards[0];
     switch (call->method->kind) {
     case METHOD_KIND_WRITE:
-        if (node->is_leading) {
-            node__write(node, conn, request, call->deadline_ns);
+        if (shard->is_leading) {
+            node__write(shard, conn, request, call->deadline_ns);
         } else {
-            node__forward(node, conn, call);
+            node__forward(shard, conn, call);
         }
         break;
     case METHOD_KIND_READ:
-        if (node__can_read(node)) {
-            node__read(node, conn, request);
+        if (node__can_read(shard)) {
+            node__read(shard, conn, request);
         } else {
-            node__forward(node, conn, call);
+            node__forward(shard, conn, call);
         }
         break;
     case METHOD_KIND_QUERY:
@@ -327,7 +335,7 @@ void node__request(void *context, struct conn *conn, struct slice payload)
 
     node->counters.requests++;
     if (conn->who.token != 0 &&
-        !enrol_token_is_live(node->enrol, conn->who.token - 1, node__wall_ms(node))) {
+        !enrol_token_is_live(node->shards[0].enrol, conn->who.token - 1, node__wall_ms(node))) {
         conn_turn_away(conn,
                        (conn->who.roles & METHOD_ROLE_INVITED) != 0 ? IO_REFUSAL_INVITE
                                                                     : IO_REFUSAL_TOKEN,

@@ -22,9 +22,9 @@ static uint32_t gather_days(const struct campus *campus, uint32_t document, uint
     return count;
 }
 
-static void put(struct node *node, uint32_t document, bool hidden)
+static void put(const struct shard *shard, uint32_t document, bool hidden)
 {
-    const struct campus *campus = enrol_campus(node->enrol);
+    const struct campus *campus = enrol_campus(shard->enrol);
     struct campus_document_view view;
     struct slice instructors[INSTRUCTORS_MAX];
     uint8_t days[SEARCH_DAYS_MAX];
@@ -51,29 +51,32 @@ static void put(struct node *node, uint32_t document, bool hidden)
         .days = days,
         .days_count = gather_days(campus, document, view.section_count, days),
     };
-    search_put(node->search, document, &indexed, hidden);
+    search_put(shard->node->search, node__document(shard, document), &indexed, hidden);
 }
 
-static void perform(struct node *node, struct enrol_effect effect)
+static void perform(const struct shard *shard, struct enrol_effect effect)
 {
+    struct search_index *search = shard->node->search;
+    uint32_t document = node__document(shard, effect.document);
+
     switch ((enum enrol_effect_kind)effect.kind) {
     case ENROL_DOCUMENT_STAGED:
-        put(node, effect.document, true);
+        put(shard, effect.document, true);
         return;
     case ENROL_DOCUMENT_PUBLISHED:
-        search_publish(node->search, effect.document);
+        search_publish(search, document);
         return;
     case ENROL_DOCUMENT_REMOVED:
-        search_remove(node->search, effect.document);
+        search_remove(search, document);
         return;
     }
     UNREACHABLE();
 }
 
-void node__index_effects(struct node *node, const struct enrol_result *result)
+void node__index_effects(struct shard *shard, const struct enrol_result *result)
 {
     for (size_t i = 0; i < enrol_effect_count(result); i++) {
-        perform(node, enrol_effect_at(result, i));
+        perform(shard, enrol_effect_at(result, i));
     }
 }
 
@@ -100,8 +103,9 @@ static uint64_t growth_of(uint32_t method, struct slice body)
     return search_growth(documents, bytes);
 }
 
-int node__index_admit(struct node *node, uint32_t method, struct slice body)
+int node__index_admit(struct shard *shard, uint32_t method, struct slice body)
 {
+    struct node *node = shard->node;
     uint64_t growth = growth_of(method, body);
 
     if (growth == 0) {
@@ -119,19 +123,26 @@ int node__index_admit(struct node *node, uint32_t method, struct slice body)
         return ERR_BUSY;
     }
     node->search_reserved += growth;
+    shard->search_reserved += growth;
     return OK;
 }
 
-void node__index_forget(struct node *node, uint32_t method, struct slice body)
+static void give_back(struct shard *shard, uint64_t growth)
+{
+    shard->search_reserved -= growth;
+    shard->node->search_reserved -= growth;
+}
+
+void node__index_forget(struct shard *shard, uint32_t method, struct slice body)
 {
     uint64_t growth = growth_of(method, body);
 
-    node->search_reserved -= growth < node->search_reserved ? growth : node->search_reserved;
+    give_back(shard, growth < shard->search_reserved ? growth : shard->search_reserved);
 }
 
-void node__index_forget_all(struct node *node)
+void node__index_forget_all(struct shard *shard)
 {
-    node->search_reserved = 0;
+    give_back(shard, shard->search_reserved);
 }
 
 /* ---- at start ---- */
@@ -140,38 +151,57 @@ void node__index_forget_all(struct node *node)
  * entries other than an import's change: those are replayed meanwhile. */
 static void build_run(struct io *io, struct io_job *job)
 {
-    struct node *node = CONTAINER_OF(job, struct node, indexing);
+    const struct shard *shard = CONTAINER_OF(job, struct shard, indexing);
     struct enrol_effect effect;
     uint32_t cursor = 0;
 
     (void)io;
-    while (enrol_document_next(node->enrol, &cursor, &effect)) {
-        put(node, effect.document, effect.kind == ENROL_DOCUMENT_STAGED);
+    while (enrol_document_next(shard->enrol, &cursor, &effect)) {
+        put(shard, effect.document, effect.kind == ENROL_DOCUMENT_STAGED);
     }
 }
 
 static void build_done(struct io_job *job)
 {
-    CONTAINER_OF(job, struct node, indexing)->is_indexing = false;
+    CONTAINER_OF(job, struct shard, indexing)->node->indexing_count--;
 }
 
-void node__index_all(struct node *node)
+void node__index_all(struct shard *shard)
 {
-    node->is_indexing = true;
-    node->indexing = (struct io_job){.run = build_run, .done = build_done};
-    io_lane_submit(node->io, IO_LANE_LOG, &node->indexing);
+    struct node *node = shard->node;
+
+    node->indexing_count++;
+    shard->indexing = (struct io_job){.run = build_run, .done = build_done};
+    io_lane_submit(node->io, IO_LANE_LOG, &shard->indexing);
 }
 
-void node__index_now(struct node *node)
+void node__index_now(struct shard *shard)
 {
-    build_run(node->io, &node->indexing);
+    build_run(shard->node->io, &shard->indexing);
+}
+
+void node__index_drop(struct shard *shard)
+{
+    struct node *node = shard->node;
+    struct enrol_effect effect;
+    uint32_t cursor = 0;
+
+    while (node->shard_count > 1 && enrol_document_next(shard->enrol, &cursor, &effect)) {
+        search_remove(node->search, node__document(shard, effect.document));
+    }
+    if (node->shard_count == 1) { /* nobody else's: all at once */
+        search_destroy(node->search);
+        arena_reset(&node->search_arena);
+        node->search = search_create(&node->search_arena);
+    }
+    node__index_forget_all(shard);
 }
 
 void node__index_wait(struct node *node)
 {
-    if (node->is_indexing) {
+    if (node->indexing_count > 0) {
         io_lane_wait(node->io, IO_LANE_LOG);
-        node->is_indexing = false; /* also when the machine went down meanwhile */
+        node->indexing_count = 0; /* also when the machine went down meanwhile */
     }
 }
 

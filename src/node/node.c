@@ -9,31 +9,12 @@
 #include "node/event.h"
 #include "node/node_private.h"
 #include "proto/envelope.pb-c.h"
-#include "proto/registrar.pb-c.h"
 #include "wire/message.h"
 
 enum { CLOCK_MS = 1000, PAGE_BYTES = 4096, LEAVE_MS = 500, LEAVE_STEP_MS = 10 };
 
 /* ---- engine hooks: restore and snapshot
  * -------------------------------------------------------------------------- */
-
-static int open_audit(struct node *node)
-{
-    char folder[CONFIG_PATH_BYTES + 16];
-
-    (void)snprintf(folder, sizeof folder, "%s/audit", node->config.data_folder);
-    int rc = audit_open(node->io, folder, node->config.audit_bytes_max, node->applied,
-                        &node->audit, &node->text);
-    if (rc == OK) {
-        node->audit_from = audit_last_index(node->audit);
-    }
-    if (rc == OK && node->audit_from < node->applied) {
-        /* the trail is synced before a snapshot is: somebody took the records away */
-        event_log(EVENT_ERROR, "audit-gap", "after=%llu until=%llu",
-                  (unsigned long long)node->audit_from, (unsigned long long)node->applied);
-    }
-    return rc;
-}
 
 static int open_connections(struct node *node);
 
@@ -53,6 +34,11 @@ static int take_joined(struct node *node, struct log_identity *identity)
     return rc;
 }
 
+static bool is_shard_count(uint32_t count)
+{
+    return count >= 1 && count <= NODE_SHARDS_MAX && (count & (count - 1)) == 0;
+}
+
 /* The folder is ours and the local secret is there: clients that come early wait in the
  * backlog. */
 static int identify(void *context, bool is_new, struct log_identity *identity)
@@ -68,6 +54,12 @@ static int identify(void *context, bool is_new, struct log_identity *identity)
     if (rc != OK && rc != ERR_GONE) {
         return rc;
     }
+    if (!is_shard_count(identity->shards)) {
+        (void)!buf_append_format(&node->text, "%u shards: a power of two in 1..%d",
+                                 identity->shards, NODE_SHARDS_MAX);
+        return ERR_CONFIG;
+    }
+    node__shards_make(node, identity->shards);
     rc = door_open(&node->door, node->io, &node->arena, &folder, identity->cluster,
                        &node->text);
 
@@ -81,70 +73,33 @@ static int identified(void *context, const struct log_identity *identity)
     return door_open_node(&node->door, identity->node, &node->text);
 }
 
-/* The leader's snapshot takes the place of the state. What entries it stands for is not in this
- * node's audit trail, but in others'. Whoever is connected was let in by the old state. */
-static void forget_state(struct node *node)
-{
-    event_log(EVENT_WARNING, "state-replaced", "applied=%llu",
-              (unsigned long long)node->applied);
-    node__verify_fini(node);
-    node__search_forget(node);
-    conn_table_turn_out(&node->conns);
-    search_destroy(node->search);
-    arena_reset(&node->search_arena);
-    node->search = search_create(&node->search_arena);
-    node__index_forget_all(node);
-    enrol_destroy(node->enrol);
-}
-
 static int restore_begin(void *context, uint32_t group, uint64_t index)
 {
     struct node *node = context;
-    const struct log_identity *identity = node__identity(node);
-    struct enrol_config config = {
-        .memory_bytes_max = node->config.memory_bytes_max / 2,
-        .group = group,
-    };
 
     if (group == NODE_GROUP_META) {
         node__meta_restore_begin(node);
         return OK;
     }
-    if (node->enrol != NULL) {
-        forget_state(node);
-    }
-    memcpy(config.cluster_id.bytes, identity->cluster, sizeof config.cluster_id.bytes);
-    node->enrol = enrol_create(&config);
-    node->applied = index;
-    /* now that the folder is locked and before entries are replayed */
-    return node->audit == NULL ? open_audit(node) : OK;
+    return node__shard_restore_begin(node__shard_of_group(node, group), index);
 }
 
 static int restore_chunk(void *context, uint32_t group, struct slice chunk)
 {
     struct node *node = context;
 
-    return group == NODE_GROUP_META ? node__meta_restore_chunk(node, chunk)
-                                    : enrol_restore_chunk(node->enrol, chunk);
+    return group == NODE_GROUP_META
+               ? node__meta_restore_chunk(node, chunk)
+               : enrol_restore_chunk(node__shard_of_group(node, group)->enrol, chunk);
 }
 
 static int restore_end(void *context, uint32_t group)
 {
     struct node *node = context;
 
-    if (group == NODE_GROUP_META) {
-        return node__meta_restore_end(node);
-    }
-    if (node->applied == 0) {
-        return OK;
-    }
-    int rc = enrol_restore_end(node->enrol);
-    if (rc == OK && node->is_replayed) {
-        node__index_now(node);
-    } else if (rc == OK) {
-        node__index_all(node);
-    }
-    return rc;
+    return group == NODE_GROUP_META
+               ? node__meta_restore_end(node)
+               : node__shard_restore_end(node__shard_of_group(node, group));
 }
 
 static void snapshot_begin(void *context, uint32_t group)
@@ -154,44 +109,25 @@ static void snapshot_begin(void *context, uint32_t group)
     if (group == NODE_GROUP_META) {
         node__meta_snapshot_begin(node);
     } else {
-        int rc = enrol_snapshot_begin(node->enrol);
-
-        ASSERT(rc == OK); /* the engine writes one at a time */
-        node->snapshot_index = node->applied;
-        node->snapshot_audit = audit_last_index(node->audit);
-        audit_sync(node->audit);
+        node__shard_snapshot_begin(node__shard_of_group(node, group));
     }
 }
 
-/* The last slice waits for the audit trail: segments that the snapshot covers may go once it is
- * durable. */
 static int snapshot_step(void *context, uint32_t group, struct buf *out)
 {
     struct node *node = context;
 
-    if (group == NODE_GROUP_META) {
-        return node__meta_snapshot_step(node, out);
-    }
-    if (audit_synced_index(node->audit) < node->snapshot_audit) {
-        return SM_PENDING;
-    }
-    return enrol_snapshot_step(node->enrol, out);
+    return group == NODE_GROUP_META
+               ? node__meta_snapshot_step(node, out)
+               : node__shard_snapshot_step(node__shard_of_group(node, group), out);
 }
 
 static void snapshot_end(void *context, uint32_t group, int status)
 {
     struct node *node = context;
 
-    if (group != NODE_GROUP_SHARD) {
-        return;
-    }
-    enrol_snapshot_abort(node->enrol);
-    if (status == OK) {
-        event_log(EVENT_INFO, "snapshot-written", "index=%llu",
-                  (unsigned long long)node->snapshot_index);
-    } else {
-        event_log(EVENT_WARNING, "snapshot-failed", "index=%llu error=%s",
-                  (unsigned long long)node->snapshot_index, error_name(status));
+    if (group != NODE_GROUP_META) {
+        node__shard_snapshot_end(node__shard_of_group(node, group), status);
     }
 }
 
@@ -207,14 +143,15 @@ static void on_role(void *context, uint32_t group, bool is_leading, uint64_t ter
         node__meta_role(node, is_leading);
         return;
     }
-    node->is_leading = is_leading;
+    struct shard *shard = node__shard_of_group(node, group);
+    shard->is_leading = is_leading;
     event_log(EVENT_INFO, is_leading ? "leading" : "following", "group=%u term=%llu", group,
               (unsigned long long)term);
     if (!is_leading) {
-        node__writes_lost(node);
+        node__writes_lost(shard);
         return;
     }
-    node__lead(node);
+    node__lead(shard);
 }
 
 /* ---- engine hooks: the disk
@@ -261,7 +198,9 @@ static void node_free(struct node *node)
     node__verify_fini(node);
     node__search_fini(node);
     search_destroy(node->search);
-    enrol_destroy(node->enrol);
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        enrol_destroy(node->shards[i].enrol);
+    }
     enrol_result_fini(&node->result);
     arena_fini(&node->search_arena);
     arena_fini(&node->scratch);
@@ -294,10 +233,27 @@ static void on_door_closed(void *context)
     }
 }
 
+static void close_audits(struct node *node);
+
 static void on_audit_closed(void *context)
 {
-    struct node *node = context;
+    struct shard *shard = context;
 
+    shard->audit = NULL;
+    close_audits(shard->node);
+}
+
+/* One after the other. */
+static void close_audits(struct node *node)
+{
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        struct shard *shard = &node->shards[i];
+
+        if (shard->audit != NULL) {
+            audit_close(shard->audit, on_audit_closed, shard);
+            return;
+        }
+    }
     door_close(&node->door, on_door_closed, node);
 }
 
@@ -306,11 +262,7 @@ static void on_connections_closed(struct conn_table *table)
 {
     struct node *node = CONTAINER_OF(table, struct node, conns);
 
-    if (node->audit != NULL) {
-        audit_close(node->audit, on_audit_closed, node);
-    } else {
-        on_audit_closed(node);
-    }
+    close_audits(node);
 }
 
 static void on_links_closed(void *context)
@@ -325,7 +277,8 @@ static void on_engine_closed(void *context)
     struct node *node = context;
 
     node->engine_is_closed = true;
-    event_log(EVENT_INFO, "node-stopped", "applied=%llu", (unsigned long long)node->applied);
+    event_log(EVENT_INFO, "node-stopped", "applied=%llu",
+              (unsigned long long)node__applied(node));
     link_table_close(&node->links, on_links_closed, node);
 }
 
@@ -366,7 +319,11 @@ void node_forget(struct node *node)
     node__waits_forget(node);
     link_table_forget(&node->links);
     conn_table_forget(&node->conns);
-    audit_forget(node->audit);
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        if (node->shards[i].audit != NULL) {
+            audit_forget(node->shards[i].audit);
+        }
+    }
     door_forget(&node->door);
     node_free(node);
 }
@@ -386,42 +343,24 @@ uint16_t node_port(const struct node *node)
  * -----------------------------------------------------------------------------------------------------------------
  */
 
-/* Whether a registration window has opened or closed since time was last logged: waitlists may
- * move then. */
-static bool window_has_turned(const struct node *node, uint64_t now)
-{
-    const struct campus *campus = enrol_campus(node->enrol);
-
-    for (uint32_t i = 0; i < campus->catalogues.count; i++) {
-        const struct campus_catalogue *catalogue = campus_catalogue(campus, i);
-
-        if (catalogue->opens_ms > node->tick_ms && catalogue->opens_ms <= now) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void on_clock(struct io_timer *timer)
 {
     struct node *node = CONTAINER_OF(timer, struct node, clock);
     uint64_t now = node__wall_ms(node);
 
-    if (audit_status(node->audit) == ERR_IO) {
-        fail(node, "the audit trail cannot be written: the disk failed");
-        return;
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        if (audit_status(node->shards[i].audit) == ERR_IO) {
+            fail(node, "the audit trail cannot be written: the disk failed");
+            return;
+        }
     }
     node__members_look(node);
-    if (!node->is_leading) {
-        if (!node->is_writable) {
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        if (node->shards[i].is_leading) {
+            node__shard_tick(&node->shards[i], now);
+        } else if (!node->is_writable) {
             node__serve(node); /* it will not lead for a while, and there are reads to answer */
         }
-        io_timer_start(node->io, timer, CLOCK_MS, on_clock);
-        return;
-    }
-    if (!window_has_turned(node, now) ||
-        node__propose(node, CARILLON__METHOD__METHOD_NONE, SLICE_NONE) == OK) {
-        node->tick_ms = now;
     }
     io_timer_start(node->io, timer, CLOCK_MS, on_clock);
 }
@@ -448,26 +387,6 @@ static void on_turn(struct io_turn *turn)
 /* ---- opening
  * --------------------------------------------------------------------------------------------------------------
  */
-
-/* Imports that the node's end interrupted are given up, as an entry like any other. */
-static int end_open_imports(struct node *node)
-{
-    struct uuid id;
-    int rc = OK;
-
-    for (size_t n = 0; rc == OK && enrol_open_import(node->enrol, n, &id); n++) {
-        Carillon__ImportAbortRequest request = CARILLON__IMPORT_ABORT_REQUEST__INIT;
-
-        request.import_id = wire_binary(slice_from(id.bytes, sizeof id.bytes));
-        buf_clear(&node->body);
-        rc = wire_pack(&request.base, &node->body);
-        rc = rc == OK ? node__propose(node, CARILLON__METHOD__METHOD_IMPORT_ABORT,
-                                      buf_slice(&node->body))
-                      : rc;
-        event_log(EVENT_WARNING, "import-given-up", "reason=\"the node stopped during it\"");
-    }
-    return rc;
-}
 
 /* ---- who comes in */
 
@@ -502,7 +421,7 @@ static enum io_refusal find_token(void *context,
     struct node *node = context;
     struct enrol_token_view token;
 
-    if (!enrol_token_find(node->enrol, hash, node__wall_ms(node), &token) ||
+    if (!enrol_token_find(node->shards[0].enrol, hash, node__wall_ms(node), &token) ||
         token.role == METHOD_ROLE_NODE || token.student.len > CONN_STUDENT_BYTES_MAX) {
         return IO_REFUSAL_TOKEN;
     }
@@ -523,7 +442,7 @@ static enum io_refusal find_invite(void *context,
     struct node *node = context;
     struct enrol_token_view token;
 
-    if (!enrol_token_find(node->enrol, hash, node__wall_ms(node), &token) ||
+    if (!enrol_token_find(node->shards[0].enrol, hash, node__wall_ms(node), &token) ||
         token.role != METHOD_ROLE_NODE ||
         meta_invite_is_used(&node->meta, hash, NULL, node__wall_ms(node))) {
         return IO_REFUSAL_INVITE;
@@ -535,7 +454,7 @@ static enum io_refusal find_invite(void *context,
 
 static bool is_revoked(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES])
 {
-    return enrol_certificate_is_revoked(((struct node *)context)->enrol, hash);
+    return enrol_certificate_is_revoked(((struct node *)context)->shards[0].enrol, hash);
 }
 
 static struct node *node_create(struct io *io, const struct node_config *config)
@@ -558,7 +477,6 @@ static struct node *node_create(struct io *io, const struct node_config *config)
     buf_init(&node->text, NODE_TEXT_BYTES_MAX);
     buf_init(&node->notes, NODE_REPLY_BODY_BYTES_MAX);
     buf_init(&node->meta_bytes, META_STATE_BYTES_MAX);
-    node->pending = arena_alloc(&node->arena, NODE_PENDING_MAX * sizeof *node->pending);
     list_init(&node->queries);
     list_init(&node->long_queries);
     list_init(&node->idle_queries);
@@ -593,7 +511,7 @@ static int open_engine(struct node *node, struct buf *text)
     node->engine = &node->raft.engine;
     engine_options_default(&options);
     options.folder = node->config.data_folder;
-    options.shards = NODE_SHARDS;
+    options.shards = 1;
     options.is_joined = node->config.is_joined;
     options.snapshot_log_bytes = node->config.snapshot_log_bytes;
     options.log.segment_bytes = node->config.log_segment_bytes / PAGE_BYTES * PAGE_BYTES;
@@ -667,9 +585,13 @@ static void abandon(struct node *node)
 {
     node->is_closing = true;
     node->closed = on_abandoned;
-    if (node->audit != NULL && audit_is_idle(node->audit)) {
-        audit_forget(node->audit); /* the next start's replay appends the same records again */
-        node->audit = NULL;
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        struct shard *shard = &node->shards[i];
+
+        if (shard->audit != NULL && audit_is_idle(shard->audit)) {
+            audit_forget(shard->audit); /* the next start's replay appends the records again */
+            shard->audit = NULL;
+        }
     }
     if (node->is_listening) {
         conn_table_close(&node->conns, on_connections_closed);
@@ -682,13 +604,13 @@ static void log_opened(struct node *node)
 {
     struct enrol_counters counters;
 
-    enrol_count(node->enrol, &counters);
+    node__count(node, &counters);
     event_log(EVENT_INFO, "node-serving",
               "port=%u data=%s courses=%llu students=%llu registrations=%llu applied=%llu "
               "took_ms=%llu",
               node->port, node->config.data_folder, (unsigned long long)counters.courses,
               (unsigned long long)counters.students, (unsigned long long)counters.registrations,
-              (unsigned long long)node->applied,
+              (unsigned long long)node__applied(node),
               (unsigned long long)((io_now_exact_ns(node->io) - node->opened_ns) / 1000000));
 }
 
@@ -700,16 +622,6 @@ void node__serve(struct node *node)
         conn_table_serve(&node->conns);
         log_opened(node);
     }
-}
-
-void node__lead(struct node *node)
-{
-    int rc = end_open_imports(node);
-
-    if (rc != OK) {
-        event_log(EVENT_WARNING, "import-not-given-up", "error=%s", error_name(rc));
-    }
-    node__serve(node);
 }
 
 int node_open(struct io *io, const struct node_config *config, struct node **ret_node,
@@ -727,11 +639,13 @@ int node_open(struct io *io, const struct node_config *config, struct node **ret
     node__peers_open(node);
     node->conns.listener.tls = node->door.tls;
     door_serve(&node->door);
-    node->tick_ms = node__wall_ms(node);
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        node->shards[i].tick_ms = node__wall_ms(node);
+    }
     io_turn_add(io, &node->turn, on_turn);
     io_timer_start(io, &node->clock, CLOCK_MS, on_clock);
     node__peers_serve(node);
-    if (!node__can_read(node)) {
+    if (!node__is_awaited(node)) {
         node__serve(node); /* others may lead */
     }
     if (node__is_waiting(node)) {

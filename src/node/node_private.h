@@ -15,6 +15,7 @@
 #include "node/histogram.h"
 #include "node/link.h"
 #include "node/node.h"
+#include "node/shard.h"
 #include "proto/meta.pb-c.h"
 #include "proto/operator.pb-c.h"
 #include "search/search.h"
@@ -23,9 +24,11 @@
 
 enum {
     NODE_GROUP_META = 0,
-    NODE_GROUP_SHARD = 1,
-    NODE_SHARDS = 1,
-    NODE_PENDING_MAX = 1 << 12,    /* proposed and not yet applied; a power of two */
+    NODE_GROUP_SHARD = 1,          /* of the first; the others follow */
+    NODE_SHARDS_MAX = 1024,
+    NODE_PENDING_MAX = 1 << 12,    /* proposed and not yet applied, of one shard; a power of two */
+    NODE_PENDING_ALL = 1 << 16,    /* of all shards */
+    NODE_PENDING_MIN = 1 << 8,     /* of one of many */
     NODE_QUEUE_MIN = 512,          /* so many may wait, however slow the disk is */
     NODE_QUEUE_MS = 50,            /* behind one that has waited for so long nobody queues */
     NODE_GATHER_MAX = 64,          /* writes looked at side by side: ENROL_PREFETCH_MAX */
@@ -44,6 +47,7 @@ enum {
 
 /* An entry of the log that is not applied yet, while the node starts. */
 struct replayed {
+    struct shard *shard;
     uint64_t index;
     uint64_t term;
     uint32_t at;
@@ -53,6 +57,7 @@ struct replayed {
 /* A write that came in this turn and is not proposed yet; key and body lie in node.gather, one
  * behind the other. */
 struct gathered {
+    struct shard *shard;
     struct conn_name conn;
     uint64_t id;
     uint64_t deadline_ns;
@@ -60,16 +65,6 @@ struct gathered {
     uint32_t key_at;
     uint32_t key_len;
     uint32_t body_len;
-    struct enrol_hint hint;
-};
-
-/* Whom an entry's answer goes to. */
-struct pending {
-    struct conn_name conn;
-    uint64_t id;
-    uint64_t index;
-    uint64_t since_ns;
-    uint64_t deadline_ns;
     struct enrol_hint hint;
 };
 
@@ -84,6 +79,7 @@ struct query {
     uint64_t began_ns;
     uint64_t deadline_ns;
     uint32_t slices; /* run so far */
+    const struct shard *home; /* of the student */
     uint32_t student;
     bool is_brief;
     struct search_plan *plan;
@@ -104,7 +100,7 @@ struct node_call {
 /* A read that waits for a read point. */
 struct parked_read {
     struct engine_read point;
-    struct node *node;
+    struct shard *shard;
     struct list node_link; /* in node.reads or .idle_reads */
     struct conn_name conn;
     uint64_t id;
@@ -146,12 +142,11 @@ struct node {
     struct list admissions; /* of nodes that join */
     uint32_t admission_count;
     uint64_t own_proposed; /* the entry that puts this node there; 0: none is on its way */
-    struct enrol *enrol;
-    struct search_index *search;
+    struct shard *shards;
+    uint32_t shard_count; /* a power of two, 0 before the folder's identity is known */
+    struct search_index *search; /* of all shards' documents */
     uint64_t search_reserved; /* for the chunks in flight */
-    struct io_job indexing; /* the restored state's documents, while is_indexing */
-    bool is_indexing;
-    struct audit *audit;
+    uint32_t indexing_count;  /* restored states being indexed on the log's lane */
     struct door door;
     struct conn_table conns;
     struct enrol_result result;
@@ -169,12 +164,11 @@ struct node {
 
     struct io_job spare_job;
     struct arena_block *spare; /* the bulk lane's until the job is done */
+    struct shard *spare_shard; /* whose it will be */
     bool spare_is_coming;
     void (*spare_awaited)(struct node *node);
 
-    struct pending *pending; /* a ring of NODE_PENDING_MAX */
-    uint64_t pending_first;
-    uint64_t pending_last;
+    uint32_t pending_max; /* of one shard; a power of two */
 
     struct list queries;      /* parked, in the order they came */
     struct list long_queries; /* those that have had their NODE_QUERY_SLICES_SHORT */
@@ -192,20 +186,14 @@ struct node {
 
     struct io_timer clock;
     uint64_t wall_ms; /* of the newest entry: never goes back */
-    uint64_t tick_ms; /* wall time up to which the passing of time was logged */
 
     struct node_counters counters;
     uint64_t leave_by_ns; /* closing: so long others may take over */
     uint64_t opened_ns;
-    uint64_t applied;        /* index of the newest entry of the shard */
-    uint64_t audit_from;     /* entries up to here are in the audit trail */
-    uint64_t snapshot_index; /* the frozen one's, while a snapshot is written */
-    uint64_t snapshot_audit; /* the newest in the audit trail then */
-    bool is_replayed;        /* what comes now is news */
+    bool is_replayed; /* what comes now is news */
     uint16_t port;
     bool is_listening;
     bool is_port_refused; /* why the start failed */
-    bool is_leading; /* the shard */
     bool is_leading_meta;
     bool is_serving; /* connections are taken */
     bool is_writable;
@@ -224,6 +212,33 @@ static inline const struct log_identity *node__identity(const struct node *node)
     return &node->raft.identity;
 }
 
+static inline struct shard *node__shard_of_group(const struct node *node, uint32_t group)
+{
+    return &node->shards[group - NODE_GROUP_SHARD];
+}
+
+static inline uint32_t node__group_of(const struct shard *shard)
+{
+    return NODE_GROUP_SHARD + shard->number;
+}
+
+/* The search index knows all shards' documents by one ordinal each. */
+static inline uint32_t node__document(const struct shard *shard, uint32_t ordinal)
+{
+    return ordinal * shard->node->shard_count + shard->number;
+}
+
+static inline const struct shard *node__document_shard(const struct node *node,
+                                                       uint32_t document)
+{
+    return &node->shards[document & (node->shard_count - 1)];
+}
+
+static inline uint32_t node__document_ordinal(const struct node *node, uint32_t document)
+{
+    return document / node->shard_count;
+}
+
 /* ---- dispatch.c: a request in, an answer out */
 
 /* A request frame of a connection (conn_hooks.request). */
@@ -240,7 +255,7 @@ void node__answer(struct node *node, struct conn_name name, const struct conn_an
 void node__answer_error(struct node *node, struct conn *conn, uint64_t id, int status);
 
 /* Answer a read from the state as it is. */
-void node__read_answer(struct node *node, struct conn *conn, uint64_t id, uint32_t method,
+void node__read_answer(struct shard *shard, struct conn *conn, uint64_t id, uint32_t method,
                        struct slice body);
 
 /* ---- peer.c: the other nodes */
@@ -251,18 +266,18 @@ void node__peer_messages(struct node *node, const struct conn *conn, struct slic
 /* engine_hooks.send. */
 void node__peer_send(void *context, uint32_t group, const void *message);
 
-/* Have the leader answer @call, or say that there is none. */
-void node__forward(struct node *node, struct conn *conn, const struct node_call *call);
+/* Have the leader of the shard answer @call, or say that there is none. */
+void node__forward(struct shard *shard, struct conn *conn, const struct node_call *call);
 
 /* Who made the request that @body (a ForwardRequest) carries. Errors: ERR_MALFORMED. */
 int node__forwarded_decode(struct slice body, struct conn_who *ret_who,
                            struct slice *ret_request) CHECKED;
 
-/* Whether reads are answered here: the node leads, or is alone. */
-bool node__can_read(const struct node *node);
+/* Whether reads of the shard are answered here: the node leads it, or is alone. */
+bool node__can_read(const struct shard *shard);
 
 /* Answer a read from a state that holds all that was answered before. */
-void node__read(struct node *node, struct conn *conn, const struct envelope_request *request);
+void node__read(struct shard *shard, struct conn *conn, const struct envelope_request *request);
 
 /* The node @id belongs to the cluster and listens at a numeric @address. Errors: as link_put. */
 int node__member_put(struct node *node, raft_id id, const char *address, uint16_t port) CHECKED;
@@ -343,34 +358,56 @@ void node__admissions_lost(struct node *node);
 /* ---- write.c: a change on its way */
 
 /* A request that changes state; it is admitted and proposed before the turn ends. */
-void node__write(struct node *node, struct conn *conn, const struct envelope_request *request,
+void node__write(struct shard *shard, struct conn *conn, const struct envelope_request *request,
                  uint64_t deadline_ns);
 
 /* Admit and propose what the turn has gathered. */
 void node__writes_admit(struct node *node);
 
-/* The node leads no more: what became of the writes on their way is unknown. */
-void node__writes_lost(struct node *node);
-
-/* The node has begun to lead. */
-void node__lead(struct node *node);
+/* The node leads the shard no more: what became of the writes on their way is unknown. */
+void node__writes_lost(struct shard *shard);
 
 /* Take connections, if that has not begun. */
 void node__serve(struct node *node);
 
 /* What was seen of the entry at @index, the next one to be applied, when it was admitted here.
  */
-struct enrol_hint node__write_hint(const struct node *node, uint64_t index);
+struct enrol_hint node__write_hint(const struct shard *shard, uint64_t index);
 
 /* The entry at @index was applied and its result is node.result: answer who waits for it. */
-void node__write_applied(struct node *node, uint64_t index);
+void node__write_applied(struct shard *shard, uint64_t index);
 
 /* Propose an entry that nobody waits for: an import's end, the passing of time. Errors: as
  * engine_propose. */
-int node__propose(struct node *node, uint32_t method, struct slice body) CHECKED;
+int node__propose(struct shard *shard, uint32_t method, struct slice body) CHECKED;
 
 /* The wall clock, never going back behind what was logged. */
 uint64_t node__wall_ms(struct node *node);
+
+/* ---- shard.c: a shard's state in this node */
+
+/* Make room for @count shards; nothing of theirs is read or made yet. */
+void node__shards_make(struct node *node, uint32_t count);
+
+/* engine_hooks, of a shard's group. */
+int node__shard_restore_begin(struct shard *shard, uint64_t index) CHECKED;
+int node__shard_restore_end(struct shard *shard) CHECKED;
+void node__shard_snapshot_begin(struct shard *shard);
+int node__shard_snapshot_step(struct shard *shard, struct buf *out) CHECKED;
+void node__shard_snapshot_end(struct shard *shard, int status);
+
+/* Once a second, of a shard that is led here: log the passing of time where it matters. */
+void node__shard_tick(struct shard *shard, uint64_t now);
+
+/* The node has begun to lead the shard. */
+void node__lead(struct shard *shard);
+
+/* Whether there is a shard that only this node could lead, and does not yet. */
+bool node__is_awaited(const struct node *node);
+
+/* What all shards hold, and how many entries they have applied, together. */
+void node__count(const struct node *node, struct enrol_counters *ret_counters);
+uint64_t node__applied(const struct node *node);
 
 /* ---- memory.c: the state's next chunk of memory */
 
@@ -385,33 +422,36 @@ void node__entry_decode(uint64_t index, uint64_t term, struct slice payload,
                         struct enrol_entry *ret_entry);
 
 /* Change the state, the search index and the audit trail by one entry. */
-void node__entry_apply(struct node *node, const struct enrol_entry *entry);
+void node__entry_apply(struct shard *shard, const struct enrol_entry *entry);
 
 /* ---- replay.c: the log's entries, while the node starts */
 
 /* Take an entry; it is applied with others, before node__replay_flush() returns at the latest. */
-void node__replay(struct node *node, uint64_t index, uint64_t term, struct slice payload);
+void node__replay(struct shard *shard, uint64_t index, uint64_t term, struct slice payload);
 void node__replay_flush(struct node *node);
 
 /* ---- index_feed.c: what enrol's effects mean for the search index */
 
-void node__index_effects(struct node *node, const struct enrol_result *result);
+void node__index_effects(struct shard *shard, const struct enrol_result *result);
 
 /* Reserve the memory that indexing an import's chunk may take, until its entry is applied or
  * node__index_forget() gives it back; other methods need none. Errors: ERR_FULL, ERR_BUSY the
  * chunks in flight may need what is left; with @node->text. */
-int node__index_admit(struct node *node, uint32_t method, struct slice body) CHECKED;
-void node__index_forget(struct node *node, uint32_t method, struct slice body);
-void node__index_forget_all(struct node *node);
+int node__index_admit(struct shard *shard, uint32_t method, struct slice body) CHECKED;
+void node__index_forget(struct shard *shard, uint32_t method, struct slice body);
+void node__index_forget_all(struct shard *shard);
 
-/* Begin to index every document of a restored state, beside the replay: on the log's lane,
+/* Begin to index every document of the shard's restored state, beside the replay: on the log's lane,
  * which has nothing to write before the node serves. */
-void node__index_all(struct node *node);
+void node__index_all(struct shard *shard);
 
 /* The same here and now, for a node that serves already. */
-void node__index_now(struct node *node);
+void node__index_now(struct shard *shard);
 
-/* Wait until that is done. */
+/* Take the documents of a state that is about to be replaced out of the index. */
+void node__index_drop(struct shard *shard);
+
+/* Wait until all of them are. */
 void node__index_wait(struct node *node);
 
 /* An entry of @method is about to be applied: the same, if it may change what is being read. */

@@ -20,7 +20,7 @@ static void status_state(struct node *node, Carillon__StatusReply *reply)
     struct enrol_counters counters;
     struct search_stats stats = search_stats(node->search);
 
-    enrol_count(node->enrol, &counters);
+    node__count(node, &counters);
     reply->courses = counters.courses;
     reply->sections = counters.sections;
     reply->students = counters.students;
@@ -173,7 +173,7 @@ static void audit(struct node *node, struct conn *conn, uint64_t id, struct slic
 
     int rc = buf_append_slice(&wait->audit.request, body);
     ASSERT(rc == OK); /* it came in a frame */
-    audit_find(node->audit, &wait->audit, on_audit);
+    audit_find(node->shards[0].audit, &wait->audit, on_audit);
 }
 
 /* ---- verify: sliced over turns, one at a time
@@ -190,7 +190,7 @@ static void verify(struct node *node, struct conn *conn, uint64_t id)
         return;
     }
     node->verifying = wait_create(node, conn, id);
-    node->verifying->verify = enrol_verify_begin(node->enrol);
+    node->verifying->verify = enrol_verify_begin(node->shards[0].enrol);
     node->turn.again = true;
 }
 

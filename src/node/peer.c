@@ -120,9 +120,10 @@ void node__peer_send(void *context, uint32_t group, const void *message)
 
 /* ---- requests that another node answers */
 
-void node__forward(struct node *node, struct conn *conn, const struct node_call *call)
+void node__forward(struct shard *shard, struct conn *conn, const struct node_call *call)
 {
-    raft_id leader = engine_raft_leader(&node->raft, NODE_GROUP_SHARD);
+    struct node *node = shard->node;
+    raft_id leader = engine_raft_leader(&node->raft, node__group_of(shard));
     const struct link_forward forward = {
         .conn = conn->name,
         .id = call->id,
@@ -227,12 +228,13 @@ static void on_unanswered(void *context, const struct link_forward *forward, int
 
 /* ---- reads */
 
-bool node__can_read(const struct node *node)
+bool node__can_read(const struct shard *shard)
 {
+    const struct node *node = shard->node;
     const struct raft_configuration *members =
-        engine_raft_configuration(&node->raft, NODE_GROUP_SHARD);
+        engine_raft_configuration(&node->raft, node__group_of(shard));
 
-    return node->is_leading || (raft_configuration_voters(members) == 1 &&
+    return shard->is_leading || (raft_configuration_voters(members) == 1 &&
                                 raft_configuration_is_voter(members, node->raft.id));
 }
 
@@ -246,7 +248,7 @@ static void read_recycle(struct node *node, struct parked_read *read)
 static void on_read_point(struct engine_read *point, int status)
 {
     struct parked_read *read = CONTAINER_OF(point, struct parked_read, point);
-    struct node *node = read->node;
+    struct node *node = read->shard->node;
     struct conn *conn = conn_find(&node->conns, read->conn);
 
     list_remove(&read->node_link);
@@ -256,7 +258,7 @@ static void on_read_point(struct engine_read *point, int status)
         if (status != OK) {
             node__answer_error(node, conn, read->id, status);
         } else {
-            node__read_answer(node, conn, read->id, read->method, read->body);
+            node__read_answer(read->shard, conn, read->id, read->method, read->body);
         }
     }
     read_recycle(node, read);
@@ -276,19 +278,20 @@ static struct parked_read *read_take(struct node *node)
     }
     node->read_count++;
     read = arena_alloc_zero(&node->arena, sizeof *read);
-    read->node = node;
     read->point.done = on_read_point;
     return read;
 }
 
-void node__read(struct node *node, struct conn *conn, const struct envelope_request *request)
+void node__read(struct shard *shard, struct conn *conn, const struct envelope_request *request)
 {
+    struct node *node = shard->node;
     struct parked_read *read = read_take(node);
     int rc = read == NULL || !arena_has_room(&node->arena, request->body.len)
                  ? ERR_BUSY
-                 : engine_read_point(node->engine, NODE_GROUP_SHARD, &read->point);
+                 : engine_read_point(node->engine, node__group_of(shard), &read->point);
 
     if (rc == SM_PENDING) {
+        read->shard = shard;
         read->conn = conn->name;
         read->id = request->id;
         read->method = request->method;
@@ -301,7 +304,7 @@ void node__read(struct node *node, struct conn *conn, const struct envelope_requ
         read_recycle(node, read);
     }
     if (rc == OK) {
-        node__read_answer(node, conn, request->id, request->method, request->body);
+        node__read_answer(shard, conn, request->id, request->method, request->body);
     } else {
         node__answer_error(node, conn, request->id, rc);
     }

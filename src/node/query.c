@@ -123,15 +123,16 @@ static void answer_query_error(struct node *node, struct conn *conn, uint64_t id
 static bool holds(void *context, enum search_predicate predicate, uint32_t document)
 {
     const struct query *query = context;
-    const struct enrol *enrol = query->node->enrol;
+    const struct enrol *enrol = node__document_shard(query->node, document)->enrol;
+    uint32_t ordinal = node__document_ordinal(query->node, document);
 
     switch (predicate) {
     case SEARCH_IS_OPEN:
-        return enrol_document_open(enrol, document);
+        return enrol_document_open(enrol, ordinal);
     case SEARCH_FITS_ME:
-        return enrol_document_fits(enrol, document, query->student);
+        return enrol_document_fits(enrol, ordinal, query->student);
     case SEARCH_ELIGIBLE_ME:
-        return enrol_document_eligible(enrol, document, query->student);
+        return enrol_document_eligible(enrol, ordinal, query->student);
     }
     return false;
 }
@@ -241,7 +242,8 @@ static int find_student(struct query *query, const Carillon__SearchRequest *aske
 
     query->student = CAMPUS_NONE;
     if (asked->student[0] != '\0') {
-        return enrol_student_find(query->node->enrol, slice_from_text(asked->student),
+        query->home = &query->node->shards[0];
+        return enrol_student_find(query->home->enrol, slice_from_text(asked->student),
                                   &query->student);
     }
     if (search_plan_asks(query->plan, SEARCH_FITS_ME, &at) ||

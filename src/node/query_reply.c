@@ -95,10 +95,11 @@ static int pack_instructors(const struct campus_document_view *view, struct buf 
 
 static int pack_fields(const struct query *query, const struct search_hit *hit, struct buf *out)
 {
-    const struct campus *campus = enrol_campus(query->node->enrol);
+    const struct node *node = query->node;
+    const struct campus *campus = enrol_campus(node__document_shard(node, hit->doc)->enrol);
     struct campus_document_view view;
 
-    campus_document_view(campus, hit->doc, &view);
+    campus_document_view(campus, node__document_ordinal(node, hit->doc), &view);
     int rc = field_append_text(out, HIT_INSTITUTION, view.institution);
     rc = rc == OK ? field_append_text(out, HIT_TERM, view.term) : rc;
     rc = rc == OK ? field_append_text(out, HIT_CODE, view.code) : rc;
@@ -132,7 +133,7 @@ static int pack_hit(const struct query *query, const struct search_hit *hit, str
 static int pack_hits(const struct query *query, const struct search_result *result,
                      struct buf *out)
 {
-    const struct campus *campus = enrol_campus(query->node->enrol);
+    const struct node *node = query->node;
     uint32_t lead = CAMPUS_VIEW_LINKS * HITS_BETWEEN_LINKS;
     int rc = OK;
 
@@ -141,7 +142,11 @@ static int pack_hits(const struct query *query, const struct search_result *resu
             uint32_t hit = turn - link * HITS_BETWEEN_LINKS; /* wraps before the first */
 
             if (hit < result->count) {
-                campus_document_prefetch(campus, result->hits[hit].doc, link);
+                uint32_t document = result->hits[hit].doc;
+
+                campus_document_prefetch(
+                    enrol_campus(node__document_shard(node, document)->enrol),
+                    node__document_ordinal(node, document), link);
             }
         }
         if (turn >= lead) {

@@ -19,9 +19,10 @@ uint64_t node__wall_ms(struct node *node)
 
 /* ---- proposing */
 
-static int entry_propose(struct node *node, uint32_t method, struct slice key,
+static int entry_propose(struct shard *shard, uint32_t method, struct slice key,
                          struct slice body, uint64_t *ret_index)
 {
+    struct node *node = shard->node;
     const struct envelope_entry entry = {
         .wall_ms = node__wall_ms(node), .method = method, .key = key, .body = body};
 
@@ -29,39 +30,43 @@ static int entry_propose(struct node *node, uint32_t method, struct slice key,
     if (envelope_entry_encode(&entry, &node->entry) != OK) {
         return ERR_TOO_LARGE;
     }
-    return engine_propose(node->engine, NODE_GROUP_SHARD, buf_slice(&node->entry), ret_index);
+    return engine_propose(node->engine, node__group_of(shard), buf_slice(&node->entry),
+                          ret_index);
 }
 
 /* @entry: method, key, body and hint. */
-static int admit(struct node *node, struct enrol_entry *entry, uint64_t *ret_index)
+static int admit(struct shard *shard, struct enrol_entry *entry, uint64_t *ret_index)
 {
+    struct node *node = shard->node;
+
     entry->wall_ms = node__wall_ms(node);
-    int rc = enrol_admit(node->enrol, entry, &node->text);
+    int rc = enrol_admit(shard->enrol, entry, &node->text);
 
     if (rc != OK) {
         return rc;
     }
-    rc = node__index_admit(node, entry->method, entry->body);
+    rc = node__index_admit(shard, entry->method, entry->body);
     if (rc == OK) {
-        rc = entry_propose(node, entry->method, entry->key, entry->body, ret_index);
+        rc = entry_propose(shard, entry->method, entry->key, entry->body, ret_index);
         if (rc != OK) {
-            node__index_forget(node, entry->method, entry->body);
+            node__index_forget(shard, entry->method, entry->body);
         }
     }
     if (rc != OK) {
-        enrol_forget(node->enrol, entry->method, entry->body);
+        enrol_forget(shard->enrol, entry->method, entry->body);
     }
     return rc;
 }
 
-int node__propose(struct node *node, uint32_t method, struct slice body)
+int node__propose(struct shard *shard, uint32_t method, struct slice body)
 {
+    struct node *node = shard->node;
     struct uuid key = {0};
     uint8_t random[10];
     uint64_t index;
 
     if (method == CARILLON__METHOD__METHOD_NONE) {
-        return entry_propose(node, method, SLICE_NONE, SLICE_NONE, &index);
+        return entry_propose(shard, method, SLICE_NONE, SLICE_NONE, &index);
     }
     io_random(node->io, random, sizeof random);
     key = uuid_make(node__wall_ms(node), random);
@@ -70,39 +75,50 @@ int node__propose(struct node *node, uint32_t method, struct slice body)
                                 .body = body,
                                 .hint = ENROL_HINT_NONE};
 
-    return admit(node, &entry, &index);
+    return admit(shard, &entry, &index);
 }
 
 /* ---- requests */
 
-/* Whether more writes wait than will be answered soon: who comes now is told so at once, which
- * costs little, and those before him are answered in time. */
-static bool is_overloaded(const struct node *node)
+/* The oldest write that waits, or NULL. */
+static struct pending *oldest(const struct shard *shard)
 {
-    uint64_t waiting = node->pending_last - node->pending_first + node->gathered_count;
-    const struct pending *oldest = &node->pending[node->pending_first % NODE_PENDING_MAX];
-
-    return waiting >= NODE_PENDING_MAX ||
-           (waiting >= NODE_QUEUE_MIN && node->pending_first != node->pending_last &&
-            io_now_ns(node->io) - oldest->since_ns > (uint64_t)NODE_QUEUE_MS * 1000000);
+    return shard->pending_first == shard->pending_last
+               ? NULL
+               : &shard->pending[shard->pending_first & (shard->node->pending_max - 1)];
 }
 
-/* Whether the node takes a write at all now. */
-static int write_gate(const struct node *node, const struct conn *conn)
+/* Whether more writes of the shard wait than will be answered soon: who comes now is told so at
+ * once, which costs little, and those before him are answered in time. */
+static bool is_overloaded(const struct shard *shard)
 {
+    const struct node *node = shard->node;
+    uint64_t waiting = shard->pending_last - shard->pending_first + shard->gathered_count;
+    const struct pending *first = oldest(shard);
+
+    return waiting >= node->pending_max ||
+           (waiting >= NODE_QUEUE_MIN && first != NULL &&
+            io_now_ns(node->io) - first->since_ns > (uint64_t)NODE_QUEUE_MS * 1000000);
+}
+
+/* Whether the shard takes a write at all now. */
+static int write_gate(const struct shard *shard, const struct conn *conn)
+{
+    const struct node *node = shard->node;
+
     if (node->is_closing || node->is_failed) {
         return ERR_STOPPED;
     }
-    if (!node->is_leading) {
+    if (!shard->is_leading) {
         return ERR_NOT_LEADER;
     }
     if (!node->is_writable) {
         return ERR_DISK_FULL;
     }
-    if (is_overloaded(node) ||
+    if (is_overloaded(shard) ||
         (conn->who.node == 0 && conn->outstanding >= node->conns.limits.outstanding_max) ||
-        audit_is_behind(node->audit)) {
-        return audit_status(node->audit) == ERR_DISK_FULL ? ERR_DISK_FULL : ERR_BUSY;
+        audit_is_behind(shard->audit)) {
+        return audit_status(shard->audit) == ERR_DISK_FULL ? ERR_DISK_FULL : ERR_BUSY;
     }
     return OK;
 }
@@ -117,6 +133,7 @@ static bool is_late(const struct node *node, uint64_t deadline_ns)
 static void write_admit(struct node *node, const struct gathered *write, struct slice key,
                         struct slice body)
 {
+    struct shard *shard = write->shard;
     struct enrol_entry entry = {
         .method = write->method, .key = key, .body = body, .hint = write->hint};
     struct conn *conn = conn_find(&node->conns, write->conn);
@@ -128,14 +145,14 @@ static void write_admit(struct node *node, const struct gathered *write, struct 
     buf_clear(&node->text);
     int rc = is_late(node, write->deadline_ns) ? ERR_TIMEOUT : OK;
     if (rc == OK) {
-        rc = admit(node, &entry, &index);
+        rc = admit(shard, &entry, &index);
     }
     if (rc != OK) {
         conn->outstanding--;
         node__answer_error(node, conn, write->id, rc);
         return;
     }
-    node->pending[node->pending_last++ % NODE_PENDING_MAX] =
+    shard->pending[shard->pending_last++ & (node->pending_max - 1)] =
         (struct pending){.conn = write->conn,
                          .id = write->id,
                          .index = index,
@@ -155,8 +172,9 @@ static struct slice gathered_body(const struct node *node, const struct gathered
 }
 
 /* Side by side, the cache misses of a group take little longer than those of one. */
-static void prefetch(struct node *node)
+static void prefetch(struct shard *shard)
 {
+    struct node *node = shard->node;
     struct enrol_ahead ahead[ENROL_PREFETCH_MAX];
     struct gathered *of[ENROL_PREFETCH_MAX];
     size_t count = 0;
@@ -164,21 +182,26 @@ static void prefetch(struct node *node)
     for (uint32_t i = 0; i < node->gathered_count; i++) {
         struct gathered *write = &node->gathered[i];
 
-        if (write->method == CARILLON__METHOD__METHOD_SUBMIT) {
+        if (write->shard == shard && write->method == CARILLON__METHOD__METHOD_SUBMIT) {
             of[count] = write;
             ahead[count++] = (struct enrol_ahead){.key = gathered_key(node, write),
                                                   .body = gathered_body(node, write)};
         }
     }
-    enrol_prefetch(node->enrol, ahead, count);
+    enrol_prefetch(shard->enrol, ahead, count);
     for (size_t i = 0; i < count; i++) {
         of[i]->hint = ahead[i].hint;
     }
+    shard->gathered_count = 0;
 }
 
 void node__writes_admit(struct node *node)
 {
-    prefetch(node);
+    for (uint32_t i = 0; i < node->gathered_count; i++) {
+        if (node->gathered[i].shard->gathered_count > 0) {
+            prefetch(node->gathered[i].shard);
+        }
+    }
     for (uint32_t i = 0; i < node->gathered_count; i++) {
         const struct gathered *write = &node->gathered[i];
 
@@ -188,11 +211,13 @@ void node__writes_admit(struct node *node)
     buf_clear(&node->gather);
 }
 
-void node__write(struct node *node, struct conn *conn, const struct envelope_request *request,
+void node__write(struct shard *shard, struct conn *conn, const struct envelope_request *request,
                  uint64_t deadline_ns)
 {
-    int rc = write_gate(node, conn);
+    struct node *node = shard->node;
+    int rc = write_gate(shard, conn);
     struct gathered write = {
+        .shard = shard,
         .conn = conn->name,
         .id = request->id,
         .deadline_ns = deadline_ns,
@@ -220,49 +245,52 @@ void node__write(struct node *node, struct conn *conn, const struct envelope_req
     rc = rc == OK ? buf_append_slice(&node->gather, request->body) : rc;
     ASSERT(rc == OK); /* there was room */
     node->gathered[node->gathered_count++] = write;
+    shard->gathered_count++;
 }
 
 /* ---- applied */
 
 /* A batch is applied some time after its entries were admitted, and what they looked at may
  * have left the processor's cache: it is asked for again a few entries ahead. */
-static void look_ahead(const struct node *node)
+static void look_ahead(const struct shard *shard)
 {
-    uint64_t left = node->pending_last - node->pending_first;
+    uint64_t mask = shard->node->pending_max - 1;
+    uint64_t left = shard->pending_last - shard->pending_first;
 
     if (left > AHEAD_OBJECTS) {
-        uint64_t at = (node->pending_first + AHEAD_OBJECTS) % NODE_PENDING_MAX;
+        uint64_t at = (shard->pending_first + AHEAD_OBJECTS) & mask;
 
-        enrol_prefetch_hint(node->enrol, node->pending[at].hint, ENROL_AHEAD_OBJECTS);
+        enrol_prefetch_hint(shard->enrol, shard->pending[at].hint, ENROL_AHEAD_OBJECTS);
     }
     if (left > AHEAD_LISTS) {
-        uint64_t at = (node->pending_first + AHEAD_LISTS) % NODE_PENDING_MAX;
+        uint64_t at = (shard->pending_first + AHEAD_LISTS) & mask;
 
-        enrol_prefetch_hint(node->enrol, node->pending[at].hint, ENROL_AHEAD_LISTS);
+        enrol_prefetch_hint(shard->enrol, shard->pending[at].hint, ENROL_AHEAD_LISTS);
     }
 }
 
-struct enrol_hint node__write_hint(const struct node *node, uint64_t index)
+struct enrol_hint node__write_hint(const struct shard *shard, uint64_t index)
 {
-    const struct pending *pending = &node->pending[node->pending_first % NODE_PENDING_MAX];
+    const struct pending *pending = oldest(shard);
 
-    if (node->pending_first == node->pending_last || pending->index != index) {
+    if (pending == NULL || pending->index != index) {
         return ENROL_HINT_NONE;
     }
-    look_ahead(node);
+    look_ahead(shard);
     return pending->hint;
 }
 
 /* The entry at the head of the ring is this one, unless nobody waits for it. */
-void node__write_applied(struct node *node, uint64_t index)
+void node__write_applied(struct shard *shard, uint64_t index)
 {
+    struct node *node = shard->node;
     const struct enrol_result *result = &node->result;
+    const struct pending *pending = oldest(shard);
 
-    if (node->pending_first == node->pending_last ||
-        node->pending[node->pending_first % NODE_PENDING_MAX].index != index) {
+    if (pending == NULL || pending->index != index) {
         return;
     }
-    const struct pending *pending = &node->pending[node->pending_first++ % NODE_PENDING_MAX];
+    shard->pending_first++;
     struct conn *conn = conn_find(&node->conns, pending->conn);
     if (conn == NULL) {
         return;
@@ -283,18 +311,20 @@ void node__write_applied(struct node *node, uint64_t index)
     conn_reply(conn, &answer);
 }
 
-void node__writes_lost(struct node *node)
+void node__writes_lost(struct shard *shard)
 {
-    while (node->pending_first != node->pending_last) {
-        const struct pending *pending =
-            &node->pending[node->pending_first++ % NODE_PENDING_MAX];
+    struct node *node = shard->node;
+    const struct pending *pending;
+
+    while ((pending = oldest(shard)) != NULL) {
         struct conn *conn = conn_find(&node->conns, pending->conn);
 
+        shard->pending_first++;
         if (conn != NULL) {
             conn->outstanding--;
             node__answer_unknown(node, conn, pending->id);
         }
     }
-    enrol_forget_all(node->enrol);
-    node__index_forget_all(node);
+    enrol_forget_all(shard->enrol);
+    node__index_forget_all(shard);
 }

@@ -398,9 +398,12 @@ static void expect_equal(struct cluster_world *cluster)
         if (cluster->nodes[i].is_removed || cluster->nodes[i].born_ns == 0) {
             continue;
         }
-        if (node == NULL || node->applied != first->applied ||
-            enrol_hash(node->enrol) != enrol_hash(first->enrol)) {
-            node_world_violate(&cluster->world, "node %u does not hold what node 0 holds", i);
+        for (uint32_t k = 0; k < first->shard_count; k++) {
+            if (node == NULL || node->shards[k].applied != first->shards[k].applied ||
+                enrol_hash(node->shards[k].enrol) != enrol_hash(first->shards[k].enrol)) {
+                node_world_violate(&cluster->world,
+                                   "node %u does not hold of shard %u what node 0 holds", i, k);
+            }
         }
     }
 }

@@ -194,7 +194,7 @@ static void check_commit(struct cluster_world *cluster, uint32_t node, uint32_t 
 
 static uint64_t state_hash(struct node *node, uint32_t number)
 {
-    return number == NODE_GROUP_META ? meta_hash(&node->meta) : enrol_hash(node->enrol);
+    return number == NODE_GROUP_META ? meta_hash(&node->meta) : enrol_hash(node__shard_of_group(node, number)->enrol);
 }
 
 static void check_seats(struct cluster_world *cluster, uint32_t node)

@@ -127,7 +127,7 @@ static void on_failed(void *context)
     world->is_failed = true;
     world->failed_ns = io_sim_now_ns(world->sim);
     world->sometimes[SOMETIMES_FAILED]++;
-    if (world->node != NULL && world->node->pending_first != world->node->pending_last) {
+    if (world->node != NULL && world->node->shards[0].pending_first != world->node->shards[0].pending_last) {
         world->sometimes[SOMETIMES_FAILED_IN_BATCH]++;
     }
 }
@@ -184,7 +184,7 @@ static void note_where(struct node_world *world, bool is_kill)
     sometimes[SOMETIMES_CUT_IN_SNAPSHOT] += is_snapshot;
     sometimes[SOMETIMES_CUT_IN_RECYCLE] +=
         log->is_keeping && log->keep.kind == LOG_KEEP_RECYCLE;
-    sometimes[SOMETIMES_CUT_IN_AUDIT] += !audit_is_idle(node->audit);
+    sometimes[SOMETIMES_CUT_IN_AUDIT] += !audit_is_idle(node->shards[0].audit);
     sometimes[SOMETIMES_CUT_WHILE_FULL] += !node->is_writable;
     for (uint32_t i = 2; i < world->wave_count; i++) {
         sometimes[SOMETIMES_CUT_IN_IMPORT] += world->waves[i].state <= WAVE_COMMITTING;

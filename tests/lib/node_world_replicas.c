@@ -163,14 +163,19 @@ static uint32_t running(const struct node_world *world)
     return count;
 }
 
-/* Whether what is asked of @node is answered, by itself or by the leader. */
+/* Whether what is asked of @node is answered, by itself or by the leader, of whatever shard. */
 static bool can_ask(struct node *node)
 {
-    raft_id leader = node == NULL ? 0 : engine_raft_leader(&node->raft, NODE_GROUP_SHARD);
+    for (uint32_t i = 0; node != NULL && i < node->shard_count; i++) {
+        raft_id leader = engine_raft_leader(&node->raft, NODE_GROUP_SHARD + i);
+        bool is_there = leader == node->raft.id ? node->shards[i].is_leading
+                                                : link_is_up(link_find(&node->links, leader));
 
-    return leader != 0 && (leader == node->raft.id
-                               ? node->is_leading
-                               : link_is_up(link_find(&node->links, leader)));
+        if (leader == 0 || !is_there) {
+            return false;
+        }
+    }
+    return node != NULL;
 }
 
 /* As the leader of each group has it. */
@@ -190,7 +195,7 @@ static bool is_gathered(const struct node_world *world)
                         raft->configuration.index <= raft->commit;
         }
     }
-    return complete == NODE_SHARDS + 1 && can_ask(world->node);
+    return world->node != NULL && complete == world->node->shard_count + 1 && can_ask(world->node);
 }
 
 bool node_world_gather(struct node_world *world)

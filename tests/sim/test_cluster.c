@@ -92,9 +92,9 @@ static void cluster__of_three__answers_and_all_hold_the_same(void **state)
     expect_fine(&world);
     node_world_run_ms(&world, 2000);
     for (uint32_t i = 0; i < 2; i++) {
-        assert_int_equal(world.replicas[i].node->applied, world.node->applied);
-        assert_int_equal(enrol_hash(world.replicas[i].node->enrol),
-                         enrol_hash(world.node->enrol));
+        assert_int_equal(node__applied(world.replicas[i].node), node__applied(world.node));
+        assert_int_equal(enrol_hash(world.replicas[i].node->shards[0].enrol),
+                         enrol_hash(world.node->shards[0].enrol));
     }
     node_world_fini(&world);
 }
@@ -117,8 +117,8 @@ static void cluster__reads_one_after_the_other__are_all_answered(void **state)
     (void)state;
     begin(&world, 5, 2);
     node_world_run_ms(&world, 1000);
-    struct node *leader = world.node->is_leading               ? world.node
-                          : world.replicas[0].node->is_leading ? world.replicas[0].node
+    struct node *leader = world.node->shards[0].is_leading               ? world.node
+                          : world.replicas[0].node->shards[0].is_leading ? world.replicas[0].node
                                                                : world.replicas[1].node;
     reads_answered = 0;
     for (int i = 0; i < 20; i++) {
@@ -141,15 +141,15 @@ static void cluster__leader_ends_in_an_orderly_way__another_leads_at_once(void *
 
     (void)state;
     begin(&world, 6, 2);
-    assert_true(world.node->is_leading);
+    assert_true(world.node->shards[0].is_leading);
     uint64_t before = io_sim_now_ns(world.sim);
     node_world_close(&world);
     for (int i = 0;
-         i < 100 && !world.replicas[0].node->is_leading && !world.replicas[1].node->is_leading;
+         i < 100 && !world.replicas[0].node->shards[0].is_leading && !world.replicas[1].node->shards[0].is_leading;
          i++) {
         node_world_run_ms(&world, 10);
     }
-    assert_true(world.replicas[0].node->is_leading || world.replicas[1].node->is_leading);
+    assert_true(world.replicas[0].node->shards[0].is_leading || world.replicas[1].node->shards[0].is_leading);
     assert_true(io_sim_now_ns(world.sim) - before < 300000000U);
     expect_fine(&world);
     node_world_fini(&world);
@@ -189,8 +189,8 @@ static void cluster__node_away_for_long__comes_back_by_a_snapshot(void **state)
     node_world_run_ms(&world, 5000);
     assert_true(log_dropped(&world.node->raft.log, 1) > 0);
     expect_fine(&world);
-    assert_int_equal(world.replicas[1].node->applied, world.node->applied);
-    assert_int_equal(enrol_hash(world.replicas[1].node->enrol), enrol_hash(world.node->enrol));
+    assert_int_equal(node__applied(world.replicas[1].node), node__applied(world.node));
+    assert_int_equal(enrol_hash(world.replicas[1].node->shards[0].enrol), enrol_hash(world.node->shards[0].enrol));
     node_world_check(&world);
     expect_fine(&world);
     node_world_fini(&world);

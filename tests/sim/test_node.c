@@ -277,7 +277,7 @@ static void trouble_full(struct node_world *world)
     }
     if (!world->node->is_writable) {
         sometimes[SOMETIMES_FULL_WAITING] +=
-            world->node->pending_first != world->node->pending_last;
+            world->node->shards[0].pending_first != world->node->shards[0].pending_last;
         node_world_check_reads(world);
     }
     if (rng_chance(&world->rng, 300000)) {
@@ -319,7 +319,7 @@ static void story(struct node_world *world)
         if (is_telling()) {
             print_message("at %llu ms, entry %llu: %s\n",
                           (unsigned long long)(io_sim_now_ns(world->sim) / 1000000),
-                          (unsigned long long)world->node->applied, trouble->name);
+                          (unsigned long long)world->node->shards[0].applied, trouble->name);
         }
         trouble->happen(world);
         recover(world);

@@ -61,7 +61,7 @@ static void grant(struct joiner *joiner)
     request.expires_ms = io_wall_ms(joiner->world.io) + 86400000;
     buf_init(&body, 1024);
     assert_int_equal(wire_pack(&request.base, &body), OK);
-    assert_int_equal(node__propose(node, CARILLON__METHOD__METHOD_GRANT, buf_slice(&body)), OK);
+    assert_int_equal(node__propose(&node->shards[0], CARILLON__METHOD__METHOD_GRANT, buf_slice(&body)), OK);
     buf_fini(&body);
     node_world_run_ms(&joiner->world, 200);
     hex_encode(slice_from(secret, sizeof secret), digits);
@@ -162,7 +162,7 @@ static void node__that_joined__waits_and_does_not_lead(void **state)
     assert_int_equal(start(&joiner), OK);
     node_world_run_ms(&joiner.world, 20000); /* many times an election timeout */
     expect_waiting(&joiner);
-    assert_false(joiner.node->is_leading || joiner.node->is_leading_meta);
+    assert_false(joiner.node->shards[0].is_leading || joiner.node->is_leading_meta);
     assert_int_equal(joiner.node->raft.groups[0].raft.term, 0);
     end(&joiner);
 }

@@ -126,7 +126,7 @@ static void node__many_writes_in_one_turn__answers_each_once(void **state)
     memset(asked, 0, sizeof asked);
     memset(wall, 'w', sizeof wall - 1);
     begin(&world);
-    uint64_t before = world.node->applied;
+    uint64_t before = world.node->shards[0].applied;
     struct carillon_client *client = client_of(&world);
 
     for (uint32_t i = 0; i < BURST; i++) {
@@ -144,7 +144,7 @@ static void node__many_writes_in_one_turn__answers_each_once(void **state)
             assert_true(asked[i].status == OK || asked[i].status == ERR_REFUSED);
         }
     }
-    assert_true(world.node->applied == before + BURST - 1);
+    assert_true(world.node->shards[0].applied == before + BURST - 1);
     destroy(&world, client);
     end(&world);
 }
@@ -158,7 +158,7 @@ static void node__deadline_over_before_the_disk_answers__is_unknown(void **state
 
     (void)state;
     begin(&world);
-    uint64_t before = world.node->applied;
+    uint64_t before = world.node->shards[0].applied;
     struct carillon_client *client = client_of(&world);
     const struct carillon_key key = carillon_key_make(client);
 
@@ -168,7 +168,7 @@ static void node__deadline_over_before_the_disk_answers__is_unknown(void **state
     assert_int_equal(first.answers, 1);
     assert_int_equal(first.status, ERR_TIMEOUT);
     assert_int_equal(world.node->counters.late_answers, 1);
-    assert_true(world.node->applied == before + 1);
+    assert_true(world.node->shards[0].applied == before + 1);
     /* The place it took among the unanswered is free again on either side. */
     assert_int_equal(carillon_counters(client).late, 1);
 
@@ -192,7 +192,7 @@ static void node__deadline_over_before_it_is_proposed__writes_nothing(void **sta
     (void)state;
     begin(&world);
     node = world.node;
-    uint64_t before = node->applied;
+    uint64_t before = node->shards[0].applied;
     struct carillon_client *client = client_of(&world);
     struct asked asked = {0};
 
@@ -209,11 +209,11 @@ static void node__deadline_over_before_it_is_proposed__writes_nothing(void **sta
                                              .key = slice_from(key, sizeof key)};
     uint32_t outstanding = conn->outstanding;
 
-    node__write(node, conn, &request, io_now_ns(node->io) - 1);
+    node__write(&node->shards[0], conn, &request, io_now_ns(node->io) - 1);
     node__writes_admit(node);
     assert_int_equal(conn->outstanding, outstanding);
-    assert_true(node->pending_first == node->pending_last);
-    assert_true(node->applied == before);
+    assert_true(node->shards[0].pending_first == node->shards[0].pending_last);
+    assert_true(node->shards[0].applied == before);
     destroy(&world, client);
     end(&world);
 }

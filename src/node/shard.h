@@ -1,0 +1,47 @@
+/* node/shard.h -- one shard of the cluster as this node holds it.
+ *
+ * Layer: node (base, io, wire, campus, enrol)
+ *
+ * A shard is a group of its own: its log, its leader, its state, and what waits for its
+ * entries. The search index, connections and scratch memory are the node's, not a shard's.
+ */
+#ifndef CARILLON_NODE_SHARD_H
+#define CARILLON_NODE_SHARD_H
+
+#include "enrol/enrol.h"
+#include "io/io.h"
+#include "node/audit.h"
+#include "node/conn.h"
+
+struct node;
+
+/* Whom an entry's answer goes to. */
+struct pending {
+    struct conn_name conn;
+    uint64_t id;
+    uint64_t index;
+    uint64_t since_ns;
+    uint64_t deadline_ns;
+    struct enrol_hint hint;
+};
+
+struct shard {
+    struct node *node;
+    uint32_t number; /* from 0; the group is one more */
+    struct enrol *enrol;
+    struct io_job indexing; /* the restored state's documents, while node.indexing_count > 0 */
+    struct audit *audit;
+    uint64_t audit_from; /* entries up to here are in the audit trail */
+    struct pending *pending; /* a ring of node.pending_max */
+    uint64_t pending_first;
+    uint64_t pending_last;
+    uint64_t search_reserved; /* of node.search_reserved */
+    uint32_t gathered_count; /* of node.gathered, those of this shard */
+    uint64_t tick_ms;        /* wall time up to which the passing of time was logged */
+    uint64_t applied;        /* index of the newest entry */
+    uint64_t snapshot_index; /* the frozen one's, while a snapshot is written */
+    uint64_t snapshot_audit; /* the newest in the audit trail then */
+    bool is_leading;
+};
+
+#endif
