@@ -19,7 +19,8 @@
 #include "node/join.h"
 #include "node/node.h"
 
-enum { TEXT_BYTES_MAX = 64 << 10, OPTION_PRINT_CONFIG = 256, OPTION_SET, OPTION_PORT_FILE, OPTION_JOIN };
+enum { TEXT_BYTES_MAX = 64 << 10, OPTION_PRINT_CONFIG = 256, OPTION_SET, OPTION_PORT_FILE, OPTION_JOIN,
+       OPTION_SHARDS };
 
 struct daemon {
     struct io_uv *world;
@@ -48,6 +49,7 @@ static const struct argp_option options[] = {
     {"data",                                'd', "FOLDER", 0, "keep the data in FOLDER", 0},
     {"listen", 'l', "ADDRESS:PORT", 0, "serve there; port 0 takes a free one", 0},
     {"join", OPTION_JOIN, "INVITE", 0, "become a node of another's cluster, by what `carillon node invite` prints there", 0},
+    {"shards", OPTION_SHARDS, "N", 0, "with an empty folder: split students and courses into N parts, a power of two, for ever", 0},
     {"memory",                                      'm', "BYTES", 0, "memory for state and index, such as 4G", 0},
     {"set",    OPTION_SET, "NAME=VALUE", 0, "any setting of the configuration file", 0},
     {"port-file",                                     OPTION_PORT_FILE, "FILE", 0, "write the served port into FILE when ready", 0},
@@ -94,6 +96,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case 'm':
         set_or_exit(daemon, "memory_bytes_max", value);
+        return 0;
+    case OPTION_SHARDS:
+        set_or_exit(daemon, "shards", value);
         return 0;
     case OPTION_SET:
         equals = strchr(value, '=');

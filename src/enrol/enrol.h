@@ -155,6 +155,11 @@ bool enrol_open_import(const struct enrol *enrol, size_t n, struct uuid *ret_id)
 int enrol_read(struct enrol *enrol, uint32_t method, struct slice body, uint64_t wall_ms,
                struct buf *reply, struct buf *text) CHECKED;
 
+/* The section that a RosterRequest @body asks about. Errors: ERR_MALFORMED,
+ * ERR_UNKNOWN_COURSE, ERR_UNKNOWN_SECTION, ERR_AMBIGUOUS, with @text. */
+int enrol_roster_section(struct enrol *enrol, struct slice body, uint32_t *ret_section,
+                         struct buf *text) CHECKED;
+
 struct enrol_counters {
     uint64_t courses;
     uint64_t sections;

@@ -164,3 +164,17 @@ int enrol__read_roster(struct enrol_reading *reading, const void *body)
     reply.as_of = enrol__as_of(enrol);
     return enrol__pack(&reply.base, reading->reply);
 }
+
+int enrol_roster_section(struct enrol *enrol, struct slice body, uint32_t *ret_section,
+                         struct buf *text)
+{
+    arena_reset(&enrol->scratch);
+    const Carillon__RosterRequest *request =
+        wire_unpack(&carillon__roster_request__descriptor, body, &enrol->scratch);
+
+    if (request == NULL) {
+        return ENROL_SAY(text, ERR_MALFORMED, "the request's body is malformed");
+    }
+    struct campus_name name = enrol__name(request->section);
+    return enrol__find_section(enrol, &name, ret_section, text);
+}

@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "meta/meta.h"
 #include "proto/meta.pb-c.h"
+#include "wire/field.h"
 #include "wire/message.h"
 
 enum { STATE_FORMAT = 1, SCRATCH_BYTES_MAX = 256 << 10 };
@@ -54,6 +55,46 @@ static bool take_member(const Carillon__Member *from, struct meta_member *to)
 
 /* ---- entries ---- */
 
+static bool is_about_a_member(enum meta_kind kind)
+{
+    return kind == META_MEMBER_PUT || kind == META_MEMBER_JOIN || kind == META_MEMBER_REMOVE;
+}
+
+/* @bytes: the whole entry. What is unpacked goes with its memory, so key and body are looked up
+ * where they lie. */
+static bool take_fact(struct slice bytes, struct meta_entry *entry)
+{
+    enum { ENTRY_FACT = 6, FACT_NUMBER = 1, FACT_METHOD = 3, FACT_KEY = 4, FACT_BODY = 5 };
+    struct field_reader in = field_reader_from(bytes);
+    struct slice fact = SLICE_NONE;
+    struct field field;
+
+    while (!field_reader_is_done(&in)) {
+        if (!field_read(&in, &field)) {
+            return false;
+        }
+        if (field.number == ENTRY_FACT && field.type == FIELD_BYTES) {
+            fact = field.bytes;
+        }
+    }
+    in = field_reader_from(fact);
+    while (!field_reader_is_done(&in)) {
+        if (!field_read(&in, &field)) {
+            return false;
+        }
+        if (field.number == FACT_NUMBER && field.type == FIELD_VARINT) {
+            entry->fact.number = field.value;
+        } else if (field.number == FACT_METHOD && field.type == FIELD_VARINT) {
+            entry->fact.method = (uint32_t)field.value;
+        } else if (field.number == FACT_KEY && field.type == FIELD_BYTES) {
+            entry->fact.key = field.bytes;
+        } else if (field.number == FACT_BODY && field.type == FIELD_BYTES) {
+            entry->fact.body = field.bytes;
+        }
+    }
+    return true;
+}
+
 int meta_entry_encode(const struct meta_entry *entry, struct buf *out)
 {
     Carillon__MetaEntry message = CARILLON__META_ENTRY__INIT;
@@ -61,10 +102,19 @@ int meta_entry_encode(const struct meta_entry *entry, struct buf *out)
 
     message.wall_ms = entry->wall_ms;
     message.kind = (Carillon__MetaKind)entry->kind;
-    if (entry->kind != META_TIME) {
+    Carillon__MetaFact fact = CARILLON__META_FACT__INIT;
+
+    if (is_about_a_member(entry->kind)) {
         describe(&entry->member, &member);
         member.changed_ms = 0;
         message.member = &member;
+    }
+    if (entry->kind == META_FACT || entry->kind == META_FACTS_APPLIED) {
+        fact.number = entry->fact.number;
+        fact.method = entry->fact.method;
+        fact.key = wire_binary(entry->fact.key);
+        fact.body = wire_binary(entry->fact.body);
+        message.fact = &fact;
     }
     if (entry->kind == META_MEMBER_JOIN) {
         message.invite = wire_binary(slice_from(entry->invite, sizeof entry->invite));
@@ -78,10 +128,11 @@ static bool take_entry(const Carillon__MetaEntry *message, struct meta_entry *en
     entry->wall_ms = message->wall_ms;
     entry->kind = (enum meta_kind)message->kind;
     entry->invite_expires_ms = message->invite_expires_ms;
-    bool is_well = message->kind >= CARILLON__META_KIND__META_NONE &&
-                   message->kind <= CARILLON__META_KIND__META_MEMBER_REMOVE;
+    bool is_fact = entry->kind == META_FACT || entry->kind == META_FACTS_APPLIED;
+    bool is_well = entry->kind == META_TIME || is_about_a_member(entry->kind) ||
+                   (is_fact && message->fact != NULL);
 
-    if (is_well && entry->kind != META_TIME) {
+    if (is_well && is_about_a_member(entry->kind)) {
         is_well = message->member != NULL && take_member(message->member, &entry->member);
         entry->member.changed_ms = 0;
     }
@@ -99,7 +150,8 @@ int meta_entry_decode(struct slice bytes, struct meta_entry *ret_entry)
     arena_init(&scratch, SCRATCH_BYTES_MAX);
     const Carillon__MetaEntry *message =
         wire_unpack(&carillon__meta_entry__descriptor, bytes, &scratch);
-    bool is_well = message != NULL && take_entry(message, &entry);
+    bool is_well = message != NULL && take_entry(message, &entry) &&
+                   (message->fact == NULL || take_fact(bytes, &entry));
 
     arena_fini(&scratch);
     if (is_well) {
@@ -109,6 +161,42 @@ int meta_entry_decode(struct slice bytes, struct meta_entry *ret_entry)
 }
 
 /* ---- the state ---- */
+
+static void describe_fact(const struct meta_fact *fact, Carillon__MetaFact *out)
+{
+    carillon__meta_fact__init(out);
+    out->number = fact->number;
+    out->wall_ms = fact->wall_ms;
+    out->method = fact->method;
+    out->key = wire_binary(slice_from(fact->key, sizeof fact->key));
+    out->body = wire_binary(slice_from(fact->body, fact->body_len));
+}
+
+static bool take_facts(const Carillon__MetaState *message, struct meta *meta)
+{
+    if (message->n_facts > META_FACTS_MAX || message->n_facts > message->fact_newest) {
+        return false;
+    }
+    meta->fact_newest = message->fact_newest;
+    for (size_t i = 0; i < message->n_facts; i++) {
+        const Carillon__MetaFact *from = message->facts[i];
+        struct meta_fact *fact = &meta->facts[meta->fact_count++];
+        bool is_next = from->number == message->fact_newest - message->n_facts + 1 + i;
+
+        if (!is_next || from->body.len > META_FACT_BYTES_MAX ||
+            !take_bytes(from->key, fact->key, sizeof fact->key)) {
+            return false;
+        }
+        fact->number = from->number;
+        fact->wall_ms = from->wall_ms;
+        fact->method = from->method;
+        fact->body_len = (uint32_t)from->body.len;
+        if (from->body.len > 0) {
+            memcpy(fact->body, from->body.data, from->body.len);
+        }
+    }
+    return true;
+}
 
 int meta_snapshot(const struct meta *meta, struct buf *out)
 {
@@ -132,6 +220,16 @@ int meta_snapshot(const struct meta *meta, struct buf *out)
         invites[i].expires_ms = invite->expires_ms;
         invite_list[i] = &invites[i];
     }
+    Carillon__MetaFact facts[META_FACTS_MAX];
+    Carillon__MetaFact *fact_list[META_FACTS_MAX];
+
+    for (uint32_t i = 0; i < meta->fact_count; i++) {
+        describe_fact(&meta->facts[i], &facts[i]);
+        fact_list[i] = &facts[i];
+    }
+    message.n_facts = meta->fact_count;
+    message.facts = fact_list;
+    message.fact_newest = meta->fact_newest;
     message.format = STATE_FORMAT;
     message.wall_ms = meta->wall_ms;
     message.n_members = meta->member_count;
@@ -168,7 +266,7 @@ static bool take_state(const Carillon__MetaState *message, struct meta *meta)
         meta->invite_count++;
     }
     meta->wall_ms = message->wall_ms;
-    return meta_member_count(meta) <= META_MEMBERS_MAX;
+    return take_facts(message, meta) && meta_member_count(meta) <= META_MEMBERS_MAX;
 }
 
 int meta_restore(struct meta *meta, struct slice bytes)

@@ -218,6 +218,17 @@ static uint64_t later(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+static int check_fact(const struct meta *meta, const struct meta_entry *entry)
+{
+    if (entry->fact.key.len != META_FACT_KEY_BYTES || entry->fact.method == 0) {
+        return ERR_ARGUMENT;
+    }
+    if (entry->fact.body.len > META_FACT_BYTES_MAX) {
+        return ERR_TOO_LARGE;
+    }
+    return meta->fact_count < META_FACTS_MAX ? OK : ERR_BUSY;
+}
+
 int meta_check(const struct meta *meta, const struct meta_entry *entry)
 {
     uint64_t wall_ms = later(meta->wall_ms, entry->wall_ms);
@@ -231,6 +242,10 @@ int meta_check(const struct meta *meta, const struct meta_entry *entry)
         return check_join(meta, entry, wall_ms);
     case META_MEMBER_REMOVE:
         return meta_find(meta, entry->member.id) != NULL ? OK : ERR_GONE;
+    case META_FACT:
+        return check_fact(meta, entry);
+    case META_FACTS_APPLIED:
+        return entry->fact.number <= meta->fact_newest ? OK : ERR_ARGUMENT;
     case META_KIND_NR:
         break;
     }
@@ -295,6 +310,34 @@ static void remove_member(struct meta *meta, const uint8_t id[META_ID_BYTES])
     }
 }
 
+static void add_fact(struct meta *meta, const struct meta_entry *entry)
+{
+    struct meta_fact *fact = &meta->facts[meta->fact_count++];
+
+    *fact = (struct meta_fact){
+        .number = ++meta->fact_newest,
+        .wall_ms = meta->wall_ms,
+        .method = entry->fact.method,
+        .body_len = (uint32_t)entry->fact.body.len,
+    };
+    memcpy(fact->key, entry->fact.key.data, META_FACT_KEY_BYTES);
+    if (fact->body_len > 0) {
+        memcpy(fact->body, entry->fact.body.data, fact->body_len);
+    }
+}
+
+static void forget_facts(struct meta *meta, uint64_t number)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < meta->fact_count; i++) {
+        if (meta->facts[i].number > number) {
+            meta->facts[kept++] = meta->facts[i];
+        }
+    }
+    meta->fact_count = kept;
+}
+
 int meta_apply(struct meta *meta, const struct meta_entry *entry)
 {
     int rc = meta_check(meta, entry);
@@ -313,6 +356,12 @@ int meta_apply(struct meta *meta, const struct meta_entry *entry)
         break;
     case META_MEMBER_REMOVE:
         remove_member(meta, entry->member.id);
+        break;
+    case META_FACT:
+        add_fact(meta, entry);
+        break;
+    case META_FACTS_APPLIED:
+        forget_facts(meta, entry->fact.number);
         break;
     case META_TIME:
     case META_KIND_NR:

@@ -25,8 +25,11 @@ enum {
     META_ROWS_MAX = 64,    /* the removed ones included */
     META_INVITES_MAX = 64, /* used, and not ended yet */
     META_INVITE_AGAIN_MS = 3600 * 1000, /* so long whom it let in may ask for the answer again */
-    META_ENTRY_BYTES_MAX = 512,
-    META_STATE_BYTES_MAX = 32 << 10,
+    META_FACTS_MAX = 16, /* that not every shard has applied */
+    META_FACT_KEY_BYTES = 16,
+    META_FACT_BYTES_MAX = 1024, /* of a request */
+    META_ENTRY_BYTES_MAX = 2048,
+    META_STATE_BYTES_MAX = 56 << 10,
 };
 
 /* How long a removed node is remembered: its certificates have ended by then. */
@@ -59,12 +62,25 @@ struct meta_invite {
     uint64_t expires_ms;
 };
 
+/* A request that every shard applies, in the order of the numbers. */
+struct meta_fact {
+    uint64_t number; /* 1 up, without gaps */
+    uint64_t wall_ms;
+    uint32_t method;
+    uint32_t body_len;
+    uint8_t key[META_FACT_KEY_BYTES];
+    uint8_t body[META_FACT_BYTES_MAX];
+};
+
 struct meta {
     struct meta_member members[META_ROWS_MAX];
     uint32_t member_count;
     struct meta_invite invites[META_INVITES_MAX];
     uint32_t invite_count;
-    uint64_t wall_ms; /* of the newest entry */
+    struct meta_fact facts[META_FACTS_MAX]; /* in their order */
+    uint32_t fact_count;
+    uint64_t fact_newest; /* the number given last */
+    uint64_t wall_ms;     /* of the newest entry */
 };
 
 /* The numbers are those of enum MetaKind. */
@@ -73,6 +89,8 @@ enum meta_kind {
     META_MEMBER_PUT,
     META_MEMBER_JOIN,
     META_MEMBER_REMOVE,
+    META_FACT = 8,          /* gets the next number */
+    META_FACTS_APPLIED = 9, /* up to fact.number, in every shard: they are forgotten */
     META_KIND_NR,
 };
 
@@ -82,6 +100,12 @@ struct meta_entry {
     struct meta_member member; /* META_MEMBER_REMOVE: its id counts */
     uint8_t invite[META_HASH_BYTES];
     uint64_t invite_expires_ms;
+    struct {
+        uint64_t number;
+        uint32_t method;
+        struct slice key; /* borrowed, like the body */
+        struct slice body;
+    } fact;
 };
 
 /* Nobody is a member. */
@@ -95,7 +119,8 @@ int meta_check(const struct meta *meta, const struct meta_entry *entry) CHECKED;
  * Errors: ERR_ARGUMENT a field is not well formed, or the state may not follow its own;
  * ERR_EXISTS another node has its number, or the node another key that is no older; ERR_FULL
  * too many nodes, or invites; ERR_GONE the node is removed, or unknown; ERR_FORBIDDEN the
- * invite was used.
+ * invite was used. Of a fact: ERR_TOO_LARGE, ERR_ARGUMENT, ERR_BUSY too many are not applied
+ * everywhere.
  */
 int meta_apply(struct meta *meta, const struct meta_entry *entry);
 
@@ -126,7 +151,7 @@ uint64_t meta_number(const uint8_t id[META_ID_BYTES]);
 /* Append an entry as the log keeps it. Errors: ERR_FULL. */
 int meta_entry_encode(const struct meta_entry *entry, struct buf *out) CHECKED;
 
-/* Errors: ERR_MALFORMED; nothing is written then. */
+/* The fact is borrowed from @bytes. Errors: ERR_MALFORMED; nothing is written then. */
 int meta_entry_decode(struct slice bytes, struct meta_entry *ret_entry) CHECKED;
 
 /* Append the whole state: the same bytes for the same state. Errors: ERR_FULL. */

@@ -159,7 +159,8 @@ static int take_request(const struct node *node, const struct conn *conn,
                         const Carillon__JoinRequest *request, struct meta_entry *entry)
 {
     const struct enrol_token_secret invite =
-        enrol_token_secret(node->shards[0].enrol, conn->who.token - 1);
+        enrol_token_secret(node__token_shard(node, conn->who.token - 1)->enrol,
+                           node__token_place(node, conn->who.token - 1));
     struct meta_member *member = &entry->member;
     uint8_t id[IDENTITY_ID_BYTES];
 

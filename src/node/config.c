@@ -34,6 +34,7 @@ static const struct setting settings[] = {
     {"plain",              SETTING_TEXT,  AT(plain),              1,        CONFIG_WORD_BYTES,    "who may connect without TLS: \"loopback\" (with the local credential) or \"never\""},
     {"runtime_folder",     SETTING_TEXT,  AT(runtime_folder),     1,        CONFIG_FOLDER_BYTES,  "where clients on this machine find the local credential"},
     {"memory_bytes_max",   SETTING_BYTES, AT(memory_bytes_max),   64 * MIB, 1024 * GIB,           "memory for state and index; requests that would need more are refused"},
+    {"shards",             SETTING_COUNT, AT(shards),             1,        1024,                 "with an empty data folder: the parts that students and courses are split into, a power of two; for ever"},
     {"connections_max",    SETTING_COUNT, AT(connections_max),    1,        65536,                "client connections at a time"},
     {"outstanding_max",    SETTING_COUNT, AT(outstanding_max),    1,        65536,                "unanswered requests a connection"},
     {"log_segment_bytes",  SETTING_BYTES, AT(log_segment_bytes),  2 * MIB,  GIB,                  "size of one log segment"},
@@ -49,6 +50,7 @@ void node_config_init(struct node_config *config)
     *config = (struct node_config){
         .listen = "127.0.0.1:7440",
         .plain = "loopback",
+        .shards = 1,
         .outstanding_max = 1024,
         .log_segment_bytes = 64 * MIB,
         .snapshot_log_bytes = 128 * MIB,
@@ -335,6 +337,9 @@ int node_config_finish(struct node_config *config, struct buf *text)
     if (node_config_listen_split(config, address, &port) != OK) {
         return refuse(text,
                       "listen: ", "an address and a port are wanted, such as 127.0.0.1:7440");
+    }
+    if ((config->shards & (config->shards - 1)) != 0) {
+        return refuse(text, "shards: ", "a power of two is wanted, such as 8");
     }
     if (strcmp(config->plain, "loopback") != 0 && strcmp(config->plain, "never") != 0) {
         return refuse(text, "plain: ", "\"loopback\" or \"never\" is wanted");

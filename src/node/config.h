@@ -30,6 +30,7 @@ struct node_config {
     char runtime_folder[CONFIG_FOLDER_BYTES]; /* for the local credential; "": it is not put
                                                  there */
     uint64_t memory_bytes_max;         /* all limits below that are 0 are derived from it */
+    uint64_t shards; /* of a cluster that is made now; a power of two */
     uint64_t connections_max;
     uint64_t outstanding_max;    /* unanswered requests a connection */
     uint64_t log_segment_bytes;  /* size of a log segment */

@@ -13,13 +13,89 @@
  * ----------------------------------------------------------------------------------------------------
  */
 
+/* The connection of that name, if it is one's and still there. */
+static struct conn *connection(struct node *node, struct conn_name name)
+{
+    return name.slot == NODE_ASK_SLOT ? NULL : conn_find(&node->conns, name);
+}
+
 void node__answer(struct node *node, struct conn_name name, const struct conn_answer *answer)
 {
-    struct conn *conn = conn_find(&node->conns, name);
+    struct conn *conn = connection(node, name);
 
     if (conn != NULL) {
         conn_reply(conn, answer);
+    } else if (name.slot == NODE_ASK_SLOT) {
+        node__asked(node, answer);
     }
+}
+
+bool node__is_awaited_by(struct node *node, struct conn_name name)
+{
+    return name.slot == NODE_ASK_SLOT || conn_find(&node->conns, name) != NULL;
+}
+
+void node__owe(const struct asker *asker)
+{
+    if (asker->conn != NULL) {
+        asker->conn->outstanding++;
+    }
+}
+
+void node__pay(struct node *node, struct conn_name name, const struct conn_answer *answer)
+{
+    struct conn *conn = connection(node, name);
+
+    if (conn != NULL) {
+        ASSERT(conn->outstanding > 0);
+        conn->outstanding--;
+        conn_reply(conn, answer);
+    } else if (name.slot == NODE_ASK_SLOT) {
+        node__asked(node, answer);
+    }
+}
+
+void node__pay_late(struct node *node, struct conn_name name, uint64_t id)
+{
+    node->counters.late_answers++;
+    node__pay(node, name, &(struct conn_answer){.id = id, .status = ERR_TIMEOUT});
+}
+
+static struct conn_answer error_answer(struct node *node, uint64_t id, int status)
+{
+    struct conn_answer answer = {.id = id, .status = status};
+
+    if (node->text.len > 0) {
+        answer.text = buf_text(&node->text);
+    }
+    if (error_is_retryable(status)) {
+        answer.retry_after_ms = NODE_RETRY_AFTER_MS;
+        node->counters.refused_load++;
+    }
+    return answer;
+}
+
+void node__answer_error(struct node *node, struct conn_name name, uint64_t id, int status)
+{
+    const struct conn_answer answer = error_answer(node, id, status);
+
+    node__answer(node, name, &answer);
+}
+
+void node__pay_error(struct node *node, struct conn_name name, uint64_t id, int status)
+{
+    const struct conn_answer answer = error_answer(node, id, status);
+
+    node__pay(node, name, &answer);
+}
+
+void node__pay_unknown(struct node *node, struct conn_name name, uint64_t id)
+{
+    buf_clear(&node->text);
+    (void)!buf_append_text(&node->text,
+                           "another node began to lead meanwhile; safe to try again with the "
+                           "same key");
+    node__pay_error(node, name, id, ERR_TIMEOUT);
 }
 
 void node__answer_message(struct node *node, struct conn_name name, uint64_t id,
@@ -32,20 +108,6 @@ void node__answer_message(struct node *node, struct conn_name name, uint64_t id,
                  &(struct conn_answer){.id = id,
                                        .status = rc == OK ? OK : ERR_NOSPACE_REPLY,
                                        .body = buf_slice(&node->body)});
-}
-
-void node__answer_error(struct node *node, struct conn *conn, uint64_t id, int status)
-{
-    struct conn_answer answer = {.id = id, .status = status};
-
-    if (node->text.len > 0) {
-        answer.text = buf_text(&node->text);
-    }
-    if (error_is_retryable(status)) {
-        answer.retry_after_ms = NODE_RETRY_AFTER_MS;
-        node->counters.refused_load++;
-    }
-    conn_reply(conn, &answer);
 }
 
 /* ---- apply
@@ -177,7 +239,7 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
     struct enrol_entry entry;
 
     if (group == NODE_GROUP_META) {
-        node__meta_apply(node, index, payload, is_replay);
+        node__meta_apply(node, index, term, payload, is_replay);
         return;
     }
     struct shard *shard = node__shard_of_group(node, group);
@@ -189,142 +251,171 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
     entry.hint = node__write_hint(shard, index);
     node__entry_apply(shard, &entry);
     node__write_applied(shard, index);
-}
-
-void node__answer_unknown(struct node *node, struct conn *conn, uint64_t id)
-{
-    buf_clear(&node->text);
-    (void)!buf_append_text(&node->text,
-                           "another node began to lead meanwhile; safe to try again with the "
-                           "same key");
-    node__answer_error(node, conn, id, ERR_TIMEOUT);
+    if (node->shard_count > 1) {
+        node__across_applied(shard, &entry);
+    }
 }
 
 /* ---- requests
  * ----------------------------------------------------------------------------------------------------------
  */
 
-void node__read_answer(struct shard *shard, struct conn *conn, uint64_t id, uint32_t method,
-                       struct slice body)
-{
-    struct node *node = shard->node;
-
-    buf_clear(&node->body);
-    int rc = enrol_read(shard->enrol, method, body, node__wall_ms(node), &node->body,
-                        &node->text);
-    struct conn_answer answer = {.id = id, .status = rc, .body = buf_slice(&node->body)};
-
-    if (rc != OK && node->text.len > 0) {
-        answer.text = buf_text(&node->text);
-    }
-    conn_reply(conn, &answer);
-}
-
-static void refuse_right(struct node *node, struct conn *conn, uint64_t id, int status)
+static void refuse_right(struct node *node, const struct asker *asker, int status)
 {
     if (status == ERR_FORBIDDEN) {
         door_refused(&node->door, IO_REFUSAL_FORBIDDEN);
     }
-    node__answer_error(node, conn, id, status);
+    node__answer_error(node, asker->name, asker->id, status);
 }
 
-static void route(struct node *node, struct conn *conn, const struct envelope_request *request,
+static void route(struct node *node, const struct envelope_request *request,
                   struct node_call *call);
 
-/* A request that somebody made to another node. */
-static void route_forwarded(struct node *node, struct conn *conn, uint64_t id,
-                            struct slice body)
+/* A request that somebody made to another node, or that another node has. */
+static void route_forwarded(struct node *node, const struct asker *asker, struct slice body)
 {
     struct envelope_request request;
     struct conn_who who;
-    struct node_call call = {.who = &who, .is_forwarded = true};
+    struct node_call call = {.asker = *asker, .who = &who, .is_forwarded = true};
 
-    if (node__forwarded_decode(body, &who, &call.payload) != OK ||
-        envelope_request_decode(call.payload, &request) != OK) {
-        node__answer_error(node, conn, id, ERR_MALFORMED);
+    if (node__forwarded_decode(body, &who, &call) != OK ||
+        envelope_request_decode(call.payload, &request) != OK ||
+        (call.is_addressed && call.group > node->shard_count)) {
+        node__answer_error(node, asker->name, asker->id, ERR_MALFORMED);
         return;
     }
-    request.id = id;
-    route(node, conn, &request, &call);
+    route(node, &request, &call);
 }
 
-static void route_peer(struct node *node, struct conn *conn,
-                       const struct envelope_request *request, const struct node_call *call)
+static void route_peer(struct node *node, const struct envelope_request *request,
+                       const struct node_call *call)
 {
+    const struct conn *conn = call->asker.conn;
+
     if (call->is_forwarded || conn->who.node == 0) {
-        node__answer_error(node, conn, request->id, ERR_FORBIDDEN);
+        node__answer_error(node, call->asker.name, call->asker.id, ERR_FORBIDDEN);
     } else if (request->method == CARILLON__METHOD__METHOD_PEER) {
         node__peer_messages(node, conn, request->body);
     } else {
-        route_forwarded(node, conn, request->id, request->body);
+        route_forwarded(node, &call->asker, request->body);
     }
 }
 
-static void answer(struct node *node, struct conn *conn, const struct envelope_request *request,
-                   const struct node_call *call)
+/* The leader of the group takes it; another node has sent it here for that. */
+static void take(struct node *node, const struct envelope_request *request,
+                 const struct node_call *call)
 {
+    if (call->group == NODE_GROUP_META) {
+        node__fact(node, call, request);
+        return;
+    }
+    struct shard *shard = node__shard_of_group(node, call->group);
+
+    if (call->method == NULL || node->shard_count > 1) {
+        node__shard_take(shard, call, request);
+    } else if (call->method->kind == METHOD_KIND_WRITE) {
+        node__write(shard, &call->asker, request, call->deadline_ns);
+    } else {
+        node__read(shard, call, request);
+    }
+}
+
+static bool is_taken_here(const struct node *node, const struct node_call *call)
+{
+    if (call->group == NODE_GROUP_META) {
+        return node->is_leading_meta;
+    }
+    const struct shard *shard = node__shard_of_group(node, call->group);
+
+    return call->method != NULL && call->method->kind == METHOD_KIND_READ
+               ? node__can_read(shard)
+               : shard->is_leading;
+}
+
+void node__pass(struct node *node, const struct node_call *call,
+                const struct envelope_request *request)
+{
+    if (is_taken_here(node, call)) {
+        take(node, request, call);
+    } else {
+        node__forward(node, call);
+    }
+}
+
+/* A request about the cluster's state. */
+static void answer_state(struct node *node, const struct envelope_request *request,
+                         struct node_call *call)
+{
+    if (call->is_addressed) {
+        node__pass(node, call, request);
+    } else if (node->shard_count > 1) {
+        node__spread(node, call, request);
+    } else {
+        call->group = NODE_GROUP_SHARD;
+        node__pass(node, call, request);
+    }
+}
+
+static void answer(struct node *node, const struct envelope_request *request,
+                   struct node_call *call)
+{
+    const struct asker *asker = &call->asker;
     bool is_of_the_state = call->method->kind != METHOD_KIND_PEER &&
                            call->method->number != CARILLON__METHOD__METHOD_STATUS;
 
     if (is_of_the_state && node__is_waiting(node)) {
         (void)!buf_append_text(&node->text, "this node waits to be added to its cluster");
-        node__answer_error(node, conn, request->id, ERR_NOT_LEADER);
+        node__answer_error(node, asker->name, asker->id, ERR_NOT_LEADER);
         return;
     }
-    struct shard *shard = &node->shards[0];
     switch (call->method->kind) {
     case METHOD_KIND_WRITE:
-        if (shard->is_leading) {
-            node__write(shard, conn, request, call->deadline_ns);
-        } else {
-            node__forward(shard, conn, call);
-        }
-        break;
     case METHOD_KIND_READ:
-        if (node__can_read(shard)) {
-            node__read(shard, conn, request);
-        } else {
-            node__forward(shard, conn, call);
-        }
+        answer_state(node, request, call);
         break;
     case METHOD_KIND_QUERY:
-        node__search(node, conn, request->id, call->deadline_ns, request->body);
+        node__search(node, asker->conn, asker->id, call->deadline_ns, request->body);
         break;
     case METHOD_KIND_NODE:
-        node__operate(node, conn, request->id, call->method, request->body);
+        node__operate(node, asker->conn, asker->id, call->method, request->body);
         break;
     case METHOD_KIND_PEER:
-        route_peer(node, conn, request, call);
+        route_peer(node, request, call);
         break;
     }
 }
 
-static void route(struct node *node, struct conn *conn, const struct envelope_request *request,
+static void route(struct node *node, const struct envelope_request *request,
                   struct node_call *call)
 {
     const struct method *method = method_get(request->method);
+    const struct asker *asker = &call->asker;
+    uint64_t deadline_ms = request->deadline_ms;
 
+    if (method == NULL && call->is_addressed && node__is_between_nodes(request->method)) {
+        call->deadline_ns = io_now_ns(node->io) + deadline_ms * 1000000;
+        node__pass(node, call, request);
+        return;
+    }
     if (method == NULL) {
         (void)!buf_append_format(&node->text, "this node has no method %u", request->method);
-        node__answer_error(node, conn, request->id, ERR_METHOD);
+        node__answer_error(node, asker->name, asker->id, ERR_METHOD);
         return;
     }
     int rc = rights_check(call->who, method, request->body, &node->text);
 
     if (rc != OK) {
-        refuse_right(node, conn, request->id, rc);
+        refuse_right(node, asker, rc);
         return;
     }
-    if (conn_is_choked(conn) && method->kind != METHOD_KIND_PEER) {
-        node__answer_error(node, conn, request->id, ERR_BUSY);
+    if (conn_is_choked(asker->conn) && method->kind != METHOD_KIND_PEER) {
+        node__answer_error(node, asker->name, asker->id, ERR_BUSY);
         return;
     }
-    uint64_t deadline_ms =
-        request->deadline_ms != 0 ? request->deadline_ms : method->deadline_ms;
-    call->id = request->id;
+    deadline_ms = deadline_ms != 0 ? deadline_ms : method->deadline_ms;
     call->method = method;
     call->deadline_ns = io_now_ns(node->io) + deadline_ms * 1000000;
-    answer(node, conn, request, call);
+    answer(node, request, call);
 }
 
 void node__request(void *context, struct conn *conn, struct slice payload)
@@ -335,7 +426,9 @@ void node__request(void *context, struct conn *conn, struct slice payload)
 
     node->counters.requests++;
     if (conn->who.token != 0 &&
-        !enrol_token_is_live(node->shards[0].enrol, conn->who.token - 1, node__wall_ms(node))) {
+        !enrol_token_is_live(node__token_shard(node, conn->who.token - 1)->enrol,
+                             node__token_place(node, conn->who.token - 1),
+                             node__wall_ms(node))) {
         conn_turn_away(conn,
                        (conn->who.roles & METHOD_ROLE_INVITED) != 0 ? IO_REFUSAL_INVITE
                                                                     : IO_REFUSAL_TOKEN,
@@ -348,5 +441,6 @@ void node__request(void *context, struct conn *conn, struct slice payload)
         conn_refuse(conn, ERR_MALFORMED, "a frame is not a Request");
         return;
     }
-    route(node, conn, &request, &call);
+    call.asker = (struct asker){conn, conn->name, request.id};
+    route(node, &request, &call);
 }

@@ -20,9 +20,12 @@ enum {
     PEER_ADDRESS = 2,
     PEER_GROUP = 1,
     PEER_MESSAGE = 2,
+    PEER_ACROSS = 3,
+    PEER_FROM_SHARD = 4,
     FORWARD_ROLES = 1,
     FORWARD_STUDENT = 2,
     FORWARD_REQUEST = 3,
+    FORWARD_TO = 4,
     REQUEST_ID = 1,
 };
 
@@ -365,9 +368,44 @@ void link_send(struct link_table *table, uint32_t group, const struct raft_messa
     link->is_dirty = true;
 }
 
-static void append_forward(struct buf *out, int *rc, const struct conn_who *who,
-                           struct slice request)
+static int append_across(struct buf *out, uint32_t group, uint32_t from, struct slice message)
 {
+    struct field_open item;
+
+    int rc = field_begin(out, PEER_MESSAGES, message.len + HEAD_BYTES_MAX, &item);
+    rc = rc == OK ? field_append_number(out, PEER_GROUP, group) : rc;
+    rc = rc == OK ? field_append_item(out, PEER_ACROSS, message) : rc;
+    rc = rc == OK ? field_append_number(out, PEER_FROM_SHARD, from) : rc;
+    return rc == OK ? field_end(out, item) : rc;
+}
+
+void link_send_across(struct link_table *table, raft_id to, uint32_t group, uint32_t from,
+                      struct slice message)
+{
+    struct link *link = link_find(table, to);
+
+    if (!link_is_up(link)) {
+        table->dropped++;
+        return;
+    }
+    struct buf *gathered = &link->gathered;
+    size_t before = gathered->len;
+
+    if (append_across(gathered, group, from, message) != OK) {
+        gathered->len = before;
+        pass_on(link);
+        if (append_across(gathered, group, from, message) != OK) {
+            buf_clear(gathered);
+            table->dropped++;
+        }
+    }
+    link->is_dirty = true;
+}
+
+static void append_forward(struct buf *out, int *rc, const struct conn_who *who,
+                           const struct link_forward *forward, struct slice request)
+{
+    *rc = *rc == OK ? field_append_number(out, FORWARD_TO, forward->group_to) : *rc;
     *rc = *rc == OK ? field_append_number(out, FORWARD_ROLES, who->roles) : *rc;
     *rc = *rc == OK ? field_append_text(out, FORWARD_STUDENT, slice_from_text(who->student))
                     : *rc;
@@ -398,7 +436,7 @@ int link_forward(struct link_table *table, raft_id to, const struct conn_who *wh
     rc = rc == OK ? field_append_number(out, REQUEST_METHOD, CARILLON__METHOD__METHOD_FORWARD)
                   : rc;
     rc = rc == OK ? field_begin(out, REQUEST_BODY, request.len, &body) : rc;
-    append_forward(out, &rc, who, request);
+    append_forward(out, &rc, who, forward, request);
     rc = rc == OK ? field_end(out, body) : rc;
     if (rc != OK || out->len - frame > FRAME_PEER_BYTES_MAX) {
         out->len = before;

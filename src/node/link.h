@@ -53,6 +53,7 @@ struct link_forward {
     uint64_t deadline_ns;
     uint32_t generation; /* of the place */
     uint32_t next;       /* free: the next free one */
+    uint32_t group_to;   /* 1 + the group whose leader is to take it, or 0 */
     raft_id to;          /* 0: free */
     bool is_write;
 };
@@ -117,6 +118,10 @@ static inline bool link_is_up(const struct link *link)
 
 /* Say @message of @group at the end of the turn, if the link is up and keeps pace. */
 void link_send(struct link_table *table, uint32_t group, const struct raft_message *message);
+
+/* Say @message of the leader of shard @from to that of @group, which @to is: likewise. */
+void link_send_across(struct link_table *table, raft_id to, uint32_t group, uint32_t from,
+                      struct slice message);
 
 /* Have the node @to answer a request. @request: its packed Request; @who made it.
  * answered() or unanswered() follows once.

@@ -62,7 +62,8 @@ static void say_change(const struct node *node, const struct meta_entry *entry)
     }
 }
 
-void node__meta_apply(struct node *node, uint64_t index, struct slice payload, bool is_replay)
+void node__meta_apply(struct node *node, uint64_t index, uint64_t term, struct slice payload,
+                      bool is_replay)
 {
     struct meta_entry entry;
     int rc = meta_entry_decode(payload, &entry);
@@ -77,6 +78,10 @@ void node__meta_apply(struct node *node, uint64_t index, struct slice payload, b
     }
     if (index >= node->own_proposed) {
         node->own_proposed = 0;
+    }
+    if (entry.kind == META_FACT || entry.kind == META_FACTS_APPLIED) {
+        node__facts_applied(node, index, term, rc);
+        return;
     }
     if (rc == OK && entry.kind != META_TIME) {
         say_change(node, &entry);
@@ -179,6 +184,7 @@ void node__meta_role(struct node *node, bool is_leading)
     node->own_proposed = 0;
     if (!is_leading) {
         node__admissions_lost(node);
+        node__facts_lost(node);
     }
     node__members_look(node);
 }

@@ -148,10 +148,16 @@ static void on_role(void *context, uint32_t group, bool is_leading, uint64_t ter
     event_log(EVENT_INFO, is_leading ? "leading" : "following", "group=%u term=%llu", group,
               (unsigned long long)term);
     if (!is_leading) {
+        if (node->shard_count > 1) {
+            node__across_follow(shard);
+        }
         node__writes_lost(shard);
         return;
     }
     node__lead(shard);
+    if (node->shard_count > 1) {
+        node__across_lead(shard, term);
+    }
 }
 
 /* ---- engine hooks: the disk
@@ -198,6 +204,8 @@ static void node_free(struct node *node)
     node__verify_fini(node);
     node__search_fini(node);
     search_destroy(node->search);
+    node__across_fini(node);
+    node__spread_fini(node);
     for (uint32_t i = 0; i < node->shard_count; i++) {
         enrol_destroy(node->shards[i].enrol);
     }
@@ -301,6 +309,7 @@ void node_close(struct node *node, void (*closed)(void *context), void *context)
     node->closed = closed;
     node->closed_context = context;
     io_timer_stop(node->io, &node->clock);
+    node__across_stop(node);
     node__peers_stop(node);
     node__verify_fini(node);
     node->leave_by_ns = io_now_ns(node->io) + (uint64_t)LEAVE_MS * 1000000;
@@ -355,6 +364,9 @@ static void on_clock(struct io_timer *timer)
         }
     }
     node__members_look(node);
+    if (node->shard_count > 1) {
+        node__facts_look(node);
+    }
     for (uint32_t i = 0; i < node->shard_count; i++) {
         if (node->shards[i].is_leading) {
             node__shard_tick(&node->shards[i], now);
@@ -369,9 +381,11 @@ static void on_writes_turn(struct io_turn *turn)
 {
     struct node *node = CONTAINER_OF(turn, struct node, writes_turn);
 
+    turn->again = node__inbox_drain(node);
     if (node->gathered_count > 0) {
         node__writes_admit(node);
     }
+    turn->again = turn->again || node->inbox.len > 0;
 }
 
 static void on_turn(struct io_turn *turn)
@@ -413,16 +427,28 @@ static void on_refused(void *context, enum io_refusal refusal)
     door_refused(&((struct node *)context)->door, refusal);
 }
 
+/* A student's token is in the shard that is his home, others are in all. Its number names both
+ * shard and place there. */
+static bool look_up(struct node *node, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
+                    struct enrol_token_view *ret_token)
+{
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        if (enrol_token_find(node->shards[i].enrol, hash, node__wall_ms(node), ret_token)) {
+            ret_token->number = ret_token->number * node->shard_count + i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The holder of a token. An invite opens no connection of clients. */
 static enum io_refusal find_token(void *context,
                                   const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
                                   struct conn_who *ret_who)
 {
-    struct node *node = context;
     struct enrol_token_view token;
 
-    if (!enrol_token_find(node->shards[0].enrol, hash, node__wall_ms(node), &token) ||
-        token.role == METHOD_ROLE_NODE || token.student.len > CONN_STUDENT_BYTES_MAX) {
+    if (!look_up(context, hash, &token) || token.role == METHOD_ROLE_NODE || token.student.len > CONN_STUDENT_BYTES_MAX) {
         return IO_REFUSAL_TOKEN;
     }
     ret_who->roles = token.role;
@@ -442,7 +468,7 @@ static enum io_refusal find_invite(void *context,
     struct node *node = context;
     struct enrol_token_view token;
 
-    if (!enrol_token_find(node->shards[0].enrol, hash, node__wall_ms(node), &token) ||
+    if (!look_up(node, hash, &token) ||
         token.role != METHOD_ROLE_NODE ||
         meta_invite_is_used(&node->meta, hash, NULL, node__wall_ms(node))) {
         return IO_REFUSAL_INVITE;
@@ -477,6 +503,8 @@ static struct node *node_create(struct io *io, const struct node_config *config)
     buf_init(&node->text, NODE_TEXT_BYTES_MAX);
     buf_init(&node->notes, NODE_REPLY_BODY_BYTES_MAX);
     buf_init(&node->meta_bytes, META_STATE_BYTES_MAX);
+    buf_init(&node->inbox, INT32_MAX);
+    buf_init(&node->inbox_spare, INT32_MAX);
     list_init(&node->queries);
     list_init(&node->long_queries);
     list_init(&node->idle_queries);
@@ -511,7 +539,7 @@ static int open_engine(struct node *node, struct buf *text)
     node->engine = &node->raft.engine;
     engine_options_default(&options);
     options.folder = node->config.data_folder;
-    options.shards = 1;
+    options.shards = node->config.shards == 0 ? 1 : (uint32_t)node->config.shards;
     options.is_joined = node->config.is_joined;
     options.snapshot_log_bytes = node->config.snapshot_log_bytes;
     options.log.segment_bytes = node->config.log_segment_bytes / PAGE_BYTES * PAGE_BYTES;
@@ -645,6 +673,7 @@ int node_open(struct io *io, const struct node_config *config, struct node **ret
     io_turn_add(io, &node->turn, on_turn);
     io_timer_start(io, &node->clock, CLOCK_MS, on_clock);
     node__peers_serve(node);
+    node__across_open(node);
     if (!node__is_awaited(node)) {
         node__serve(node); /* others may lead */
     }

@@ -42,6 +42,10 @@ enum {
     NODE_REPLY_BODY_BYTES_MAX = (1 << 20) - 4096,
     NODE_TEXT_BYTES_MAX = 4096,
     NODE_READS_MAX = 1 << 14,     /* waiting for a read point */
+    NODE_SPREADS_MAX = 256,       /* requests that several shards answer, at a time */
+    NODE_CLIENTS_MAX = 1 << 14,   /* requests that attempts across shards are made for */
+    NODE_INBOX_BYTES_MAX = 64 << 20, /* messages between shards of this node */
+    NODE_READ_FACT = 0x10201, /* between nodes: what became of a fact (facts.c) */
     NODE_PEER_ENTRIES_MAX = 1024, /* of one message: raft_options.append_entries_max */
 };
 
@@ -87,25 +91,43 @@ struct query {
     struct search_request request;
 };
 
-/* A request as it is being answered. */
-struct node_call {
+#define NODE_ASK_SLOT UINT32_MAX
+
+/* Who wants an answer: a request of a connection, or a question of this node itself, which
+ * spread.c keeps; then there is no connection, and the name's slot is NODE_ASK_SLOT. */
+struct asker {
+    struct conn *conn;
+    struct conn_name name;
     uint64_t id;
-    uint64_t deadline_ns;
-    const struct conn_who *who;
-    const struct method *method;
-    struct slice payload; /* the Request */
-    bool is_forwarded;    /* by another node */
 };
 
-/* A read that waits for a read point. */
+/* A request as it is being answered. */
+struct node_call {
+    struct asker asker;
+    uint64_t deadline_ns;
+    const struct conn_who *who;
+    const struct method *method; /* NULL: one of those between nodes */
+    struct slice payload;        /* the Request */
+    uint32_t group;              /* whose leader is to take it; with is_addressed */
+    bool is_forwarded;           /* by another node */
+    bool is_addressed;           /* to the group's leader, not to the cluster */
+};
+
+/* A read and who asked for it. */
+struct read_of {
+    struct conn_name conn;
+    uint64_t id; /* with method 0: the token of a point that the shard's attempts wait for */
+    uint64_t deadline_ns;
+    uint32_t method;
+    struct slice body;
+};
+
+/* One that waits for a read point; its body is a copy. */
 struct parked_read {
     struct engine_read point;
     struct shard *shard;
     struct list node_link; /* in node.reads or .idle_reads */
-    struct conn_name conn;
-    uint64_t id;
-    uint32_t method;
-    struct slice body; /* a copy */
+    struct read_of of;
 };
 
 /* What a NODE method waits for before it can answer. */
@@ -118,6 +140,17 @@ struct wait {
     struct engine_snapshot snapshot;
     struct audit_query audit;
     struct enrol_verify *verify;
+};
+
+struct spread;
+struct across_client;
+
+/* What a question of this node was answered. */
+struct spread_answer {
+    uint64_t id; /* the asker's */
+    int status;
+    struct slice body;
+    struct slice text;
 };
 
 struct node_counters {
@@ -181,6 +214,13 @@ struct node {
     struct list reads; /* that wait for a read point */
     struct list idle_reads;
     uint32_t read_count;
+    struct spread *spreads;        /* NODE_SPREADS_MAX; NULL with one shard */
+    struct across_client *clients; /* NODE_CLIENTS_MAX; NULL with one shard */
+    uint32_t client_free;          /* head of the free places; UINT32_MAX: none */
+    struct buf inbox;              /* for the end of the turn (shard_across.c) */
+    struct buf inbox_spare;
+    struct buf packed; /* a question to another node */
+    struct io_timer across_timer;
     struct list waits;      /* of methods of kind NODE */
     struct wait *verifying; /* the one running verify, or NULL */
 
@@ -239,6 +279,17 @@ static inline uint32_t node__document_ordinal(const struct node *node, uint32_t 
     return document / node->shard_count;
 }
 
+/* So is a token known to its connection. */
+static inline const struct shard *node__token_shard(const struct node *node, uint32_t token)
+{
+    return &node->shards[token & (node->shard_count - 1)];
+}
+
+static inline uint32_t node__token_place(const struct node *node, uint32_t token)
+{
+    return token / node->shard_count;
+}
+
 /* ---- dispatch.c: a request in, an answer out */
 
 /* A request frame of a connection (conn_hooks.request). */
@@ -252,11 +303,25 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
 void node__answer(struct node *node, struct conn_name name, const struct conn_answer *answer);
 
 /* The same with an error: its text is node.text, or the error's own. */
-void node__answer_error(struct node *node, struct conn *conn, uint64_t id, int status);
+void node__answer_error(struct node *node, struct conn_name name, uint64_t id, int status);
 
-/* Answer a read from the state as it is. */
-void node__read_answer(struct shard *shard, struct conn *conn, uint64_t id, uint32_t method,
-                       struct slice body);
+/* Whoever asked will be answered later: with one of the next two, once. */
+void node__owe(const struct asker *asker);
+
+/* Answer that request, if who made it is still there. */
+void node__pay(struct node *node, struct conn_name name, const struct conn_answer *answer);
+void node__pay_error(struct node *node, struct conn_name name, uint64_t id, int status);
+
+/* Who asked has stopped waiting, and counts the request as under way until some answer comes. It
+ * must not be told yes or no any more. */
+void node__pay_late(struct node *node, struct conn_name name, uint64_t id);
+
+/* Whether who made that request is still there. */
+bool node__is_awaited_by(struct node *node, struct conn_name name);
+
+/* Have the leader of @call's group, this node or another, answer it. */
+void node__pass(struct node *node, const struct node_call *call,
+                const struct envelope_request *request);
 
 /* ---- peer.c: the other nodes */
 
@@ -266,18 +331,13 @@ void node__peer_messages(struct node *node, const struct conn *conn, struct slic
 /* engine_hooks.send. */
 void node__peer_send(void *context, uint32_t group, const void *message);
 
-/* Have the leader of the shard answer @call, or say that there is none. */
-void node__forward(struct shard *shard, struct conn *conn, const struct node_call *call);
+/* Have the leader of its group answer @call, or say that there is none. */
+void node__forward(struct node *node, const struct node_call *call);
 
-/* Who made the request that @body (a ForwardRequest) carries. Errors: ERR_MALFORMED. */
+/* Who made the request that @body (a ForwardRequest) carries, and who is to take it: who,
+ * payload, group, is_addressed of @ret_call. Errors: ERR_MALFORMED. */
 int node__forwarded_decode(struct slice body, struct conn_who *ret_who,
-                           struct slice *ret_request) CHECKED;
-
-/* Whether reads of the shard are answered here: the node leads it, or is alone. */
-bool node__can_read(const struct shard *shard);
-
-/* Answer a read from a state that holds all that was answered before. */
-void node__read(struct shard *shard, struct conn *conn, const struct envelope_request *request);
+                           struct node_call *ret_call) CHECKED;
 
 /* The node @id belongs to the cluster and listens at a numeric @address. Errors: as link_put. */
 int node__member_put(struct node *node, raft_id id, const char *address, uint16_t port) CHECKED;
@@ -294,12 +354,107 @@ void node__peers_stop(struct node *node);
 bool node__hand_over(struct node *node);
 bool node__leads_any(const struct node *node);
 
-/* To a change of which nobody knows whether it happened. */
-void node__answer_unknown(struct node *node, struct conn *conn, uint64_t id);
+/* Pay to a change of which nobody knows whether it happened. */
+void node__pay_unknown(struct node *node, struct conn_name name, uint64_t id);
 
 /* node__answer with a message. */
 void node__answer_message(struct node *node, struct conn_name name, uint64_t id,
                           const ProtobufCMessage *message);
+
+/* METHOD_PEER, of attempts across shards: from the leader of shard @from. */
+void node__across_take(struct node *node, uint32_t group, uint32_t from, struct slice message);
+
+/* ---- read.c: reads behind a read point */
+
+/* Whether reads of the shard are answered here: the node leads it, or is alone. */
+bool node__can_read(const struct shard *shard);
+
+/* Answer a read from a state that holds all that was answered before. */
+void node__read(struct shard *shard, const struct node_call *call,
+                const struct envelope_request *request);
+
+/* Answer from the state as it is. */
+void node__read_pay(struct shard *shard, const struct read_of *of);
+
+/* A read point for the shard's attempts. Returns: OK, it is reached; SM_PENDING and
+ * node__across_read_point() follows once. Errors: as engine_read_point; ERR_BUSY. */
+int node__read_point(struct shard *shard, uint64_t token) CHECKED;
+
+/* ---- shard_across.c: attempts across shards, at their leaders */
+
+/* Begin to lead, or cease to. */
+void node__across_lead(struct shard *shard, uint64_t term);
+void node__across_follow(struct shard *shard);
+
+/* The shard's state is about to be replaced, or freed. */
+void node__across_drop(struct shard *shard);
+
+/* A request that other shards may have a part in: SUBMIT, PERMIT. */
+void node__across_write(struct shard *shard, const struct node_call *call,
+                        const struct envelope_request *request);
+
+/* CHECK and ROSTER, after a read point; who asked is owed. */
+void node__across_read(struct shard *shard, const struct read_of *of);
+
+void node__across_read_point(struct shard *shard, uint64_t token, int status);
+void node__across_applied(struct shard *shard, const struct enrol_entry *entry);
+
+/* What was sent within the node. Returns: whether there was anything. */
+bool node__inbox_drain(struct node *node);
+
+/* Keep what a question of this node was answered, until node__inbox_drain(). */
+void node__asked(struct node *node, const struct conn_answer *answer);
+
+/* Make room for clients; serve; stop; free the memory. */
+void node__across_make(struct node *node);
+void node__across_open(struct node *node);
+void node__across_stop(struct node *node);
+void node__across_fini(struct node *node);
+
+/* ---- spread.c: requests that several shards answer */
+
+/* Have the shards that it concerns answer a request, and make one answer of theirs. */
+void node__spread(struct node *node, struct node_call *call,
+                  const struct envelope_request *request);
+
+/* The leader of the shard takes a request: it leads here. */
+void node__shard_take(struct shard *shard, const struct node_call *call,
+                      const struct envelope_request *request);
+
+/* Whether only nodes send it, and to the leader of a group. */
+bool node__is_between_nodes(uint32_t method);
+
+void node__spread_answered(struct node *node, const struct spread_answer *answer);
+
+/* Make room for NODE_SPREADS_MAX; free their memory. */
+void node__spreads_make(struct node *node);
+void node__spread_fini(struct node *node);
+
+/* ---- facts.c: facts of the cluster */
+
+/* Group 0 is led here: put the request in the order of the facts, and answer it when every
+ * shard has applied it. */
+void node__fact(struct node *node, const struct node_call *call,
+                const struct envelope_request *request);
+
+/* What became of a fact in the shard: ERR_BUSY while it was not applied yet. */
+int node__fact_read(struct shard *shard, struct slice body, struct buf *reply,
+                    struct buf *text) CHECKED;
+
+/* Copy the next fact into the shard's log, when it is led here and none is on its way. */
+void node__facts_copy(struct shard *shard);
+void node__facts_copy_all(struct node *node);
+
+/* Group 0's entry at @index was applied; its leader is another now. */
+void node__facts_applied(struct node *node, uint64_t index, uint64_t term, int status);
+void node__facts_lost(struct node *node);
+
+/* Every ACROSS_TICK_MS: ask again who had not applied a fact. */
+void node__spread_tick(struct node *node);
+
+/* Once a second: facts that every shard has applied are forgotten, imports that nobody ends are
+ * ended. */
+void node__facts_look(struct node *node);
 
 /* ---- members.c: who the cluster's nodes are */
 
@@ -309,7 +464,8 @@ int node__meta_restore_chunk(struct node *node, struct slice chunk) CHECKED;
 int node__meta_restore_end(struct node *node) CHECKED;
 void node__meta_snapshot_begin(struct node *node);
 int node__meta_snapshot_step(struct node *node, struct buf *out) CHECKED;
-void node__meta_apply(struct node *node, uint64_t index, struct slice payload, bool is_replay);
+void node__meta_apply(struct node *node, uint64_t index, uint64_t term, struct slice payload,
+                      bool is_replay);
 void node__meta_role(struct node *node, bool is_leading);
 
 /* Judge @entry, stamp it and propose it. Errors: as meta_check, and as engine_propose. */
@@ -358,8 +514,15 @@ void node__admissions_lost(struct node *node);
 /* ---- write.c: a change on its way */
 
 /* A request that changes state; it is admitted and proposed before the turn ends. */
-void node__write(struct shard *shard, struct conn *conn, const struct envelope_request *request,
-                 uint64_t deadline_ns);
+void node__write(struct shard *shard, const struct asker *asker,
+                 const struct envelope_request *request, uint64_t deadline_ns);
+
+/* Whether the shard takes a write now. */
+int node__write_gate(const struct shard *shard, const struct asker *asker) CHECKED;
+
+/* A write whose asker is owed: all but its key and body are in @write. */
+struct gathered;
+void node__write_owed(const struct gathered *write, struct slice key, struct slice body);
 
 /* Admit and propose what the turn has gathered. */
 void node__writes_admit(struct node *node);
@@ -376,6 +539,15 @@ struct enrol_hint node__write_hint(const struct shard *shard, uint64_t index);
 
 /* The entry at @index was applied and its result is node.result: answer who waits for it. */
 void node__write_applied(struct shard *shard, uint64_t index);
+
+/* Admit and propose an entry that nobody waits for, under a key. Errors: as enrol_admit and
+ * engine_propose. */
+int node__propose_keyed(struct shard *shard, uint32_t method, struct slice key,
+                        struct slice body, uint64_t *ret_index) CHECKED;
+
+/* Propose an entry whose memory is reserved. Errors: as engine_propose. */
+int node__entry_propose(struct shard *shard, uint32_t method, struct slice key,
+                        struct slice body) CHECKED;
 
 /* Propose an entry that nobody waits for: an import's end, the passing of time. Errors: as
  * engine_propose. */

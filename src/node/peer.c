@@ -13,6 +13,9 @@ enum {
     FORWARD_ROLES = 1,
     FORWARD_STUDENT = 2,
     FORWARD_REQUEST = 3,
+    FORWARD_TO = 4,
+    PEER_ACROSS = 3,
+    PEER_FROM_SHARD = 4,
     PLACEMENT_MS = 100,
 };
 
@@ -36,7 +39,9 @@ static void take_item(struct node *node, raft_id from, struct slice item)
 {
     struct field_reader in = field_reader_from(item);
     struct slice message = SLICE_NONE;
+    struct slice across = SLICE_NONE;
     uint32_t group = 0;
+    uint32_t from_shard = 0;
     struct field field;
 
     while (!field_reader_is_done(&in)) {
@@ -48,7 +53,15 @@ static void take_item(struct node *node, raft_id from, struct slice item)
             group = (uint32_t)field.value;
         } else if (field.number == PEER_MESSAGE && field.type == FIELD_BYTES) {
             message = field.bytes;
+        } else if (field.number == PEER_ACROSS && field.type == FIELD_BYTES) {
+            across = field.bytes;
+        } else if (field.number == PEER_FROM_SHARD && field.type == FIELD_VARINT) {
+            from_shard = (uint32_t)field.value;
         }
+    }
+    if (across.len > 0) {
+        node__across_take(node, group, from_shard, across);
+        return;
     }
     take_message(node, from, group, message);
 }
@@ -120,39 +133,40 @@ void node__peer_send(void *context, uint32_t group, const void *message)
 
 /* ---- requests that another node answers */
 
-void node__forward(struct shard *shard, struct conn *conn, const struct node_call *call)
+void node__forward(struct node *node, const struct node_call *call)
 {
-    struct node *node = shard->node;
-    raft_id leader = engine_raft_leader(&node->raft, node__group_of(shard));
+    const struct asker *asker = &call->asker;
+    const struct conn *conn = asker->conn;
+    raft_id leader = engine_raft_leader(&node->raft, call->group);
     const struct link_forward forward = {
-        .conn = conn->name,
-        .id = call->id,
+        .conn = asker->name,
+        .id = asker->id,
         .deadline_ns = call->deadline_ns,
-        .is_write = call->method->kind == METHOD_KIND_WRITE,
+        .group_to = node->shard_count > 1 ? call->group + 1 : 0,
+        .is_write = call->method == NULL || call->method->kind == METHOD_KIND_WRITE,
     };
     int rc = ERR_NOT_LEADER;
 
     if (!call->is_forwarded && leader != 0 && leader != node->raft.id) {
-        rc = conn->outstanding >= node->conns.limits.outstanding_max
+        rc = conn != NULL && conn->outstanding >= node->conns.limits.outstanding_max
                  ? ERR_BUSY
                  : link_forward(&node->links, leader, call->who, &forward, call->payload);
     }
     if (rc != OK) {
-        node__answer_error(node, conn, call->id, rc);
+        node__answer_error(node, asker->name, asker->id, rc);
         return;
     }
-    conn->outstanding++;
+    node__owe(asker);
 }
 
 int node__forwarded_decode(struct slice body, struct conn_who *ret_who,
-                           struct slice *ret_request)
+                           struct node_call *ret_call)
 {
     struct field_reader in = field_reader_from(body);
     struct slice student = SLICE_NONE;
     struct field field;
 
     *ret_who = (struct conn_who){0};
-    *ret_request = SLICE_NONE;
     while (!field_reader_is_done(&in)) {
         if (!field_read(&in, &field)) {
             return ERR_MALFORMED;
@@ -162,7 +176,10 @@ int node__forwarded_decode(struct slice body, struct conn_who *ret_who,
         } else if (field.number == FORWARD_STUDENT && field.type == FIELD_BYTES) {
             student = field.bytes;
         } else if (field.number == FORWARD_REQUEST && field.type == FIELD_BYTES) {
-            *ret_request = field.bytes;
+            ret_call->payload = field.bytes;
+        } else if (field.number == FORWARD_TO && field.type == FIELD_VARINT && field.value > 0) {
+            ret_call->group = (uint32_t)(field.value - 1);
+            ret_call->is_addressed = true;
         }
     }
     if (student.len > CONN_STUDENT_BYTES_MAX) {
@@ -174,22 +191,10 @@ int node__forwarded_decode(struct slice body, struct conn_who *ret_who,
     return OK;
 }
 
-static struct conn *asked_by(struct node *node, const struct link_forward *forward)
-{
-    struct conn *conn = conn_find(&node->conns, forward->conn);
-
-    if (conn != NULL) {
-        ASSERT(conn->outstanding > 0);
-        conn->outstanding--;
-    }
-    return conn;
-}
-
 static void on_answered(void *context, const struct link_forward *forward,
                         const struct envelope_reply *reply)
 {
     struct node *node = context;
-    struct conn *conn = asked_by(node, forward);
     struct conn_answer answer = {
         .id = forward->id,
         .status = error_from_wire(reply->status),
@@ -197,116 +202,24 @@ static void on_answered(void *context, const struct link_forward *forward,
         .body = reply->body,
     };
 
-    if (conn == NULL) {
-        return;
-    }
     buf_clear(&node->text);
     if (reply->text.len > 0 && buf_append_slice(&node->text, reply->text) == OK) {
         answer.text = buf_text(&node->text);
     }
-    conn_reply(conn, &answer);
+    node__pay(node, forward->conn, &answer);
 }
 
 static void on_unanswered(void *context, const struct link_forward *forward, int status)
 {
     struct node *node = context;
-    struct conn *conn = asked_by(node, forward);
 
-    if (conn == NULL) {
-        return;
-    }
     if (status == ERR_TIMEOUT) {
-        /* Who asked has stopped waiting, but counts the request until some answer comes. */
-        conn_reply(conn, &(struct conn_answer){.id = forward->id, .status = ERR_TIMEOUT});
+        node__pay_late(node, forward->conn, forward->id);
     } else if (forward->is_write) {
-        node__answer_unknown(node, conn, forward->id);
+        node__pay_unknown(node, forward->conn, forward->id);
     } else {
         buf_clear(&node->text);
-        node__answer_error(node, conn, forward->id, ERR_NOT_LEADER);
-    }
-}
-
-/* ---- reads */
-
-bool node__can_read(const struct shard *shard)
-{
-    const struct node *node = shard->node;
-    const struct raft_configuration *members =
-        engine_raft_configuration(&node->raft, node__group_of(shard));
-
-    return shard->is_leading || (raft_configuration_voters(members) == 1 &&
-                                raft_configuration_is_voter(members, node->raft.id));
-}
-
-static void read_recycle(struct node *node, struct parked_read *read)
-{
-    arena_free_slice(&node->arena, read->body);
-    read->body = SLICE_NONE;
-    list_add(&node->idle_reads, &read->node_link);
-}
-
-static void on_read_point(struct engine_read *point, int status)
-{
-    struct parked_read *read = CONTAINER_OF(point, struct parked_read, point);
-    struct node *node = read->shard->node;
-    struct conn *conn = conn_find(&node->conns, read->conn);
-
-    list_remove(&read->node_link);
-    if (conn != NULL) {
-        conn->outstanding--;
-        buf_clear(&node->text);
-        if (status != OK) {
-            node__answer_error(node, conn, read->id, status);
-        } else {
-            node__read_answer(read->shard, conn, read->id, read->method, read->body);
-        }
-    }
-    read_recycle(node, read);
-}
-
-static struct parked_read *read_take(struct node *node)
-{
-    struct parked_read *read;
-
-    if (!list_is_empty(&node->idle_reads)) {
-        read = CONTAINER_OF(node->idle_reads.next, struct parked_read, node_link);
-        list_remove(&read->node_link);
-        return read;
-    }
-    if (node->read_count == NODE_READS_MAX || !arena_has_room(&node->arena, sizeof *read)) {
-        return NULL;
-    }
-    node->read_count++;
-    read = arena_alloc_zero(&node->arena, sizeof *read);
-    read->point.done = on_read_point;
-    return read;
-}
-
-void node__read(struct shard *shard, struct conn *conn, const struct envelope_request *request)
-{
-    struct node *node = shard->node;
-    struct parked_read *read = read_take(node);
-    int rc = read == NULL || !arena_has_room(&node->arena, request->body.len)
-                 ? ERR_BUSY
-                 : engine_read_point(node->engine, node__group_of(shard), &read->point);
-
-    if (rc == SM_PENDING) {
-        read->shard = shard;
-        read->conn = conn->name;
-        read->id = request->id;
-        read->method = request->method;
-        read->body = arena_copy(&node->arena, request->body);
-        list_add(&node->reads, &read->node_link);
-        conn->outstanding++;
-        return;
-    }
-    if (read != NULL) {
-        read_recycle(node, read);
-    }
-    if (rc == OK) {
-        node__read_answer(shard, conn, request->id, request->method, request->body);
-    } else {
-        node__answer_error(node, conn, request->id, rc);
+        node__pay_error(node, forward->conn, forward->id, ERR_NOT_LEADER);
     }
 }
 

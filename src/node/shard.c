@@ -52,6 +52,10 @@ void node__shards_make(struct node *node, uint32_t count)
         node->shards[i].pending =
             arena_alloc(&node->arena, node->pending_max * sizeof *node->shards[i].pending);
     }
+    if (count > 1) {
+        node__across_make(node);
+        node__spreads_make(node);
+    }
 }
 
 /* The leader's snapshot takes the place of the state. What entries it stands for is not in this
@@ -62,6 +66,7 @@ static void forget_state(struct shard *shard)
 
     event_log(EVENT_WARNING, "state-replaced", "group=%u applied=%llu", node__group_of(shard),
               (unsigned long long)shard->applied);
+    node__across_drop(shard);
     node__verify_fini(node);
     node__search_forget(node);
     conn_table_turn_out(&node->conns);

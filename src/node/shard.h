@@ -8,6 +8,7 @@
 #ifndef CARILLON_NODE_SHARD_H
 #define CARILLON_NODE_SHARD_H
 
+#include "enrol/across.h"
 #include "enrol/enrol.h"
 #include "io/io.h"
 #include "node/audit.h"
@@ -30,6 +31,8 @@ struct shard {
     uint32_t number; /* from 0; the group is one more */
     struct enrol *enrol;
     struct io_job indexing; /* the restored state's documents, while node.indexing_count > 0 */
+    struct across *across; /* when it was led here, and there are others */
+    uint64_t fact_proposed; /* the entry with the next fact; 0: none is on its way */
     struct audit *audit;
     uint64_t audit_from; /* entries up to here are in the audit trail */
     struct pending *pending; /* a ring of node.pending_max */

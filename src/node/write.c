@@ -19,7 +19,7 @@ uint64_t node__wall_ms(struct node *node)
 
 /* ---- proposing */
 
-static int entry_propose(struct shard *shard, uint32_t method, struct slice key,
+static int propose(struct shard *shard, uint32_t method, struct slice key,
                          struct slice body, uint64_t *ret_index)
 {
     struct node *node = shard->node;
@@ -47,7 +47,7 @@ static int admit(struct shard *shard, struct enrol_entry *entry, uint64_t *ret_i
     }
     rc = node__index_admit(shard, entry->method, entry->body);
     if (rc == OK) {
-        rc = entry_propose(shard, entry->method, entry->key, entry->body, ret_index);
+        rc = propose(shard, entry->method, entry->key, entry->body, ret_index);
         if (rc != OK) {
             node__index_forget(shard, entry->method, entry->body);
         }
@@ -58,6 +58,24 @@ static int admit(struct shard *shard, struct enrol_entry *entry, uint64_t *ret_i
     return rc;
 }
 
+int node__entry_propose(struct shard *shard, uint32_t method, struct slice key,
+                        struct slice body)
+{
+    uint64_t index;
+
+    return propose(shard, method, key, body, &index);
+}
+
+int node__propose_keyed(struct shard *shard, uint32_t method, struct slice key,
+                        struct slice body, uint64_t *ret_index)
+{
+    struct enrol_entry entry = {
+        .method = method, .key = key, .body = body, .hint = ENROL_HINT_NONE};
+
+    buf_clear(&shard->node->text);
+    return admit(shard, &entry, ret_index);
+}
+
 int node__propose(struct shard *shard, uint32_t method, struct slice body)
 {
     struct node *node = shard->node;
@@ -66,16 +84,12 @@ int node__propose(struct shard *shard, uint32_t method, struct slice body)
     uint64_t index;
 
     if (method == CARILLON__METHOD__METHOD_NONE) {
-        return entry_propose(shard, method, SLICE_NONE, SLICE_NONE, &index);
+        return propose(shard, method, SLICE_NONE, SLICE_NONE, &index);
     }
     io_random(node->io, random, sizeof random);
     key = uuid_make(node__wall_ms(node), random);
-    struct enrol_entry entry = {.method = method,
-                                .key = slice_from(key.bytes, sizeof key.bytes),
-                                .body = body,
-                                .hint = ENROL_HINT_NONE};
-
-    return admit(shard, &entry, &index);
+    return node__propose_keyed(shard, method, slice_from(key.bytes, sizeof key.bytes), body,
+                               &index);
 }
 
 /* ---- requests */
@@ -102,9 +116,10 @@ static bool is_overloaded(const struct shard *shard)
 }
 
 /* Whether the shard takes a write at all now. */
-static int write_gate(const struct shard *shard, const struct conn *conn)
+int node__write_gate(const struct shard *shard, const struct asker *asker)
 {
     const struct node *node = shard->node;
+    const struct conn *conn = asker->conn;
 
     if (node->is_closing || node->is_failed) {
         return ERR_STOPPED;
@@ -116,7 +131,8 @@ static int write_gate(const struct shard *shard, const struct conn *conn)
         return ERR_DISK_FULL;
     }
     if (is_overloaded(shard) ||
-        (conn->who.node == 0 && conn->outstanding >= node->conns.limits.outstanding_max) ||
+        (conn != NULL && conn->who.node == 0 &&
+         conn->outstanding >= node->conns.limits.outstanding_max) ||
         audit_is_behind(shard->audit)) {
         return audit_status(shard->audit) == ERR_DISK_FULL ? ERR_DISK_FULL : ERR_BUSY;
     }
@@ -136,10 +152,9 @@ static void write_admit(struct node *node, const struct gathered *write, struct 
     struct shard *shard = write->shard;
     struct enrol_entry entry = {
         .method = write->method, .key = key, .body = body, .hint = write->hint};
-    struct conn *conn = conn_find(&node->conns, write->conn);
     uint64_t index = 0;
 
-    if (conn == NULL) {
+    if (!node__is_awaited_by(node, write->conn)) {
         return; /* nobody has heard that it was accepted: it need not be */
     }
     buf_clear(&node->text);
@@ -148,8 +163,7 @@ static void write_admit(struct node *node, const struct gathered *write, struct 
         rc = admit(shard, &entry, &index);
     }
     if (rc != OK) {
-        conn->outstanding--;
-        node__answer_error(node, conn, write->id, rc);
+        node__pay_error(node, write->conn, write->id, rc);
         return;
     }
     shard->pending[shard->pending_last++ & (node->pending_max - 1)] =
@@ -211,41 +225,49 @@ void node__writes_admit(struct node *node)
     buf_clear(&node->gather);
 }
 
-void node__write(struct shard *shard, struct conn *conn, const struct envelope_request *request,
-                 uint64_t deadline_ns)
+void node__write_owed(const struct gathered *of, struct slice key, struct slice body)
 {
-    struct node *node = shard->node;
-    int rc = write_gate(shard, conn);
-    struct gathered write = {
-        .shard = shard,
-        .conn = conn->name,
-        .id = request->id,
-        .deadline_ns = deadline_ns,
-        .method = request->method,
-        .key_len = (uint32_t)request->key.len,
-        .body_len = (uint32_t)request->body.len,
-        .hint = ENROL_HINT_NONE,
-    };
+    struct gathered write = *of;
+    struct node *node = write.shard->node;
 
-    if (rc != OK) {
-        node__answer_error(node, conn, request->id, rc);
-        return;
-    }
-    conn->outstanding++;
+    write.key_len = (uint32_t)key.len;
+    write.body_len = (uint32_t)body.len;
     if (node->gathered_count == NODE_GATHER_MAX ||
         node->gather.len + write.key_len + write.body_len > NODE_GATHER_BYTES) {
         node__writes_admit(node);
     }
     if (write.key_len + (uint64_t)write.body_len > NODE_GATHER_BYTES) {
-        write_admit(node, &write, request->key, request->body); /* too large to be kept */
+        write_admit(node, &write, key, body); /* too large to be kept */
         return;
     }
     write.key_at = (uint32_t)node->gather.len;
-    rc = buf_append_slice(&node->gather, request->key);
-    rc = rc == OK ? buf_append_slice(&node->gather, request->body) : rc;
+    int rc = buf_append_slice(&node->gather, key);
+    rc = rc == OK ? buf_append_slice(&node->gather, body) : rc;
     ASSERT(rc == OK); /* there was room */
     node->gathered[node->gathered_count++] = write;
-    shard->gathered_count++;
+    write.shard->gathered_count++;
+    node->writes_turn.again = true;
+}
+
+void node__write(struct shard *shard, const struct asker *asker,
+                 const struct envelope_request *request, uint64_t deadline_ns)
+{
+    int rc = node__write_gate(shard, asker);
+    const struct gathered write = {
+        .shard = shard,
+        .conn = asker->name,
+        .id = asker->id,
+        .deadline_ns = deadline_ns,
+        .method = request->method,
+        .hint = ENROL_HINT_NONE,
+    };
+
+    if (rc != OK) {
+        node__answer_error(shard->node, asker->name, asker->id, rc);
+        return;
+    }
+    node__owe(asker);
+    node__write_owed(&write, request->key, request->body);
 }
 
 /* ---- applied */
@@ -291,16 +313,8 @@ void node__write_applied(struct shard *shard, uint64_t index)
         return;
     }
     shard->pending_first++;
-    struct conn *conn = conn_find(&node->conns, pending->conn);
-    if (conn == NULL) {
-        return;
-    }
-    conn->outstanding--;
     if (is_late(node, pending->deadline_ns)) {
-        /* Who asked has stopped waiting, and counts the request as under way until some answer
-         * comes, as this node's bound does. It must not be told yes or no any more. */
-        node->counters.late_answers++;
-        conn_reply(conn, &(struct conn_answer){.id = pending->id, .status = ERR_TIMEOUT});
+        node__pay_late(node, pending->conn, pending->id);
         return;
     }
     struct conn_answer answer = {
@@ -308,7 +322,7 @@ void node__write_applied(struct shard *shard, uint64_t index)
     if (result->status != OK && result->text.len > 0) {
         answer.text = buf_text(&node->result.text);
     }
-    conn_reply(conn, &answer);
+    node__pay(node, pending->conn, &answer);
 }
 
 void node__writes_lost(struct shard *shard)
@@ -317,13 +331,8 @@ void node__writes_lost(struct shard *shard)
     const struct pending *pending;
 
     while ((pending = oldest(shard)) != NULL) {
-        struct conn *conn = conn_find(&node->conns, pending->conn);
-
         shard->pending_first++;
-        if (conn != NULL) {
-            conn->outstanding--;
-            node__answer_unknown(node, conn, pending->id);
-        }
+        node__pay_unknown(node, pending->conn, pending->id);
     }
     enrol_forget_all(shard->enrol);
     node__index_forget_all(shard);

@@ -197,9 +197,10 @@ static uint64_t state_hash(struct node *node, uint32_t number)
     return number == NODE_GROUP_META ? meta_hash(&node->meta) : enrol_hash(node__shard_of_group(node, number)->enrol);
 }
 
-static void check_seats(struct cluster_world *cluster, uint32_t node)
+static void check_seats(struct cluster_world *cluster, uint32_t node, uint32_t group)
 {
-    const struct campus *campus = enrol_campus(cluster_world__node(cluster, node)->enrol);
+    const struct campus *campus = enrol_campus(
+        node__shard_of_group(cluster_world__node(cluster, node), group)->enrol);
 
     for (uint32_t i = 0; i < campus->sections.count; i++) {
         const struct campus_section *section = campus_section(campus, i);

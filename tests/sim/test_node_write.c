@@ -209,7 +209,9 @@ static void node__deadline_over_before_it_is_proposed__writes_nothing(void **sta
                                              .key = slice_from(key, sizeof key)};
     uint32_t outstanding = conn->outstanding;
 
-    node__write(&node->shards[0], conn, &request, io_now_ns(node->io) - 1);
+    const struct asker asker = {conn, conn->name, request.id};
+
+    node__write(&node->shards[0], &asker, &request, io_now_ns(node->io) - 1);
     node__writes_admit(node);
     assert_int_equal(conn->outstanding, outstanding);
     assert_true(node->shards[0].pending_first == node->shards[0].pending_last);
