@@ -140,6 +140,10 @@ struct wait {
     struct engine_snapshot snapshot;
     struct audit_query audit;
     struct enrol_verify *verify;
+    uint32_t shard;      /* the one at work; those before it are done */
+    struct buf *replies; /* of verify, of those that are done; NULL with one shard */
+    uint64_t snapshot_index;
+    uint64_t snapshot_bytes;
 };
 
 struct spread;

@@ -2,9 +2,14 @@
 #include <sys/resource.h>
 
 #include "base/assert.h"
+#include "enrol/merge.h"
 #include "node/node_private.h"
 #include "proto/operator.pb-c.h"
+#include "wire/field.h"
+#include "wire/field_append.h"
 #include "wire/message.h"
+
+enum { AUDIT_SHARD_SHIFT = 54 }; /* of a page's place: the log's index below, the shard above */
 
 static uint64_t microseconds(struct timeval time)
 {
@@ -35,20 +40,26 @@ static void status_state(struct node *node, Carillon__StatusReply *reply)
     reply->search_text_bytes = stats.text_bytes;
 }
 
+/* Positions are those of all shards, added up. */
 static void status_log(struct node *node, Carillon__StatusReply *reply)
 {
     struct engine_status status;
 
-    engine_status(node->engine, NODE_GROUP_SHARD, &status);
-    reply->log_first_index = status.first;
-    reply->log_last_index = status.last;
-    reply->log_durable_index = status.durable;
-    reply->log_applied_index = status.applied;
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        engine_status(node->engine, NODE_GROUP_SHARD + i, &status);
+        reply->log_first_index += status.first;
+        reply->log_last_index += status.last;
+        reply->log_durable_index += status.durable;
+        reply->log_applied_index += status.applied;
+        reply->snapshot_index += status.snapshot_index;
+        reply->snapshot_bytes += status.snapshot_bytes;
+        if (status.snapshot_ms > reply->snapshot_ms) {
+            reply->snapshot_ms = status.snapshot_ms;
+        }
+    }
     reply->log_bytes = status.log_bytes;
     reply->log_batches = status.log_batches;
-    reply->snapshot_index = status.snapshot_index;
-    reply->snapshot_bytes = status.snapshot_bytes;
-    reply->snapshot_ms = status.snapshot_ms;
+    reply->shards = node->shard_count;
 }
 
 static void status_activity(struct node *node, Carillon__StatusReply *reply)
@@ -113,6 +124,14 @@ static struct wait *wait_create(struct node *node, const struct conn *conn, uint
 
 static void wait_destroy(struct wait *wait)
 {
+    uint32_t shards = wait->node->shard_count;
+
+    for (uint32_t i = 0; wait->replies != NULL && i < shards; i++) {
+        buf_fini(&wait->replies[i]);
+    }
+    if (wait->replies != NULL) {
+        arena_free(&wait->node->arena, wait->replies, shards * sizeof *wait->replies);
+    }
     list_remove(&wait->node_link);
     buf_fini(&wait->audit.request);
     buf_fini(&wait->audit.reply);
@@ -125,17 +144,26 @@ static void answer_status(struct wait *wait, int status)
                  &(struct conn_answer){.id = wait->id, .status = status});
 }
 
+static void snapshot_next(struct wait *wait);
+
 static void on_snapshot(struct engine_snapshot *snapshot, int status)
 {
     struct wait *wait = CONTAINER_OF(snapshot, struct wait, snapshot);
     struct node *node = wait->node;
     Carillon__SnapshotReply reply = CARILLON__SNAPSHOT_REPLY__INIT;
-    struct engine_status engine;
 
     if (status == OK) {
-        engine_status(node->engine, NODE_GROUP_SHARD, &engine);
-        reply.index = engine.snapshot_index;
-        reply.bytes = engine.snapshot_bytes;
+        struct engine_status engine;
+
+        engine_status(node->engine, NODE_GROUP_SHARD + wait->shard, &engine);
+        wait->snapshot_index += engine.snapshot_index;
+        wait->snapshot_bytes += engine.snapshot_bytes;
+        if (++wait->shard < node->shard_count) {
+            snapshot_next(wait);
+            return;
+        }
+        reply.index = wait->snapshot_index;
+        reply.bytes = wait->snapshot_bytes;
         reply.duration_ms = (io_now_ns(node->io) - wait->began_ns) / 1000000;
         node__answer_message(node, wait->conn, wait->id, &reply.base);
     } else {
@@ -144,22 +172,54 @@ static void on_snapshot(struct engine_snapshot *snapshot, int status)
     wait_destroy(wait);
 }
 
-static void snapshot(struct node *node, struct conn *conn, uint64_t id)
+/* Of one shard after the other. */
+static void snapshot_next(struct wait *wait)
 {
-    struct wait *wait = wait_create(node, conn, id);
-
-    wait->snapshot.done = on_snapshot;
-    int rc = engine_snapshot(node->engine, NODE_GROUP_SHARD, &wait->snapshot);
+    wait->snapshot = (struct engine_snapshot){.done = on_snapshot};
+    int rc = engine_snapshot(wait->node->engine, NODE_GROUP_SHARD + wait->shard, &wait->snapshot);
     if (rc != SM_PENDING) {
         answer_status(wait, rc);
         wait_destroy(wait);
     }
 }
 
+static void snapshot(struct node *node, struct conn *conn, uint64_t id)
+{
+    snapshot_next(wait_create(node, conn, id));
+}
+
+/* The trails of the shards follow one another: a page's place is that in its shard's log, with
+ * the shard above. The last of a field's occurrences counts. */
+static void place_page(struct wait *wait)
+{
+    enum { NEXT_AFTER_INDEX = 2, SHARD = 3 }; /* numbers of AuditReply's fields */
+    struct buf *reply = &wait->audit.reply;
+    struct field_reader in = field_reader_from(buf_slice(reply));
+    struct field field;
+    uint64_t next = 0;
+
+    while (!field_reader_is_done(&in) && field_read(&in, &field)) {
+        if (field.number == NEXT_AFTER_INDEX && field.type == FIELD_VARINT) {
+            next = field.value;
+        }
+    }
+    if (next != 0) {
+        next |= (uint64_t)wait->shard << AUDIT_SHARD_SHIFT;
+    } else if (wait->shard + 1 < wait->node->shard_count) {
+        next = (uint64_t)(wait->shard + 1) << AUDIT_SHARD_SHIFT;
+    }
+    int rc = field_append_number(reply, NEXT_AFTER_INDEX, next);
+    rc = rc == OK ? field_append_number(reply, SHARD, wait->shard) : rc;
+    ASSERT(rc == OK); /* the buffer has more room than a page */
+}
+
 static void on_audit(struct audit_query *query)
 {
     struct wait *wait = CONTAINER_OF(query, struct wait, audit);
 
+    if (query->status == OK && wait->node->shard_count > 1) {
+        place_page(wait);
+    }
     node__answer(wait->node, wait->conn,
                  &(struct conn_answer){.id = wait->id,
                                        .status = query->status,
@@ -169,11 +229,29 @@ static void on_audit(struct audit_query *query)
 
 static void audit(struct node *node, struct conn *conn, uint64_t id, struct slice body)
 {
+    enum { AFTER_INDEX = 3 }; /* AuditRequest's field */
+    const Carillon__AuditRequest *asked =
+        wire_unpack(&carillon__audit_request__descriptor, body, &node->scratch);
+    uint64_t shard = asked->after_index >> AUDIT_SHARD_SHIFT;
+    uint64_t after = asked->after_index & (((uint64_t)1 << AUDIT_SHARD_SHIFT) - 1);
+
+    if (shard >= node->shard_count) {
+        conn_reply(conn, &(struct conn_answer){.id = id, .status = ERR_ARGUMENT});
+        return;
+    }
     struct wait *wait = wait_create(node, conn, id);
 
+    wait->shard = (uint32_t)shard;
     int rc = buf_append_slice(&wait->audit.request, body);
+    if (rc == OK && shard > 0) { /* the last of a field's occurrences counts, if it is not 0 */
+        wait->audit.request.len = 0;
+        Carillon__AuditRequest one = *asked;
+
+        one.after_index = after;
+        rc = wire_pack(&one.base, &wait->audit.request);
+    }
     ASSERT(rc == OK); /* it came in a frame */
-    audit_find(node->shards[0].audit, &wait->audit, on_audit);
+    audit_find(node->shards[shard].audit, &wait->audit, on_audit);
 }
 
 /* ---- verify: sliced over turns, one at a time
@@ -191,7 +269,38 @@ static void verify(struct node *node, struct conn *conn, uint64_t id)
     }
     node->verifying = wait_create(node, conn, id);
     node->verifying->verify = enrol_verify_begin(node->shards[0].enrol);
+    if (node->shard_count > 1) {
+        node->verifying->replies =
+            arena_alloc_zero(&node->arena, node->shard_count * sizeof *node->verifying->replies);
+    }
     node->turn.again = true;
+}
+
+static int keep_verified(struct wait *wait)
+{
+    struct buf *reply = &wait->replies[wait->shard];
+
+    buf_init(reply, NODE_REPLY_BODY_BYTES_MAX);
+    return buf_append_slice(reply, buf_slice(&wait->node->body));
+}
+
+/* One answer of those of all shards. */
+static int merge_verified(struct wait *wait)
+{
+    struct node *node = wait->node;
+    struct enrol_merge merge = {.method = CARILLON__METHOD__METHOD_VERIFY,
+                                .count = node->shard_count};
+
+    arena_reset(&node->scratch);
+    struct enrol_merge_part *parts =
+        arena_alloc_zero(&node->scratch, node->shard_count * sizeof *parts);
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        parts[i].reply = buf_slice(&wait->replies[i]);
+    }
+    merge.parts = parts;
+    buf_clear(&node->body);
+    buf_clear(&node->text);
+    return enrol_merge(&merge, &node->scratch, &node->body, &node->text);
 }
 
 bool node__verify_turn(struct node *node)
@@ -206,6 +315,15 @@ bool node__verify_turn(struct node *node)
     }
     buf_clear(&node->body);
     int rc = enrol_verify_end(wait->verify, &node->body);
+    wait->verify = NULL;
+    if (rc == OK && node->shard_count > 1) {
+        rc = keep_verified(wait);
+        if (wait->shard + 1 < node->shard_count) {
+            wait->verify = enrol_verify_begin(node->shards[++wait->shard].enrol);
+            return true;
+        }
+        rc = rc == OK ? merge_verified(wait) : rc;
+    }
     node__answer(
         node, wait->conn,
         &(struct conn_answer){.id = wait->id, .status = rc, .body = buf_slice(&node->body)});
