@@ -18,7 +18,8 @@ bool node__can_read(const struct shard *shard)
 /* Whether others have a part in it, whom the machine for attempts asks. */
 static bool is_across(const struct shard *shard, uint32_t method)
 {
-    return shard->node->shard_count > 1 && method == CARILLON__METHOD__METHOD_ROSTER;
+    return shard->node->shard_count > 1 && (method == CARILLON__METHOD__METHOD_CHECK ||
+                                            method == CARILLON__METHOD__METHOD_ROSTER);
 }
 
 void node__read_pay(struct shard *shard, const struct read_of *of)

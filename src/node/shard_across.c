@@ -24,7 +24,7 @@ struct inbox_item {
     int status;      /* ANSWER */
     uint64_t id;     /* READ_POINT: the token; ANSWER: whose */
     size_t body_len;
-    size_t text_len;
+    size_t text_len; /* ANSWER; of NOT_PROPOSED the key */
 };
 
 /* A request that the machine has; it names it by place and generation. */
@@ -138,7 +138,7 @@ static void propose(struct shard *shard, const struct across_effect *effect)
         struct inbox_item item = {
             .kind = INBOX_NOT_PROPOSED, .shard = shard->number, .method = effect->method};
 
-        inbox_put(shard->node, &item, effect->body, SLICE_NONE);
+        inbox_put(shard->node, &item, effect->body, effect->key);
     }
 }
 
@@ -249,7 +249,15 @@ static int submit(struct shard *shard, const struct read_of *of, struct slice ke
         .body = of->body,
     };
 
-    return across_submit(shard->across, &request, &node->text);
+    switch (of->method) {
+    case CARILLON__METHOD__METHOD_SUBMIT:
+        return across_submit(shard->across, &request, &node->text);
+    case CARILLON__METHOD__METHOD_PERMIT:
+        return across_permit(shard->across, &request, &node->text);
+    default:
+        ASSERT(of->method == CARILLON__METHOD__METHOD_CHECK);
+        return across_check(shard->across, &request, &node->text);
+    }
 }
 
 static int roster(struct shard *shard, const struct read_of *of, uint64_t client)
@@ -368,7 +376,7 @@ static void take_item(struct node *node, const struct inbox_item *item, struct s
         across_read_done(across, now_ms(node), item->id);
         break;
     case INBOX_NOT_PROPOSED:
-        across_not_proposed(across, item->method, body);
+        across_not_proposed(across, item->method, text, body);
         break;
     case INBOX_ANSWER:
         UNREACHABLE();

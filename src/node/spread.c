@@ -473,7 +473,8 @@ void node__shard_take(struct shard *shard, const struct node_call *call,
 
     if (is_read) {
         node__read(shard, call, request);
-    } else if (request->method == CARILLON__METHOD__METHOD_SUBMIT) {
+    } else if (request->method == CARILLON__METHOD__METHOD_SUBMIT ||
+               request->method == CARILLON__METHOD__METHOD_PERMIT) {
         node__across_write(shard, call, request);
     } else {
         node__write(shard, &call->asker, request, call->deadline_ns);

@@ -312,13 +312,21 @@ static void live_through_trouble(struct cluster_world *cluster, uint64_t until_m
     }
 }
 
+/* Whatever shard it is about. */
 static bool can_ask(const struct cluster_world *cluster, uint32_t node)
 {
     struct node *who = cluster_world__node(cluster, node);
-    raft_id leader = who == NULL ? 0 : engine_raft_leader(&who->raft, NODE_GROUP_SHARD);
 
-    return leader != 0 && (leader == who->raft.id ? who->is_leading
-                                                  : link_is_up(link_find(&who->links, leader)));
+    for (uint32_t i = 0; who != NULL && i < who->shard_count; i++) {
+        raft_id leader = engine_raft_leader(&who->raft, NODE_GROUP_SHARD + i);
+        bool is_there = leader == who->raft.id ? who->shards[i].is_leading
+                                               : link_is_up(link_find(&who->links, leader));
+
+        if (leader == 0 || !is_there) {
+            return false;
+        }
+    }
+    return who != NULL;
 }
 
 /* Everybody who belongs to the cluster runs, follows who leads, and has what it has. */
@@ -326,7 +334,7 @@ static bool is_gathered(const struct cluster_world *cluster)
 {
     uint32_t leaders = 0;
 
-    for (uint32_t group = 0; group < CLUSTER_GROUPS; group++) {
+    for (uint32_t group = 0; group < cluster->group_count; group++) {
         uint64_t commit = 0;
 
         for (uint32_t i = 0; i < cluster->node_count; i++) {
@@ -348,7 +356,7 @@ static bool is_gathered(const struct cluster_world *cluster)
             }
         }
     }
-    return leaders == CLUSTER_GROUPS && can_ask(cluster, 0) && can_ask(cluster, 1);
+    return leaders == cluster->group_count && can_ask(cluster, 0) && can_ask(cluster, 1);
 }
 
 static uint32_t unsettled(struct cluster_world *cluster)
@@ -468,7 +476,7 @@ static void draw(struct cluster_world *cluster)
     }
     cluster->pace_ms = rng_between(rng, 300, 6000);
     cluster->op_pace_ms = rng_between(rng, 20, 600);
-    cluster->is_recorded = rng_chance(rng, 125000);
+    cluster->is_recorded = rng_chance(rng, 125000) && cluster->group_count == 2;
     cluster->has_installs = rng_chance(rng, 500000);
 }
 
@@ -482,10 +490,13 @@ static void init(struct cluster_world *cluster, uint64_t seed,
     memset(cluster, 0, sizeof *cluster);
     cluster->options = *options;
     cluster->node_count = options->nodes + 1;
+    cluster->group_count = (options->shards == 0 ? 1 : options->shards) + 1;
+    ASSERT(cluster->group_count <= CLUSTER_GROUPS_MAX);
     node_world_init(world, seed, &sim, options->sometimes);
     if (options->is_verbose) {
         event_set_level(EVENT_INFO);
     }
+    world->config.shards = options->shards;
     world->config.log_segment_bytes = SEGMENT_BYTES;
     world->config.snapshot_log_bytes = SNAPSHOT_LOG_BYTES;
     world->watch = on_event;

@@ -18,7 +18,7 @@
 
 enum {
     CLUSTER_NODES_MAX = NODE_WORLD_REPLICAS_MAX + 1,
-    CLUSTER_GROUPS = 2, /* the cluster's own and the shard */
+    CLUSTER_GROUPS_MAX = 9, /* the cluster's own and the shards */
     CLUSTER_TROUBLES_MAX = 16,
     CLUSTER_RUN_MS = 60000,  /* of trouble and healing together, at least */
     CLUSTER_HEAL_MS = 30000, /* until everything is answered, at most */
@@ -110,7 +110,7 @@ struct cluster_group {
 };
 
 struct cluster_node {
-    struct cluster_view views[CLUSTER_GROUPS];
+    struct cluster_view views[CLUSTER_GROUPS_MAX];
     uint64_t start_ns; /* when it is started again; 0: it runs, or never will */
     uint64_t born_ns;  /* first start */
     bool is_watched;   /* its views are of the process that runs */
@@ -128,6 +128,7 @@ struct cluster_trouble {
 
 struct cluster_options {
     uint32_t nodes;      /* to begin with: 3 or 5 */
+    uint32_t shards;     /* a power of two; 0: one */
     uint64_t *counts;    /* of CLUSTER_MARK_NR, counted up */
     uint64_t *sometimes; /* of SOMETIMES_NR */
     /* Hears what happens, for people; or NULL. @node: whom it is about, or UINT32_MAX. */
@@ -140,10 +141,11 @@ struct cluster_world {
     struct node_world world;
     struct cluster_options options;
     struct cluster_node nodes[CLUSTER_NODES_MAX];
-    struct cluster_group groups[CLUSTER_GROUPS];
+    struct cluster_group groups[CLUSTER_GROUPS_MAX];
     struct cluster_trouble troubles[CLUSTER_TROUBLES_MAX];
     uint32_t trouble_count;
     uint32_t node_count; /* that will ever be there */
+    uint32_t group_count;
     uint32_t faults;     /* bits of enum cluster_fault */
     uint64_t pace_ms;    /* between strikes, at most */
     uint64_t op_pace_ms; /* between requests, at most */

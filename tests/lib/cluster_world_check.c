@@ -237,8 +237,8 @@ static void check_applied(struct cluster_world *cluster, uint32_t node, uint32_t
                            raft->applied);
     }
     known->state = hash;
-    if (number == NODE_GROUP_SHARD) {
-        check_seats(cluster, node);
+    if (number != NODE_GROUP_META) {
+        check_seats(cluster, node, number);
     }
 }
 
@@ -305,7 +305,7 @@ void cluster_world__check(struct cluster_world *cluster, uint32_t node)
     if (who == NULL || who->is_failed || cluster->world.violation[0] != '\0') {
         return;
     }
-    for (uint32_t i = 0; i < CLUSTER_GROUPS && i < engine_raft_groups(&who->raft); i++) {
+    for (uint32_t i = 0; i < engine_raft_groups(&who->raft); i++) {
         if (!seen->is_watched || !is_as_before(&seen->views[i], &who->raft.groups[i].raft)) {
             check_group(cluster, node, i);
         }
@@ -318,7 +318,8 @@ void cluster_world__check_told(struct cluster_world *cluster, const struct world
 {
     struct cluster_group *group = &cluster->groups[NODE_GROUP_SHARD];
 
-    if (op->index > group->commit) {
+    /* of several shards a receipt's group is known to its client alone */
+    if (cluster->group_count == 2 && op->index > group->commit) {
         node_world_violate(&cluster->world,
                            "entry %" PRIu64 " was told, committed are %" PRIu64, op->index,
                            group->commit);
@@ -330,7 +331,7 @@ void cluster_world__forget(struct cluster_world *cluster, uint32_t node)
     struct cluster_node *seen = &cluster->nodes[node];
 
     seen->is_watched = false;
-    for (uint32_t i = 0; i < CLUSTER_GROUPS; i++) {
+    for (uint32_t i = 0; i < CLUSTER_GROUPS_MAX; i++) {
         struct cluster_view *view = &seen->views[i];
 
         *view = (struct cluster_view){.held = view->held, .held_cap = view->held_cap};
@@ -339,7 +340,7 @@ void cluster_world__forget(struct cluster_world *cluster, uint32_t node)
 
 void cluster_world__check_fini(struct cluster_world *cluster)
 {
-    for (uint32_t i = 0; i < CLUSTER_GROUPS; i++) {
+    for (uint32_t i = 0; i < CLUSTER_GROUPS_MAX; i++) {
         free(cluster->groups[i].indexes);
         free(cluster->groups[i].entries);
         free(cluster->groups[i].leaders);

@@ -321,7 +321,7 @@ static bool strike_remove(struct cluster_world *cluster, enum cluster_fault faul
 
 static bool strike_group(struct cluster_world *cluster, enum cluster_fault fault, uint32_t node)
 {
-    uint32_t group = (uint32_t)rng_below(rng_of(cluster), CLUSTER_GROUPS);
+    uint32_t group = (uint32_t)rng_below(rng_of(cluster), cluster->group_count);
 
     if (!runs(cluster, node)) {
         return false;

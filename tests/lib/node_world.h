@@ -257,4 +257,8 @@ void node_world_course(uint32_t course, char out[24]);
 void node_world_wave_course(uint32_t wave, uint32_t course, char out[24]);
 void node_world_student(uint32_t student, char out[24]);
 
+/* In a cluster of several shards that has come to rest: rosters and schedules say the same, and
+ * nothing is on its way between shards. By the states of world->node. */
+void node_world_check_shards(struct node_world *world);
+
 #endif

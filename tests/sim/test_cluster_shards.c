@@ -1,0 +1,170 @@
+/* A cluster of several nodes and several shards in a simulated world: rosters and schedules say
+ * the same over all shards, and what was told stays true. SEED=n runs one seed of the campaign,
+ * SEEDS=n so many. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "node/node_private.h"
+#include "tests/lib/cluster_world.h"
+
+enum { SHARDS = 4, SEEDS_MERGE = 12, SEEDS_NIGHTLY = 10000, FAILURES_SHOWN = 5, ASKED = 80 };
+
+static uint64_t sometimes[SOMETIMES_NR];
+static uint64_t counts[CLUSTER_MARK_NR];
+
+static void expect_fine(struct node_world *world)
+{
+    if (world->violation[0] != '\0') {
+        fail_msg("%s", world->violation);
+    }
+}
+
+static void import(struct node_world *world)
+{
+    uint32_t wave = world->wave_count;
+
+    node_world_import(world);
+    while (world->waves[wave].state <= WAVE_COMMITTING && node_world_step(world)) {
+    }
+    expect_fine(world);
+    assert_int_equal(world->waves[wave].state, WAVE_COMMITTED);
+}
+
+static void begin(struct node_world *world, uint64_t seed, uint32_t replicas)
+{
+    node_world_init(world, seed, NULL, sometimes);
+    world->config.shards = SHARDS;
+    node_world_replicas(world, replicas);
+    assert_int_equal(node_world_open(world), OK);
+    assert_true(node_world_gather(world));
+}
+
+static void ask_and_check(struct node_world *world)
+{
+    for (int i = 0; i < ASKED; i++) {
+        node_world_ask_random(world);
+        node_world_run_ms(world, 5);
+    }
+    node_world_settle(world);
+    node_world_check(world);
+    expect_fine(world);
+}
+
+static void shards__of_one_node__answer_as_one(void **state)
+{
+    struct node_world world;
+
+    (void)state;
+    begin(&world, 1, 0);
+    import(&world);
+    import(&world);
+    ask_and_check(&world);
+    assert_int_equal(world.node->shard_count, SHARDS);
+    node_world_fini(&world);
+}
+
+/* Snapshots, the log behind them, and how many shards there are. */
+static void shards__of_a_node_that_starts_again__hold_what_they_held(void **state)
+{
+    struct node_world world;
+    uint64_t hashes[SHARDS];
+
+    (void)state;
+    begin(&world, 2, 0);
+    import(&world);
+    import(&world);
+    for (uint32_t i = 0; i <= SHARDS; i += 2) {
+        assert_int_equal(engine_snapshot(world.node->engine, i, NULL), SM_PENDING);
+        node_world_run_ms(&world, 200);
+    }
+    ask_and_check(&world);
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        hashes[i] = enrol_hash(world.node->shards[i].enrol);
+    }
+    node_world_close(&world);
+    world.config.shards = 1; /* the folder knows better */
+    assert_int_equal(node_world_open(&world), OK);
+    assert_int_equal(world.node->shard_count, SHARDS);
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        assert_true(enrol_hash(world.node->shards[i].enrol) == hashes[i]);
+    }
+    world.config.shards = SHARDS;
+    assert_true(node_world_gather(&world));
+    ask_and_check(&world);
+    node_world_fini(&world);
+}
+
+static void shards__of_three_nodes__answer_and_all_hold_the_same(void **state)
+{
+    struct node_world world;
+
+    (void)state;
+    begin(&world, 3, 2);
+    import(&world);
+    import(&world);
+    ask_and_check(&world);
+    node_world_run_ms(&world, 2000);
+    for (uint32_t i = 0; i < 2; i++) {
+        for (uint32_t shard = 0; shard < SHARDS; shard++) {
+            assert_true(enrol_hash(world.replicas[i].node->shards[shard].enrol) ==
+                        enrol_hash(world.node->shards[shard].enrol));
+        }
+        assert_true(meta_hash(&world.replicas[i].node->meta) == meta_hash(&world.node->meta));
+    }
+    assert_int_equal(world.node->meta.fact_count, 0); /* all have them: they are forgotten */
+    node_world_fini(&world);
+}
+
+/* ---- any trouble, by seeds */
+
+static bool run_seed(uint64_t seed)
+{
+    static struct cluster_world cluster;
+    const struct cluster_options options = {.nodes = cluster_world_nodes(seed),
+                                            .shards = SHARDS,
+                                            .counts = counts,
+                                            .sometimes = sometimes};
+    bool is_fine = cluster_world_run(&cluster, seed, &options);
+
+    if (!is_fine) {
+        print_error("SEED=%llu: %s\n", (unsigned long long)seed, cluster.world.violation);
+    }
+    cluster_world_fini(&cluster);
+    return is_fine;
+}
+
+static void shards__in_any_trouble__keep_what_they_told(void **state)
+{
+    const char *one = getenv("SEED");
+    const char *many = getenv("SEEDS");
+    const char *campaign = getenv("CARILLON_CAMPAIGN");
+    bool is_night = campaign != NULL && strcmp(campaign, "nightly") == 0;
+    uint64_t first = one == NULL ? 100 : strtoull(one, NULL, 10);
+    uint64_t count = many != NULL   ? strtoull(many, NULL, 10)
+                     : one != NULL  ? 1
+                     : is_night     ? SEEDS_NIGHTLY
+                                    : SEEDS_MERGE;
+    uint32_t failures = 0;
+
+    (void)state;
+    for (uint64_t seed = first; seed < first + count && failures < FAILURES_SHOWN; seed++) {
+        failures += !run_seed(seed);
+    }
+    assert_int_equal(failures, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shards__of_one_node__answer_as_one),
+        cmocka_unit_test(shards__of_a_node_that_starts_again__hold_what_they_held),
+        cmocka_unit_test(shards__of_three_nodes__answer_and_all_hold_the_same),
+        cmocka_unit_test(shards__in_any_trouble__keep_what_they_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
