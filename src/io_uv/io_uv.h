@@ -13,6 +13,16 @@
 
 struct io_uv;
 
+/* A machine that is gone without a word is noticed: on a connection where nothing is said after
+ * so long a silence and so many questions; on one that was made from here, where something was,
+ * when so long nothing of it was acknowledged. */
+enum {
+    IO_UV_IDLE_S = 5,
+    IO_UV_PROBE_S = 2,
+    IO_UV_PROBES = 3,
+    IO_UV_UNACKNOWLEDGED_MS = 20000,
+};
+
 /* A new world. Returns: NULL when the system has no descriptor left for a loop. */
 struct io_uv *io_uv_create(void);
 

@@ -279,13 +279,32 @@ int io_uv__stream_take(struct io_uv *world, struct io_stream *stream, int fd,
 
 /* ---- connecting ---- */
 
+static bool option_set(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
+}
+
+/* Answers are gathered per turn here; waiting for more in the kernel would only delay them. And
+ * the kernel finds out that the other machine is gone, by asking when nothing is said. */
 int io_uv__socket_set_up(int fd)
 {
-    int on = 1;
-    /* Answers are gathered per turn here; waiting for more in the kernel would only delay them.
-     */
-    return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ? io_uv__error(errno)
-                                                                         : OK;
+    return option_set(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
+                   option_set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) &&
+                   option_set(fd, IPPROTO_TCP, TCP_KEEPIDLE, IO_UV_IDLE_S) &&
+                   option_set(fd, IPPROTO_TCP, TCP_KEEPINTVL, IO_UV_PROBE_S) &&
+                   option_set(fd, IPPROTO_TCP, TCP_KEEPCNT, IO_UV_PROBES)
+               ? OK
+               : io_uv__error(errno);
+}
+
+/* Left alone, a kernel gives up on what is not acknowledged after a quarter of an hour, and
+ * after a long cut waits for minutes before it tries again. Not on accepted connections: a
+ * client may read as slowly as it likes. */
+static int socket_press(int fd)
+{
+    return option_set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, IO_UV_UNACKNOWLEDGED_MS)
+               ? OK
+               : io_uv__error(errno);
 }
 
 static void link_on_refused(struct io_uv_later *later)
@@ -306,6 +325,7 @@ static int link_connect(struct link *link, const struct sockaddr_storage *to, so
         return io_uv__error(errno);
     }
     int rc = io_uv__socket_set_up(fd);
+    rc = rc == OK ? socket_press(fd) : rc;
     rc = rc == OK ? link_attach(link, fd) : rc;
     if (rc != OK) {
         (void)close(fd);

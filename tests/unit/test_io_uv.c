@@ -3,8 +3,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -475,6 +478,39 @@ static void accept__out_of_descriptors__full_and_later_again(void **state)
     assert_int_equal(f->accept_status, OK);
 }
 
+/* ---- peers that are gone without a word ---- */
+
+static int option(int fd, int level, int name)
+{
+    int value = 0;
+    socklen_t size = sizeof value;
+    return getsockopt(fd, level, name, &value, &size) == 0 ? value : -1;
+}
+
+/* The kernel is asked to find out; nothing short of a network to cut could show that it does. */
+static void stream__peer_gone_without_a_word__is_found_out_by_the_kernel(void **state)
+{
+    struct fixture *f = *state;
+    int asked = 0;
+    int pressed = 0;
+    join(f);
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_storage peer;
+        socklen_t size = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0 ||
+            option(fd, IPPROTO_TCP, TCP_NODELAY) != 1) {
+            continue;
+        }
+        asked += option(fd, SOL_SOCKET, SO_KEEPALIVE) == 1 &&
+                 option(fd, IPPROTO_TCP, TCP_KEEPIDLE) == IO_UV_IDLE_S &&
+                 option(fd, IPPROTO_TCP, TCP_KEEPINTVL) == IO_UV_PROBE_S &&
+                 option(fd, IPPROTO_TCP, TCP_KEEPCNT) == IO_UV_PROBES;
+        pressed += option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT) == IO_UV_UNACKNOWLEDGED_MS;
+    }
+    assert_int_equal(asked, 2);
+    assert_int_equal(pressed, 1);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -497,6 +533,7 @@ int main(void)
         CASE(address__not_numeric__is_refused_at_once),
         CASE(listen__port_in_use__exists),
         CASE(accept__out_of_descriptors__full_and_later_again),
+        CASE(stream__peer_gone_without_a_word__is_found_out_by_the_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
