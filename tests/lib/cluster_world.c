@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "io_uv/io_uv.h"
 #include "node/event.h"
 #include "node/node_private.h"
 
@@ -476,14 +477,15 @@ static void draw(struct cluster_world *cluster)
     }
     cluster->pace_ms = rng_between(rng, 300, 6000);
     cluster->op_pace_ms = rng_between(rng, 20, 600);
-    cluster->is_recorded = rng_chance(rng, 125000) && cluster->group_count == 2;
+    cluster->is_recorded = rng_chance(rng, 250000) && cluster->group_count == 2;
     cluster->has_installs = rng_chance(rng, 500000);
 }
 
 static void init(struct cluster_world *cluster, uint64_t seed,
                  const struct cluster_options *options)
 {
-    const struct io_sim_options sim = {.network_delay_us = 2000};
+    const struct io_sim_options sim = {.network_delay_us = 2000,
+                                       .unheard_ms = IO_UV_UNACKNOWLEDGED_MS};
     struct node_world *world = &cluster->world;
 
     ASSERT(options->nodes >= 2 && options->nodes < CLUSTER_NODES_MAX);
