@@ -438,6 +438,7 @@ void cluster_world__heal(struct cluster_world *cluster)
         io_sim_fail_clear(io);
         io_sim_disk_bytes_set(io, 0);
         io_sim_drift_set(io, 0);
+        cluster->nodes[i].has_trouble = false;
         if (cluster->nodes[i].start_ns != 0) {
             cluster->nodes[i].start_ns = cluster_world__now_ns(cluster);
         }
