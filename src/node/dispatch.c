@@ -441,6 +441,14 @@ void node__request(void *context, struct conn *conn, struct slice payload)
         conn_refuse(conn, ERR_MALFORMED, "a frame is not a Request");
         return;
     }
+    if (node->engine_is_closed) {
+        /* The groups are gone, while links to other nodes take their time to close; connections
+         * are open until then for what was answered before. */
+        if (request.method != CARILLON__METHOD__METHOD_PEER) {
+            node__answer_error(node, conn->name, request.id, ERR_STOPPED);
+        }
+        return;
+    }
     call.asker = (struct asker){conn, conn->name, request.id};
     route(node, &request, &call);
 }

@@ -275,11 +275,37 @@ static void node__writes_wait_for_long__turns_newcomers_away(void **state)
     end(&world);
 }
 
+/* Links to other nodes may take longer to close than the engine: what comes in meanwhile must
+ * not look for a group. */
+static void node__asked_behind_its_engines_end__says_so(void **state)
+{
+    static struct node_world world;
+    struct asked asked = {0};
+
+    (void)state;
+    begin(&world);
+    struct carillon_client *client = client_of(&world);
+    const struct carillon_key key = carillon_key_make(client);
+    uint32_t groups = world.node->raft.group_count;
+
+    world.node->engine_is_closed = true;
+    world.node->raft.group_count = 0;
+    submit(client, &key, "s1", 200, &asked);
+    node_world_run_ms(&world, 1000);
+    assert_int_equal(asked.answers, 1);
+    assert_int_equal(asked.status, ERR_STOPPED);
+    world.node->engine_is_closed = false;
+    world.node->raft.group_count = groups;
+    destroy(&world, client);
+    end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(node__many_writes_in_one_turn__answers_each_once),
         cmocka_unit_test(node__deadline_over_before_the_disk_answers__is_unknown),
+        cmocka_unit_test(node__asked_behind_its_engines_end__says_so),
         cmocka_unit_test(node__deadline_over_before_it_is_proposed__writes_nothing),
         cmocka_unit_test(node__writes_wait_for_long__turns_newcomers_away),
     };
