@@ -12,8 +12,9 @@ static raft_index quorum_match(const struct raft *raft)
         if (!member->is_voter) {
             continue;
         }
-        raft_index match =
-            member->id == raft->options.id ? raft->log.durable : raft->progress[i].match;
+        raft_index match = member->id == raft->options.id ? raft->log.durable
+                           : raft__counts(raft, i)        ? raft->progress[i].match
+                                                          : 0;
         uint32_t at = count++;
         for (; at > 0 && sorted[at - 1] < match; at--) {
             sorted[at] = sorted[at - 1];

@@ -12,6 +12,8 @@ struct raft_message *raft__send(struct raft *raft, enum raft_message_type type, 
         .from = raft->options.id,
         .to = to,
         .term = raft->term,
+        .refill = raft->options.refill,
+        .is_refilling = raft->is_refilling,
     };
     return message;
 }

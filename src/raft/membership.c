@@ -61,6 +61,9 @@ static enum raft_outcome judge(struct raft *raft, const struct raft_event *event
         return status == ERR_FULL ? RAFT_BUSY : RAFT_INVALID;
     }
     /* A learner that lags would take the group's progress away with its vote. */
+    if (raft__refill_forbids(raft, event->change, event->peer)) {
+        return RAFT_BUSY;
+    }
     const struct raft_progress *progress = raft__progress(raft, event->peer);
     if (event->change == RAFT_PROMOTE && progress->match < raft->commit) {
         return RAFT_BUSY;

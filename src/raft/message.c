@@ -13,6 +13,7 @@ enum flag {
     FLAG_REJECTED = 8,
     FLAG_LAST = 16,
     FLAG_COMPLETE = 32,
+    FLAG_REFILLING = 64,
 };
 
 enum number {
@@ -31,13 +32,15 @@ enum number {
     NUMBER_DATA,
     NUMBER_CONFIGURATION,
     NUMBER_CONFIGURATION_INDEX,
+    NUMBER_REFILL,
+    NUMBER_READMITS,
 };
 
 enum {
     ENTRY_TERM = 1,
     ENTRY_KIND,
     ENTRY_PAYLOAD,
-    NUMBERS_BYTES_MAX = 13 * (1 + FIELD_VARINT_BYTES_MAX),
+    NUMBERS_BYTES_MAX = 15 * (2 + FIELD_VARINT_BYTES_MAX),
 };
 
 struct fields {
@@ -240,7 +243,8 @@ int raft_message_encode(const struct raft_message *message, struct buf *out)
     to = field_put_fixed64(to, NUMBER_FROM, message->from);
     to = field_put_fixed64(to, NUMBER_TO, message->to);
     to = field_put_number(to, NUMBER_TERM, message->term);
-    to = field_put_number(to, NUMBER_FLAGS, fields.flags);
+    to = field_put_number(to, NUMBER_FLAGS,
+                          fields.flags | flag(message->is_refilling, FLAG_REFILLING));
     to = field_put_number(to, NUMBER_INDEX, fields.index);
     to = field_put_number(to, NUMBER_INDEX_TERM, fields.index_term);
     to = field_put_number(to, NUMBER_COMMIT, fields.commit);
@@ -252,6 +256,8 @@ int raft_message_encode(const struct raft_message *message, struct buf *out)
     } else if (message->type == RAFT_SNAPSHOT) {
         to = put_snapshot(to, &message->snapshot);
     }
+    to = field_put_number(to, NUMBER_REFILL, message->refill);
+    to = field_put_number(to, NUMBER_READMITS, message->readmits);
     ASSERT((size_t)(to - out->data) <= out->len + bytes);
     out->len = (size_t)(to - out->data);
     return OK;
@@ -302,6 +308,8 @@ static void read_number(const struct field *field, struct fields *fields, uint64
         [NUMBER_ROUND] = &fields->round,
         [NUMBER_OFFSET] = &fields->offset,
         [NUMBER_CONFIGURATION_INDEX] = configuration_index,
+        [NUMBER_REFILL] = &message->refill,
+        [NUMBER_READMITS] = &message->readmits,
     };
     bool is_fixed = field->number == NUMBER_FROM || field->number == NUMBER_TO;
 
@@ -348,6 +356,7 @@ int raft_message_decode(struct slice bytes, struct raft_message_space *space,
         return ERR_MALFORMED;
     }
     message.type = (enum raft_message_type)type;
+    message.is_refilling = (fields.flags & FLAG_REFILLING) != 0;
     if (message.type == RAFT_SNAPSHOT) {
         status = raft_configuration_decode(configuration, configuration_index,
                                            &space->snapshot.configuration);

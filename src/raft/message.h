@@ -97,6 +97,9 @@ struct raft_message {
     raft_id from;
     raft_id to;
     raft_term term;
+    uint64_t refill;   /* how often the sender has lost its log */
+    uint64_t readmits; /* append: the receiver's refill that is complete */
+    bool is_refilling; /* the sender neither votes nor counts */
     union {
         struct raft_vote vote;
         struct raft_vote_reply vote_reply;

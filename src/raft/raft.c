@@ -35,6 +35,7 @@ void raft_init(struct raft *raft, const struct raft_options *options,
                const struct raft_snapshot *snapshot)
 {
     ASSERT(options->id != 0);
+    ASSERT(options->refill > 0 || !options->is_refilling);
     ASSERT(options->inflight_max > 0 && options->inflight_max <= RAFT_INFLIGHT_MAX);
     ASSERT(options->heartbeat_ms > 0 && options->election_ms > options->heartbeat_ms);
     ASSERT(options->append_entries_max > 0 && options->read_entries_max > 0);
@@ -54,6 +55,7 @@ void raft_init(struct raft *raft, const struct raft_options *options,
     raft->configuration_before = snapshot->configuration;
     raft->configuration_applied = snapshot->configuration;
     raft->is_connected = true;
+    raft->is_refilling = options->is_refilling;
 }
 
 void raft_fini(struct raft *raft)
@@ -143,6 +145,7 @@ void raft_step(struct raft *raft, const struct raft_event *event, uint64_t now_m
     handlers[event->kind](raft, event);
     if (raft->role == RAFT_LEADER) {
         raft__commit_by_count(raft);
+        raft__refill_advance(raft);
     }
     raft__apply(raft);
     if (raft->role == RAFT_LEADER) {

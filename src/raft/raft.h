@@ -170,7 +170,9 @@ struct raft_event {
 
 struct raft_options {
     raft_id id;
-    uint64_t seed; /* of the election timeouts */
+    uint64_t seed;   /* of the election timeouts */
+    uint64_t refill; /* how often this member has lost its log, or doubts it; kept outside it */
+    bool is_refilling; /* it has, and raft_is_refilling() has not been false since */
     uint32_t
         election_ms; /* a follower waits this long, at most twice as long, for its leader */
     uint32_t heartbeat_ms;
@@ -218,6 +220,10 @@ struct raft_progress {
     uint32_t inflight_count;
     raft_index snapshot_index;
     uint64_t snapshot_offset; /* acknowledged */
+    uint64_t refill;          /* the newest it spoke of */
+    raft_index readmit_at; /* once it has this entry, and that is committed; 0: not yet known */
+    bool is_refilling;     /* it neither votes nor counts */
+    bool is_readmitted;    /* it is told so with each append until it says so itself */
     bool is_probe_sent;
     bool is_reading;    /* entries or a chunk are being read for it */
     bool is_chunk_sent; /* and not acknowledged */
@@ -278,6 +284,7 @@ struct raft {
     bool is_leftover;     /* restoring: entries were passed over that the log still holds */
     raft_index mark;      /* restoring: the newest that was read */
     bool is_applying;     /* entries are being read for it */
+    bool is_refilling;    /* neither votes, nor campaigns, nor counts: docs/spec/raft.md 12 */
     uint64_t election_ms; /* when the wait for a leader ends */
     uint64_t heard_ms;    /* from the leader */
 
@@ -330,6 +337,15 @@ int raft_restore_applied(struct raft *raft, raft_index index,
 bool raft_is_alone(const struct raft *raft);
 
 void raft_start(struct raft *raft, uint64_t now_ms);
+
+/* Whether a member that lost its log is still being refilled, or what ends that is not on disk.
+ * False means for good: whoever drives it may forget options.is_refilling, not options.refill.
+ */
+bool raft_is_refilling(const struct raft *raft);
+
+/* Whether @id, as far as this leader knows, is being refilled: as a voter it should be demoted,
+ * as a learner it cannot be promoted yet. */
+bool raft_is_refilled_by(const struct raft *raft, raft_id id);
 
 /* One event. @ret_effects is the caller's storage and may serve many groups, one after another.
  */

@@ -53,6 +53,16 @@ void raft__append_own(struct raft *raft, enum raft_entry_kind kind, struct slice
 void raft__configuration_take(struct raft *raft, const struct raft_configuration *next);
 void raft__configuration_roll_back(struct raft *raft, raft_index truncated);
 
+/* refill.c: members that lost their logs. */
+/* What is known of who sent @message; NULL: nothing that counts. */
+struct raft_progress *raft__progress_of(struct raft *raft, const struct raft_message *message);
+/* Whether the member at @at of the configuration is a voter that counts. */
+bool raft__counts(const struct raft *raft, uint32_t at);
+/* Whether @change is out of the question while voters are refilled. */
+bool raft__refill_forbids(const struct raft *raft, enum raft_change_kind change, raft_id peer);
+void raft__refill_advance(struct raft *raft);
+void raft__recv_readmission(struct raft *raft, const struct raft_message *message);
+
 /* commit.c */
 void raft__commit_by_count(struct raft *raft);
 void raft__apply(struct raft *raft);

@@ -15,7 +15,9 @@ uint64_t raft__quorum_round(const struct raft *raft)
         if (!member->is_voter) {
             continue;
         }
-        uint64_t round = member->id == raft->options.id ? raft->round : raft->progress[i].round;
+        uint64_t round = member->id == raft->options.id ? raft->round
+                         : raft__counts(raft, i)        ? raft->progress[i].round
+                                                        : 0;
         uint32_t at = count++;
         for (; at > 0 && sorted[at - 1] < round; at--) {
             sorted[at] = sorted[at - 1];

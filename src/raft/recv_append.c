@@ -136,6 +136,7 @@ void raft__recv_append(struct raft *raft, const struct raft_message *message)
     if (!is_well_formed(message)) {
         return;
     }
+    raft__recv_readmission(raft, message);
     if (append->round > raft->round) {
         raft->round = append->round;
     }

@@ -37,11 +37,10 @@ static void back_up(struct raft *raft, struct raft_progress *progress,
 void raft__recv_append_reply(struct raft *raft, const struct raft_message *message)
 {
     const struct raft_append_reply *reply = &message->append_reply;
-    struct raft_progress *progress = raft__progress(raft, message->from);
+    struct raft_progress *progress = raft__progress_of(raft, message);
 
-    if (raft->role != RAFT_LEADER || progress == NULL || reply->match > raft->log.last ||
-        reply->seen > raft->log.last || reply->match > reply->seen ||
-        reply->round > raft->round) {
+    if (progress == NULL || reply->match > raft->log.last || reply->seen > raft->log.last ||
+        reply->match > reply->seen || reply->round > raft->round) {
         return;
     }
     progress->heard_ms = raft->now_ms;

@@ -4,9 +4,9 @@
 void raft__recv_snapshot_reply(struct raft *raft, const struct raft_message *message)
 {
     const struct raft_snapshot_reply *reply = &message->snapshot_reply;
-    struct raft_progress *progress = raft__progress(raft, message->from);
+    struct raft_progress *progress = raft__progress_of(raft, message);
 
-    if (raft->role != RAFT_LEADER || progress == NULL || reply->round > raft->round) {
+    if (progress == NULL || reply->round > raft->round) {
         return;
     }
     progress->heard_ms = raft->now_ms;

@@ -6,7 +6,8 @@
 void raft__recv_timeout_now(struct raft *raft, const struct raft_message *message)
 {
     if (message->term != raft->term || raft->role != RAFT_FOLLOWER ||
-        raft->leader != message->from || !raft__is_voter(raft) || raft->receipt.is_installing) {
+        raft->leader != message->from || !raft__is_voter(raft) || raft->is_refilling ||
+        raft->receipt.is_installing) {
         return;
     }
     raft__campaign_for_real(raft, true);

@@ -40,6 +40,11 @@ static void recv_pre_vote(struct raft *raft, const struct raft_message *message)
 
 void raft__recv_vote(struct raft *raft, const struct raft_message *message)
 {
+    if (raft->is_refilling) {
+        /* It may have voted in that term, and does not know what it acknowledged. */
+        answer(raft, message, false);
+        return;
+    }
     if (message->vote.is_pre) {
         recv_pre_vote(raft, message);
         return;

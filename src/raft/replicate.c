@@ -29,6 +29,7 @@ static struct raft_message *begin_append(struct raft *raft, struct raft_progress
         .commit = raft->commit,
         .round = raft->round,
     };
+    message->readmits = progress->is_readmitted ? progress->refill : 0;
     progress->sent_ms = raft->now_ms;
     progress->is_due = false;
     return message;

@@ -54,8 +54,8 @@ static int restore_entry(struct raft *raft, raft_index index, const struct raft_
 
 bool raft_is_alone(const struct raft *raft)
 {
-    return raft->is_connected && raft->applied == raft->log.last && raft__is_voter(raft) &&
-           raft_configuration_voters(&raft->configuration) == 1;
+    return !raft->is_refilling && raft->is_connected && raft->applied == raft->log.last &&
+           raft__is_voter(raft) && raft_configuration_voters(&raft->configuration) == 1;
 }
 
 /* It need not be in memory: it will not be applied again, and a member that lags gets it from

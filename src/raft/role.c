@@ -10,9 +10,10 @@ bool raft__is_voter(const struct raft *raft)
 
 bool raft__may_campaign(const struct raft *raft)
 {
-    return raft__is_voter(raft) ||
-           (raft->configuration.index > raft->commit &&
-            raft_configuration_is_voter(&raft->configuration_before, raft->options.id));
+    return !raft->is_refilling &&
+           (raft__is_voter(raft) ||
+            (raft->configuration.index > raft->commit &&
+             raft_configuration_is_voter(&raft->configuration_before, raft->options.id)));
 }
 
 struct raft_progress *raft__progress(struct raft *raft, raft_id id)

@@ -7,7 +7,7 @@ static bool has_quorum(const struct raft *raft)
     uint32_t heard = 0;
     for (uint32_t i = 0; i < raft->configuration.count; i++) {
         const struct raft_member *member = &raft->configuration.members[i];
-        heard += member->is_voter &&
+        heard += raft__counts(raft, i) &&
                  (member->id == raft->options.id ||
                   raft->progress[i].heard_ms + raft->options.election_ms > raft->now_ms);
     }

@@ -18,7 +18,7 @@ void raft__on_transfer_asked(struct raft *raft, const struct raft_event *event)
 
     if (raft->role != RAFT_LEADER) {
         outcome = RAFT_NOT_LEADER;
-    } else if (raft->transfer_to != 0) {
+    } else if (raft->transfer_to != 0 || raft_is_refilled_by(raft, event->peer)) {
         outcome = RAFT_BUSY;
     } else if (event->peer == raft->options.id ||
                !raft_configuration_is_voter(&raft->configuration, event->peer)) {

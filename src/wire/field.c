@@ -87,7 +87,7 @@ uint8_t *field_put_number(uint8_t *to, uint32_t number, uint64_t value)
     if (value == 0) {
         return to;
     }
-    *to++ = (uint8_t)(number << 3 | FIELD_VARINT);
+    to = field_put_varint(to, (uint64_t)number << 3 | FIELD_VARINT);
     return field_put_varint(to, value);
 }
 

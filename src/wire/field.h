@@ -43,7 +43,8 @@ static inline bool field_reader_is_done(const struct field_reader *in)
 bool field_read(struct field_reader *in, struct field *ret_field);
 
 /* ---- writing, into memory that is known to suffice: each returns the place behind it. As in
- * proto3 a field of zero or no bytes is left out. Numbers of fields are below 16. */
+ * proto3 a field of zero or no bytes is left out. Numbers of fields are below 16, but for
+ * field_put_number. */
 
 /* Bytes that a field takes at most. */
 static inline size_t field_bytes_max(size_t len)

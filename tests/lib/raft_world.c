@@ -257,6 +257,7 @@ void world_step(struct world *world, uint32_t at, const struct raft_event *event
         world_check_configuration(world, at);
         world_disk_kick(world, at);
         set_timer(world, at);
+        world_refill_note(world, at);
     } else if (node->is_up && node->life == life && world->violation[0] == '\0') {
         world_fail(world, "n%u writes an entry nobody made", at + 1);
     }
@@ -437,6 +438,7 @@ static bool is_settled(const struct world *world, raft_index index)
 static bool finish(struct world *world)
 {
     uint64_t proposed = 0;
+    uint64_t settled = 0;
     raft_index target = 0;
     uint64_t until = world->now_ms + HEAL_MS_MAX;
 
@@ -444,6 +446,10 @@ static bool finish(struct world *world)
     while (world->now_ms < until && world->violation[0] == '\0') {
         if (!world_next(world)) {
             world->now_ms += QUIET_MS; /* a leader without anybody to lead has no timer */
+        }
+        if (world->now_ms >= settled) {
+            settled = world->now_ms + QUIET_MS;
+            world_refill_settle(world);
         }
         uint32_t leader = world_leader(world);
         if (leader == world->nodes) {
@@ -457,7 +463,7 @@ static bool finish(struct world *world)
                 world_read(world, leader);
             }
         }
-        if (target > 0 && is_settled(world, target)) {
+        if (target > 0 && is_settled(world, target) && world_is_refilled(world)) {
             return true;
         }
         if (target > 0 && world->now_ms >= proposed + 2000) {

@@ -40,7 +40,7 @@ enum {
     X(SNAPSHOT_TAKEN) X(SNAPSHOT_SENT) X(SNAPSHOT_INSTALLED) X(SNAPSHOT_RESUMED)               \
     X(SNAPSHOT_ABANDONED) X(INSTALLED_ACROSS_TERMS) X(LOG_REPAIRED) X(LOG_RECYCLED)            \
     X(FOLLOWER_FULL) X(READ_FROM_LOG) X(READ_FROM_LOG_TO_APPLY)               \
-    X(RESTORED_APPLIED)
+    X(RESTORED_APPLIED) X(DISK_LOST) X(LEADERS_DISK_LOST) X(REFILL_CRASHED) X(READMITTED)
 /* clang-format on */
 
 #define WORLD_MARK_ENUM(name) WORLD_##name,
@@ -97,6 +97,9 @@ struct world_node {
     raft_index durable_last;
     const struct world_entry *durable[WORLD_INDEX_MAX]; /* by index, up to durable_last */
     struct world_snapshot snapshot;
+    /* kept beside the log */
+    uint64_t refill;
+    bool is_refilling;
     /* one being received */
     struct world_snapshot receiving;
     uint32_t received;
@@ -133,6 +136,7 @@ struct world_faults {
     uint32_t client_ms;
     uint32_t snapshot_ms;
     bool has_disk_failures;
+    uint32_t lost_ppm; /* disks that are empty after a crash */
 };
 
 struct world_read {
@@ -195,6 +199,10 @@ void world_begin(struct world *world, uint64_t seed, uint32_t voters);
  * until the test moves them (raft_story.h). */
 void world_begin_scripted(struct world *world, const struct raft_options *options,
                           uint32_t voters);
+
+/* Let disks be lost in crashes from now on, as many at a time as the others can do without; who
+ * lost one is demoted, refilled and promoted again. Nobody else joins or leaves. */
+void world_lose_disks(struct world *world);
 
 /* The faults, the healing, and the wait for everything to finish. Returns: whether all held;
  * else world->violation says what did not. */
@@ -291,6 +299,12 @@ void world_snapshot_take(struct world *world, uint32_t node);
 void world_crash(struct world *world, uint32_t node);
 void world_restart(struct world *world, uint32_t node);
 void world_node_reset(struct world *world, uint32_t node);
+
+/* raft_world_refill.c */
+void world_disk_lose(struct world *world, uint32_t node); /* by chance, before it restarts */
+void world_refill_note(struct world *world, uint32_t node);
+void world_refill_settle(struct world *world); /* what operators do in a node: demote, promote */
+bool world_is_refilled(const struct world *world);
 
 /* raft_world_net.c */
 void world_send(struct world *world, const struct raft_message *message);

@@ -264,7 +264,12 @@ static void check_commit(struct world *world, uint32_t at)
     }
     for (uint32_t i = 0; i < raft->configuration.count; i++) {
         const struct raft_member *member = &raft->configuration.members[i];
-        holders += member->is_voter && holds(&world->node[member->id - 1], raft->commit, term);
+        const struct world_node *holder = &world->node[member->id - 1];
+
+        /* Who lost it may have had it when it said so; it helps nobody else to lead meanwhile.
+         */
+        holders +=
+            member->is_voter && (holds(holder, raft->commit, term) || holder->is_refilling);
     }
     if (holders < raft_configuration_quorum(&raft->configuration)) {
         world_fail(world, "n%u commits %" PRIu64 ", which %u disks hold", at + 1, raft->commit,

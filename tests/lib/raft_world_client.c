@@ -324,6 +324,7 @@ void world_act(struct world *world)
     if ((world->faults.actions & WORLD_ACT_MEMBERSHIP) != 0 && rng_below(&world->rng, 2) == 0) {
         change_members(world);
     }
+    world_refill_settle(world);
     world_post(world, 1 + rng_below(&world->rng, 2 * world->faults.action_ms), WORLD_ACTION, 0,
                0, NULL);
 }

@@ -530,7 +530,10 @@ void world_restart(struct world *world, uint32_t at)
     struct raft_options options = world->options;
 
     ASSERT(!node->is_up);
+    world_disk_lose(world, at);
     world_trace(world, "n%u starts", at + 1);
+    options.refill = node->refill;
+    options.is_refilling = node->is_refilling;
     options.id = at + 1;
     options.seed = rng_next(&world->rng);
     raft_init(&node->raft, &options, &node->snapshot.at);

@@ -29,6 +29,7 @@ enum { SEEDS_NIGHTLY = 300000, AGAIN_EVERY = 100, FAILURES_SHOWN = 5 };
 
 static struct world *world;
 static uint64_t seeds_run;
+static bool is_losing_disks;
 
 /* An assertion of the core ends the process: say which seed it was. */
 static void tell_seed(int number)
@@ -39,6 +40,14 @@ static void tell_seed(int number)
     ssize_t written = write(STDERR_FILENO, text, (size_t)len);
     (void)written;
     (void)signal(number, SIG_DFL);
+}
+
+/* Also after a failure. */
+static int keep_disks(void **state)
+{
+    (void)state;
+    is_losing_disks = false;
+    return 0;
 }
 
 static int make_world(void **state)
@@ -62,6 +71,14 @@ static uint64_t seed_count(void)
     return campaign != NULL && strcmp(campaign, "nightly") == 0 ? SEEDS_NIGHTLY : SEEDS;
 }
 
+static void begin(uint64_t seed, uint32_t voters)
+{
+    world_begin(world, seed, voters);
+    if (is_losing_disks) {
+        world_lose_disks(world);
+    }
+}
+
 static bool run_one_seed(uint32_t voters)
 {
     const char *seed = getenv("CARILLON_SEED");
@@ -74,7 +91,7 @@ static bool run_one_seed(uint32_t voters)
         return true;
     }
     world->is_traced = true;
-    world_begin(world, strtoull(seed, NULL, 10), voters);
+    begin(strtoull(seed, NULL, 10), voters);
     bool is_fine = world_run(world);
     world->is_traced = false;
     assert_true(is_fine);
@@ -86,7 +103,7 @@ static bool run_one_seed(uint32_t voters)
 static void run_again(uint64_t seed, uint32_t voters)
 {
     uint64_t trace = world->trace;
-    world_begin(world, seed, voters);
+    begin(seed, voters);
     (void)world_run(world);
     if (world->trace != trace) {
         fail_msg("SEED=%llu with %u voters is another run the second time",
@@ -105,7 +122,7 @@ static void run_seeds(uint32_t voters, uint64_t first)
     }
     clock_t start = clock();
     for (uint64_t seed = first; seed < first + count && failures < FAILURES_SHOWN; seed++) {
-        world_begin(world, seed, voters);
+        begin(seed, voters);
         if (!world_run(world)) {
             print_error("SEED=%llu CARILLON_VOTERS=%u: %s\n", (unsigned long long)seed, voters,
                         world->violation);
@@ -133,6 +150,15 @@ static void raft_group__of_five__holds_under_every_mixture(void **state)
 {
     (void)state;
     run_seeds(5, 1000001);
+}
+
+/* CARILLON_VOTERS=3 or 5 with a seed of these runs it here and above. */
+static void raft_group__whose_disks_are_lost__refills_them(void **state)
+{
+    (void)state;
+    is_losing_disks = true;
+    run_seeds(3, 3000001);
+    run_seeds(5, 4000001);
 }
 
 static void raft_group__of_one__holds_and_may_grow(void **state)
@@ -165,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(raft_group__of_three__holds_under_every_mixture),
         cmocka_unit_test(raft_group__of_five__holds_under_every_mixture),
+        cmocka_unit_test_teardown(raft_group__whose_disks_are_lost__refills_them, keep_disks),
         cmocka_unit_test(raft_group__of_one__holds_and_may_grow),
         cmocka_unit_test(raft_group__all_seeds_together__have_met_everything),
     };
