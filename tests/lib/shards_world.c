@@ -164,7 +164,9 @@ static void apply_leader(struct shards_world *world, uint32_t shard)
     struct enrol_entry applied = as_entry(entry, of->applied);
 
     enrol_apply(of->enrol, &applied, &world->result);
-    if (entry->client != UINT32_MAX && entry->term == of->term) {
+    if (entry->client == SHARDS_OFFICE_CLIENT && entry->term == of->term) {
+        shards_office_applied(world, shard, entry, &world->result);
+    } else if (entry->client != UINT32_MAX && entry->term == of->term) {
         shards_answer(world, entry->client, world->result.status,
                       buf_slice(&world->result.text), buf_slice(&world->result.reply), true);
     }
@@ -341,6 +343,8 @@ static void happen(struct shards_world *world, const struct shards_event *event,
         if (rng_chance(&world->rng, 200000)) {
             shards_roster(world);
         }
+    } else if (event->kind == SHARDS_FACT_COMES) {
+        shards_fact_draw(world);
     } else if (event->kind == SHARDS_LOSE) {
         shards_lose(world, shard);
     } else if (event->kind == SHARDS_SNAPSHOT) {
@@ -388,6 +392,8 @@ static void step(struct shards_world *world, const struct shards_event *event)
         if (is_leading) {
             across_tick(of->across, world->now_ms, FIXTURE_WALL_MS + world->now_ms);
             shards_perform(world, event->shard);
+            shards_facts_copy(world, event->shard);
+            shards_imports_tend(world, event->shard);
             shards_post(world, ACROSS_TICK_MS, event);
         }
         break;
@@ -419,6 +425,12 @@ static void step(struct shards_world *world, const struct shards_event *event)
         break;
     case SHARDS_EXPIRE:
         shards_expire(world, event->from, event->number);
+        break;
+    case SHARDS_FACT_COMES:
+        happen(world, event, world->faults.fact_ms);
+        break;
+    case SHARDS_OFFICE:
+        shards_office_poll(world);
         break;
     }
 }
@@ -511,6 +523,8 @@ static void draw_faults(struct shards_world *world)
         .wait_ppm = rng_chance(rng, 700000) ? (uint32_t)rng_below(rng, 800000) : 0,
         .check_ppm = chance(rng, 400000),
         .permit_ppm = chance(rng, 300000),
+        .fact_ms = pauses[rng_below(rng, 4)],
+        .import_ppm = chance(rng, 50000),
     };
 }
 
@@ -535,6 +549,11 @@ static void begin(struct shards_world *world, uint64_t seed, uint32_t shards)
     memset(world->permits, 0, sizeof world->permits);
     memset(world->permits_ever, 0, sizeof world->permits_ever);
     world->check_count = 0;
+    world->fact_count = 0;
+    world->import_count = 0;
+    world->versions = 0;
+    world->office = (struct shards_office){0};
+    world->models[0] = (struct shards_model){.courses_max = CAMPUS_COURSES_MAX_DEFAULT};
     world->trace = seed;
     world->steps = 0;
     world->violation[0] = '\0';
@@ -553,6 +572,7 @@ static void begin(struct shards_world *world, uint64_t seed, uint32_t shards)
         of->is_led = false;
         of->is_cut = false;
         of->slow_ms = 0;
+        of->fact_term = 0;
         memset(of->settled, 0, sizeof of->settled);
         shards_snapshot(world, i);
         shards_elect(world, i);
@@ -571,6 +591,10 @@ void shards_world_begin(struct shards_world *world, uint64_t seed, uint32_t shar
     if (world->faults.cut_ms > 0) {
         shards_post(world, 200, &(struct shards_event){.kind = SHARDS_CUT_OFF});
     }
+    if (world->faults.fact_ms > 0) {
+        shards_post(world, 250, &(struct shards_event){.kind = SHARDS_FACT_COMES});
+    }
+    shards_post(world, 150, &(struct shards_event){.kind = SHARDS_OFFICE});
 }
 
 void shards_world_begin_quiet(struct shards_world *world, uint64_t seed, uint32_t shards)
@@ -592,6 +616,7 @@ bool shards_world_run(struct shards_world *world)
             world->shard[i].slow_ms = 0;
         }
         shards_trace(world, "healed");
+        shards_facts_heal(world);
         is_fine = run_until(world, world->end_ms + HEAL_MS);
     }
     if (is_fine) {

@@ -16,6 +16,8 @@
 #include "enrol/across.h"
 #include "enrol/across_state.h"
 #include "enrol/enrol.h"
+#include "enrol/fact.h"
+#include "enrol/staging.h"
 
 enum {
     SHARDS_MAX = 8,
@@ -24,7 +26,11 @@ enum {
     SHARDS_ENTRIES_MAX = 16384,
     SHARDS_REQUESTS_MAX = 512,
     SHARDS_CHECKS_MAX = 4096,
+    SHARDS_FACTS_MAX = 1024,
+    SHARDS_IMPORTS_MAX = 256,
+    SHARDS_COURSES_MAX_MOST = 6, /* that a limit ever is */
     SHARDS_ROSTER_CLIENT = 1 << 20, /* from here on they are reads */
+    SHARDS_OFFICE_CLIENT = 1 << 21,
 };
 
 /* Moments that the search must reach. */
@@ -37,7 +43,9 @@ enum {
     X(OUTDATED) X(TAKEN_OVER) X(MOVED) X(ASKED) X(PENDING) X(RELEASED) X(SETTLED_TWICE)        \
     X(UNDECIDED_SEAT) X(OFFERED) X(DECLINED) X(EXPIRED) X(PROMOTED_ACROSS) X(ROSTER) X(ROSTER_WAITED) X(UNKNOWN) X(GAVE_UP) X(SNAPSHOT_HOLDING) X(SNAPSHOT_OWING)   \
     X(CHECKED) X(CHECK_REFUSED) X(LEARNT) X(PERMITTED) X(PERMITTED_ACROSS) X(PERMIT_TAKEN_BACK)                  \
-    X(SEATED_BY_PERMIT) X(LEADER_LOST_ASKING) X(SNAPSHOT_PERMITTING)
+    X(SEATED_BY_PERMIT) X(LEADER_LOST_ASKING) X(SNAPSHOT_PERMITTING)    \
+    X(FACT) X(FACT_OUTDATED) X(FACT_REPEATED) X(FACTS_APART) X(IMPORTED) X(IMPORT_AGAIN) X(IMPORT_REFUSED)                        \
+    X(IMPORT_ABORTED) X(IMPORT_ABANDONED) X(IMPORT_DISCARDED) X(LEADER_LOST_PREPARED) X(SNAPSHOT_PREPARED)
 /* clang-format on */
 
 #define SHARDS_MARK_ENUM(name) SHARDS_##name,
@@ -45,6 +53,50 @@ enum shards_mark { SHARDS_MARKS(SHARDS_MARK_ENUM) SHARDS_MARK_NR };
 #undef SHARDS_MARK_ENUM
 
 extern const char *const shards_mark_names[SHARDS_MARK_NR];
+
+/* What a shard shows after a fact. */
+struct shards_model {
+    uint64_t opens_ms;
+    uint64_t closes_ms;
+    uint32_t level_min;
+    uint32_t courses_max;
+    uint32_t versions[SHARDS_COURSES]; /* 0: as populated */
+};
+
+struct shards_fact {
+    uint32_t method;
+    uint32_t import; /* of a commit, of an abort */
+    uint64_t wall_ms;
+    struct uuid key;
+    struct slice body;
+};
+
+struct shards_import {
+    struct uuid id;
+    bool is_ended;                     /* by a fact */
+    uint32_t versions[SHARDS_COURSES]; /* that it would make; 0: as it is */
+};
+
+enum shards_office_phase {
+    SHARDS_OFFICE_IDLE,
+    SHARDS_OFFICE_BEGIN,
+    SHARDS_OFFICE_CHUNK,
+    SHARDS_OFFICE_LOOK,
+    SHARDS_OFFICE_PREPARE,
+};
+
+/* Who imports, step by step in all shards. */
+struct shards_office {
+    enum shards_office_phase phase;
+    uint32_t import;
+    uint32_t method; /* of the phase's entries */
+    struct uuid key;
+    struct slice body;
+    uint64_t term[SHARDS_MAX]; /* in which the shard was asked last */
+    bool is_done[SHARDS_MAX];
+    struct enrol_staging parts[SHARDS_MAX];
+    int status;
+};
 
 struct shards_entry {
     uint64_t term;
@@ -67,6 +119,8 @@ struct shards_shard {
     uint64_t committed; /* and applied by the truth */
     uint64_t last;
     uint64_t wall_ms;             /* of the last entry */
+    uint64_t fact_term;           /* of the leader that has copied facts */
+    uint64_t fact_proposed;       /* up to this one */
     struct shards_entry *entries; /* by index */
     struct buf snapshot;
     uint64_t snapshot_index;
@@ -106,6 +160,8 @@ struct shards_faults {
     uint32_t wait_ppm; /* adds that take a place */
     uint32_t check_ppm;
     uint32_t permit_ppm;
+    uint32_t fact_ms; /* 0: none */
+    uint32_t import_ppm;
 };
 
 struct shards_event;
@@ -136,6 +192,13 @@ struct shards_world {
     uint32_t permits_ever[SHARDS_STUDENTS][SHARDS_COURSES];
     struct enrol_attempt_id checks[SHARDS_CHECKS_MAX]; /* that were asked about */
     uint32_t check_count;
+    struct shards_fact facts[SHARDS_FACTS_MAX]; /* from 1 */
+    struct shards_model models[SHARDS_FACTS_MAX];
+    uint32_t fact_count;
+    struct shards_import imports[SHARDS_IMPORTS_MAX];
+    uint32_t import_count;
+    uint32_t versions;
+    struct shards_office office;
     struct { /* the roster being read: of whom it was known that they have the course */
         uint64_t client;
         uint32_t course;
@@ -196,6 +259,8 @@ enum shards_event_kind {
     SHARDS_JOIN,
     SHARDS_SNAPSHOT,
     SHARDS_EXPIRE, /* a client waits no longer */
+    SHARDS_FACT_COMES,
+    SHARDS_OFFICE,
 };
 
 struct shards_event {
@@ -236,6 +301,18 @@ void shards_answer(struct shards_world *world, uint32_t request, int status, str
 void shards_expire(struct shards_world *world, uint32_t request, uint64_t try_number);
 void shards_send(struct shards_world *world, uint32_t request, uint64_t delay_ms);
 uint32_t shards_request_find(const struct shards_world *world, struct slice key);
+
+/* shards_world_facts.c */
+void shards_fact_draw(struct shards_world *world);
+void shards_facts_heal(struct shards_world *world);
+void shards_facts_copy(struct shards_world *world, uint32_t shard);
+void shards_office_poll(struct shards_world *world);
+void shards_office_applied(struct shards_world *world, uint32_t shard,
+                           const struct shards_entry *entry, const struct enrol_result *result);
+void shards_imports_discard(struct shards_world *world, uint32_t shard);
+void shards_imports_tend(struct shards_world *world, uint32_t shard);
+void shards_check_facts(struct shards_world *world, uint32_t shard);
+void shards_check_facts_end(struct shards_world *world);
 
 /* shards_world_leader.c */
 void shards_lose(struct shards_world *world, uint32_t shard);

@@ -13,7 +13,7 @@
 #include "tests/lib/campus_fixture.h"
 #include "tests/lib/shards_world.h"
 
-enum { ALL_EVERY = 16, COURSES_MOST = 5, ROSTER_MS = 2000 };
+enum { ALL_EVERY = 16, ROSTER_MS = 2000 };
 
 static struct campus *campus_of(const struct shards_world *world, uint32_t shard)
 {
@@ -446,7 +446,7 @@ static void check_student(struct shards_world *world, uint32_t student)
     uint32_t ordinal =
         campus_student_find(campus, slice_from_text(shards_student_name(student)));
 
-    if (campus_student(campus, ordinal)->registration_count > COURSES_MOST) {
+    if (campus_student(campus, ordinal)->registration_count > SHARDS_COURSES_MAX_MOST) {
         shards_fail(world, "%s has %u courses", shards_student_name(student),
                     campus_student(campus, ordinal)->registration_count);
     }
@@ -467,6 +467,22 @@ void shards_check_all(struct shards_world *world)
     }
 }
 
+static void mark_fact(struct shards_world *world, uint32_t shard,
+                      const struct enrol_result *result)
+{
+    uint64_t newest = enrol_fact_newest(world->shard[shard].truth);
+
+    shards_mark(world, result->is_outdated   ? SHARDS_FACT_OUTDATED
+                       : result->is_repeated ? SHARDS_FACT_REPEATED
+                                             : SHARDS_FACT);
+    for (uint32_t i = 0; i < world->shard_count; i++) {
+        if (enrol_fact_newest(world->shard[i].truth) + 1 < newest) {
+            shards_mark(world, SHARDS_FACTS_APART);
+            return;
+        }
+    }
+}
+
 void shards_check_entry(struct shards_world *world, uint32_t shard,
                         const struct shards_entry *entry, const struct enrol_result *result)
 {
@@ -483,7 +499,10 @@ void shards_check_entry(struct shards_world *world, uint32_t shard,
         mark_reserve(world, result);
     } else if (entry->method == ENROL_ENTRY_REFRESH) {
         shards_mark(world, SHARDS_LEARNT);
+    } else if (entry->method == ENROL_ENTRY_FACT) {
+        mark_fact(world, shard, result);
     }
+    shards_check_facts(world, shard);
     check_seats(world, shard);
     if (result->student != CAMPUS_NONE) {
         struct slice token = campus_profile_token(
@@ -650,6 +669,7 @@ static void check_whole(struct shards_world *world, uint32_t shard)
 void shards_check_end(struct shards_world *world)
 {
     check_lines(world);
+    shards_check_facts_end(world);
     for (uint32_t i = 0; i < world->shard_count; i++) {
         const struct shards_shard *of = &world->shard[i];
 

@@ -63,6 +63,10 @@ void shards_world_populate(struct enrol *enrol, uint32_t shards, uint32_t shard,
             ASSERT(rc == OK);
         }
     }
+    /* As after an import over all shards: every one knows the catalogue. */
+    int rc = fixture_remove(&f, CARILLON__IMPORT_KIND__IMPORT_COURSES, "none", true);
+
+    ASSERT(rc == OK);
     *index = f.index;
     f.enrol = NULL;
     fixture_fini(&f);
@@ -88,6 +92,9 @@ void shards_snapshot(struct shards_world *world, uint32_t shard)
     }
     if (of->truth->across.todo_count > 0) {
         shards_mark(world, SHARDS_SNAPSHOT_OWING);
+    }
+    if (of->truth->prepared_count > 0) {
+        shards_mark(world, SHARDS_SNAPSHOT_PREPARED);
     }
     for (uint32_t i = 0; i < SHARDS_STUDENTS; i++) {
         uint32_t student = campus_student_find(&of->truth->campus,
@@ -147,6 +154,9 @@ void shards_lose(struct shards_world *world, uint32_t shard)
     }
     if (across_flight_count(of->across) > 0) {
         shards_mark(world, SHARDS_LEADER_LOST_DECIDING);
+    }
+    if (of->truth->prepared_count > 0) {
+        shards_mark(world, SHARDS_LEADER_LOST_PREPARED);
     }
     if (across_inquiry_count(of->across) > 0) {
         shards_mark(world, SHARDS_LEADER_LOST_ASKING);
@@ -218,6 +228,9 @@ void shards_elect(struct shards_world *world, uint32_t shard)
                  (unsigned long long)of->term, (unsigned long long)of->applied,
                  (unsigned long long)of->committed);
     of->noop = shards_append(world, shard, &(struct shards_entry){.client = UINT32_MAX});
+    if (rng_chance(&world->rng, 500000)) {
+        shards_imports_discard(world, shard);
+    }
     across_lead(of->across, of->term);
     shards_perform(world, shard);
     shards_post(
