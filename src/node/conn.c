@@ -5,6 +5,7 @@
 #include "proto/envelope.pb-c.h"
 #include "wire/envelope.h"
 #include "wire/message.h"
+#include "wire/method.h"
 
 enum { SWEEP_MS = 1000, WELCOME_SCRATCH_BYTES = 4096 };
 
@@ -110,6 +111,7 @@ static void greet_who(struct conn *conn, const Carillon__Hello *hello)
     ASSERT(rc == OK); /* nothing else has been said yet */
     stop_arriving(conn);
     conn->is_greeted = true;
+    conn->cluster_told = table->cluster_version;
     frame_reader_widen(&conn->reader,
                        conn->who.node != 0 ? FRAME_PEER_BYTES_MAX : FRAME_BYTES_MAX);
     mark_dirty(conn);
@@ -414,6 +416,17 @@ void conn_table_forget(struct conn_table *table)
     }
 }
 
+void conn_table_tell(struct conn_table *table, struct slice cluster)
+{
+    table->cluster = cluster;
+    table->cluster_version++;
+}
+
+bool conn_is_of_a_client(const struct conn *conn)
+{
+    return conn->who.node == 0 && (conn->who.roles & METHOD_ROLE_INVITED) == 0;
+}
+
 struct conn *conn_find(struct conn_table *table, struct conn_name name)
 {
     struct conn *conn = table->slots[name.slot];
@@ -432,7 +445,14 @@ void conn_reply(struct conn *conn, const struct conn_answer *answer)
         .status = (uint32_t)-answer->status,
         .retry_after_ms = answer->retry_after_ms,
         .body = answer->body,
+        .stale = answer->stale,
     };
+    bool is_told = conn->cluster_told != conn->table->cluster_version && conn->is_greeted &&
+                   conn_is_of_a_client(conn);
+
+    if (is_told) {
+        reply.cluster = conn->table->cluster;
+    }
     if (answer->status != OK) {
         reply.text =
             slice_from_text(answer->text != NULL ? answer->text : error_text(answer->status));
@@ -442,6 +462,7 @@ void conn_reply(struct conn *conn, const struct conn_answer *answer)
         reply.status = (uint32_t)-ERR_NOSPACE_REPLY;
         reply.text = SLICE_LITERAL("the answer is longer than a frame; ask for fewer rows");
         reply.body = SLICE_NONE;
+        reply.stale = SLICE_NONE;
         rc = envelope_reply_encode(&reply, &conn->stream.out);
     }
     if (rc != OK) {
@@ -449,6 +470,9 @@ void conn_reply(struct conn *conn, const struct conn_answer *answer)
                   "slot=%u reason=\"client does not read its answers\"", conn->name.slot);
         conn_close(conn);
         return;
+    }
+    if (is_told) {
+        conn->cluster_told = conn->table->cluster_version;
     }
     mark_dirty(conn);
 }

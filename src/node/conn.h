@@ -53,6 +53,7 @@ struct conn {
     struct conn_who who;
     uint32_t outstanding; /* requests that will be answered later */
     uint64_t since_ms;    /* of the last whole frame, or of the accept */
+    uint64_t cluster_told; /* conn_table.cluster_version when the client was told last */
     bool is_greeted;
     bool is_paused;
     bool is_closing;
@@ -102,6 +103,8 @@ struct conn_table {
     uint32_t *free_slots;
     uint32_t free_count;
     uint32_t used;
+    struct slice cluster; /* a packed Cluster, for clients; lent */
+    uint64_t cluster_version;
     bool is_serving; /* who comes is let in */
     bool is_closing;
     bool listener_is_closed;
@@ -127,6 +130,13 @@ void conn_table_turn_out(struct conn_table *table);
 /* Free the memory of the connections of a process that has died; the streams are not closed. */
 void conn_table_forget(struct conn_table *table);
 
+/* The cluster has changed: every client is told with its next answer. @cluster: a packed
+ * Cluster, lent until the next call. */
+void conn_table_tell(struct conn_table *table, struct slice cluster);
+
+/* Whether who speaks is a client that may go to other nodes. */
+bool conn_is_of_a_client(const struct conn *conn);
+
 /* The connection of that name, or NULL when it is gone. */
 struct conn *conn_find(struct conn_table *table, struct conn_name name);
 
@@ -136,6 +146,7 @@ struct conn_answer {
     uint32_t retry_after_ms;
     const char *text; /* NULL: the error's own */
     struct slice body;
+    struct slice stale; /* a packed Staleness, or none */
 };
 
 /* Queue one reply; it leaves at the end of the turn, together with the others. A client that

@@ -335,7 +335,9 @@ static bool is_taken_here(const struct node *node, const struct node_call *call)
 void node__pass(struct node *node, const struct node_call *call,
                 const struct envelope_request *request)
 {
-    if (is_taken_here(node, call)) {
+    if (call->group != NODE_GROUP_META && node__is_stale_ok(node, request)) {
+        node__stale_read(node__shard_of_group(node, call->group), call, request);
+    } else if (is_taken_here(node, call)) {
         take(node, request, call);
     } else {
         node__forward(node, call);
@@ -348,7 +350,7 @@ static void answer_state(struct node *node, const struct envelope_request *reque
 {
     if (call->is_addressed) {
         node__pass(node, call, request);
-    } else if (node->shard_count > 1) {
+    } else if (node->shard_count > 1 && request->method != CARILLON__METHOD__METHOD_POINT) {
         node__spread(node, call, request);
     } else {
         call->group = NODE_GROUP_SHARD;
@@ -374,7 +376,7 @@ static void answer(struct node *node, const struct envelope_request *request,
         answer_state(node, request, call);
         break;
     case METHOD_KIND_QUERY:
-        node__search(node, asker->conn, asker->id, call->deadline_ns, request->body);
+        node__search(node, call, request);
         break;
     case METHOD_KIND_NODE:
         node__operate(node, asker->conn, asker->id, call->method, request->body);

@@ -218,6 +218,7 @@ static void node_free(struct node *node)
     buf_fini(&node->text);
     buf_fini(&node->notes);
     buf_fini(&node->meta_bytes);
+    node__cluster_fini(node);
     arena_fini(&arena);
 }
 
@@ -419,7 +420,13 @@ static enum io_refusal on_greet(void *context, struct conn *conn, const void *he
     welcome->node_version = wire_text(CARILLON_VERSION);
     welcome->cluster_id = wire_binary(slice_from(identity->cluster, sizeof identity->cluster));
     welcome->node_id = wire_binary(slice_from(identity->node, sizeof identity->node));
-    return door_greet(&node->door, io_stream_peer(&conn->stream), hello, &conn->who, message);
+    enum io_refusal refusal =
+        door_greet(&node->door, io_stream_peer(&conn->stream), hello, &conn->who, message);
+
+    if (refusal == IO_REFUSAL_NONE && conn_is_of_a_client(conn)) {
+        welcome->cluster = node__cluster(node);
+    }
+    return refusal;
 }
 
 static void on_refused(void *context, enum io_refusal refusal)
@@ -505,6 +512,7 @@ static struct node *node_create(struct io *io, const struct node_config *config)
     buf_init(&node->meta_bytes, META_STATE_BYTES_MAX);
     buf_init(&node->inbox, INT32_MAX);
     buf_init(&node->inbox_spare, INT32_MAX);
+    node__cluster_init(node);
     list_init(&node->queries);
     list_init(&node->long_queries);
     list_init(&node->idle_queries);

@@ -20,6 +20,7 @@
 #include "proto/operator.pb-c.h"
 #include "search/search.h"
 #include "wire/envelope.h"
+#include "wire/field.h"
 #include "wire/method.h"
 
 enum {
@@ -47,6 +48,8 @@ enum {
     NODE_INBOX_BYTES_MAX = 64 << 20, /* messages between shards of this node */
     NODE_READ_FACT = 0x10201, /* between nodes: what became of a fact (facts.c) */
     NODE_PEER_ENTRIES_MAX = 1024, /* of one message: raft_options.append_entries_max */
+    NODE_CLUSTER_GROUPS_MAX = 65, /* whose leaders clients are told */
+    NODE_CLUSTER_BYTES_MAX = 3 << 10, /* fits beside any body: NODE_REPLY_BODY_BYTES_MAX */
 };
 
 /* An entry of the log that is not applied yet, while the node starts. */
@@ -72,6 +75,12 @@ struct gathered {
     struct enrol_hint hint;
 };
 
+/* The state as a read found it. */
+struct node_state_age {
+    uint64_t known_ns; /* whatever was answered to anybody before it is in the state; 0: unknown */
+    uint64_t index;    /* applied last */
+};
+
 /* A search on its way: most end within the call that brought them, the others wait here between
  * slices. */
 struct query {
@@ -86,12 +95,15 @@ struct query {
     const struct shard *home; /* of the student */
     uint32_t student;
     bool is_brief;
+    bool is_stale_ok;
+    struct node_state_age age; /* is_stale_ok: when it began */
     struct search_plan *plan;
     struct search_query *search;
     struct search_request request;
 };
 
-#define NODE_ASK_SLOT UINT32_MAX
+#define NODE_ASK_SLOT   UINT32_MAX
+#define NODE_POINT_SLOT (UINT32_MAX - 1) /* the node asks how far a shard is committed (stale.c) */
 
 /* Who wants an answer: a request of a connection, or a question of this node itself, which
  * spread.c keeps; then there is no connection, and the name's slot is NODE_ASK_SLOT. */
@@ -128,6 +140,20 @@ struct parked_read {
     struct shard *shard;
     struct list node_link; /* in node.reads or .idle_reads */
     struct read_of of;
+};
+
+/* What clients are told of the cluster. */
+struct node_cluster_row {
+    Carillon__ClusterNode message;
+    uint32_t leads[NODE_CLUSTER_GROUPS_MAX];
+};
+
+struct node_cluster {
+    Carillon__Cluster message;
+    Carillon__ClusterNode *list[META_MEMBERS_MAX];
+    struct node_cluster_row rows[META_MEMBERS_MAX];
+    struct buf packed;  /* as clients were told last */
+    struct buf packing; /* as it is now */
 };
 
 /* What a NODE method waits for before it can answer. */
@@ -213,6 +239,9 @@ struct node {
     uint32_t query_count;
     struct io_turn turn;
     struct link_table links;
+    struct node_cluster cluster;
+    struct io_timer stale_timer;
+    uint8_t stale_packed[2 * (1 + FIELD_VARINT_BYTES_MAX)];
     struct raft_entry *peer_entries; /* of the message being read */
     struct io_timer placement;
     struct list reads; /* that wait for a read point */
@@ -326,6 +355,45 @@ bool node__is_awaited_by(struct node *node, struct conn_name name);
 /* Have the leader of @call's group, this node or another, answer it. */
 void node__pass(struct node *node, const struct node_call *call,
                 const struct envelope_request *request);
+
+/* ---- stale.c: reads of a state that may be old */
+
+/* Begin to learn how old the state is; and stop. */
+void node__stale_serve(struct node *node);
+void node__stale_stop(struct node *node);
+
+/* What the leader of a shard answered to the node's own question, @forward; NULL: nothing. */
+void node__stale_answered(struct node *node, const struct link_forward *forward,
+                          const struct envelope_reply *reply);
+
+/* METHOD_POINT, at a read point: append the body of its answer. Errors: ERR_FULL. */
+int node__point(const struct shard *shard, struct buf *out) CHECKED;
+
+/* What is known of the age of @shard's state; NULL: of the oldest. Errors: ERR_NOT_LEADER nothing, with node.text. */
+int node__stale_look(struct node *node, struct shard *shard,
+                     struct node_state_age *ret_age) CHECKED;
+
+/* Whether @request may be answered from what was applied here: a roster or a check of one of several shards takes the
+ * answers of others. */
+bool node__is_stale_ok(const struct node *node, const struct envelope_request *request);
+
+/* The packed Staleness of an answer that is made now, lent until the next. */
+struct slice node__stale_pack(struct node *node, const struct node_state_age *age);
+
+/* A read that takes what was applied. */
+void node__stale_read(struct shard *shard, const struct node_call *call,
+                      const struct envelope_request *request);
+
+/* ---- cluster.c: what clients are told of the other nodes */
+
+void node__cluster_init(struct node *node);
+void node__cluster_fini(struct node *node);
+
+/* As it is now (a Carillon__Cluster); lent until the next call. */
+Carillon__Cluster *node__cluster(struct node *node);
+
+/* Tell the clients if anything has changed. */
+void node__cluster_look(struct node *node);
 
 /* ---- peer.c: the other nodes */
 
@@ -635,8 +703,8 @@ void node__index_before(struct node *node, uint32_t method);
 
 /* ---- query.c: searching */
 
-void node__search(struct node *node, struct conn *conn, uint64_t id, uint64_t deadline_ns,
-                  struct slice body);
+void node__search(struct node *node, const struct node_call *call,
+                  const struct envelope_request *request);
 
 /* Go on with parked searches, slice by slice, for NODE_QUERY_TURN_NS. Returns: whether any is
  * left. */

@@ -195,6 +195,10 @@ static void on_answered(void *context, const struct link_forward *forward,
                         const struct envelope_reply *reply)
 {
     struct node *node = context;
+    if (forward->conn.slot == NODE_POINT_SLOT) {
+        node__stale_answered(node, forward, reply);
+        return;
+    }
     struct conn_answer answer = {
         .id = forward->id,
         .status = error_from_wire(reply->status),
@@ -212,6 +216,11 @@ static void on_answered(void *context, const struct link_forward *forward,
 static void on_unanswered(void *context, const struct link_forward *forward, int status)
 {
     struct node *node = context;
+
+    if (forward->conn.slot == NODE_POINT_SLOT) {
+        node__stale_answered(node, forward, NULL);
+        return;
+    }
 
     if (status == ERR_TIMEOUT) {
         node__pay_late(node, forward->conn, forward->id);
@@ -310,7 +319,7 @@ static void on_placement(struct io_timer *timer)
     struct node *node = CONTAINER_OF(timer, struct node, placement);
 
     settle_members(node);
-
+    node__cluster_look(node);
     for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
         enum raft_change_kind kind;
         raft_id id;
@@ -351,11 +360,14 @@ void node__peers_open(struct node *node)
 
 void node__peers_serve(struct node *node)
 {
+    node__cluster_look(node);
+    node__stale_serve(node);
     io_timer_start(node->io, &node->placement, PLACEMENT_MS, on_placement);
 }
 
 void node__peers_stop(struct node *node)
 {
+    node__stale_stop(node);
     io_timer_stop(node->io, &node->placement);
 }
 

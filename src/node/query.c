@@ -91,10 +91,14 @@ static void answer(struct query *query)
 
     buf_clear(&node->body);
     int rc = node__search_pack(query, &node->body);
-    node__answer(node, query->conn,
-                 &(struct conn_answer){.id = query->id,
-                                       .status = rc == OK ? OK : ERR_NOSPACE_REPLY,
-                                       .body = rc == OK ? buf_slice(&node->body) : SLICE_NONE});
+    struct conn_answer answer = {.id = query->id,
+                                 .status = rc == OK ? OK : ERR_NOSPACE_REPLY,
+                                 .body = rc == OK ? buf_slice(&node->body) : SLICE_NONE};
+
+    if (query->is_stale_ok) {
+        answer.stale = node__stale_pack(node, &query->age);
+    }
+    node__answer(node, query->conn, &answer);
     histogram_add(&node->counters.search_time, io_now_exact_ns(node->io) - query->began_ns);
 }
 
@@ -287,32 +291,44 @@ static int begin(struct query *query, struct slice body, struct search_error *re
     return rc;
 }
 
-void node__search(struct node *node, struct conn *conn, uint64_t id, uint64_t deadline_ns,
-                  struct slice body)
+/* Take a place, and run the first slice. Returns: whether the query goes on. */
+static bool start(struct query *query, const struct asker *asker,
+                  const struct envelope_request *request)
 {
+    struct node *node = query->node;
     struct search_error error = {0};
 
+    query->conn = asker->name;
+    query->id = asker->id;
+    query->slices = 0;
+    query->began_ns = io_now_exact_ns(node->io);
+    query->is_stale_ok = request->is_stale_ok;
+    int rc = query->is_stale_ok ? node__stale_look(node, NULL, &query->age) : OK;
+
+    rc = rc == OK ? begin(query, request->body, &error) : rc;
+    if (rc == ERR_QUERY) {
+        answer_query_error(node, asker->conn, asker->id, &error);
+    } else if (rc != OK) {
+        node__answer_error(node, asker->name, asker->id, rc);
+    }
+    return rc == OK && query_step(query);
+}
+
+void node__search(struct node *node, const struct node_call *call,
+                  const struct envelope_request *request)
+{
+    const struct asker *asker = &call->asker;
+
     if (node->query_count >= NODE_QUERIES_MAX) {
-        node->counters.refused_load++;
-        conn_reply(conn, &(struct conn_answer){.id = id,
-                                               .status = ERR_BUSY,
-                                               .retry_after_ms = NODE_RETRY_AFTER_MS});
+        node__answer_error(node, asker->name, asker->id, ERR_BUSY);
         return;
     }
     uint64_t cpu = cpu_ns();
     struct query *query = query_take(node);
-    query->conn = conn->name;
-    query->id = id;
-    query->slices = 0;
-    query->began_ns = io_now_exact_ns(node->io);
-    query->deadline_ns = deadline_ns;
-    int rc = begin(query, body, &error);
-    if (rc == ERR_QUERY) {
-        answer_query_error(node, conn, id, &error);
-    } else if (rc != OK) {
-        conn_reply(conn, &(struct conn_answer){.id = id, .status = rc});
-    }
-    bool goes_on = rc == OK && query_step(query);
+
+    query->deadline_ns = call->deadline_ns;
+    bool goes_on = start(query, asker, request);
+
     node->counters.search_cpu_ns += cpu_ns() - cpu;
     if (goes_on) {
         list_add(&node->queries, &query->node_link);

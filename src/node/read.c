@@ -29,7 +29,9 @@ void node__read_pay(struct shard *shard, const struct read_of *of)
 
     buf_clear(&node->text);
     buf_clear(&node->body);
-    if (of->method == NODE_READ_FACT) {
+    if (of->method == CARILLON__METHOD__METHOD_POINT) {
+        rc = node__point(shard, &node->body);
+    } else if (of->method == NODE_READ_FACT) {
         rc = node__fact_read(shard, of->body, &node->body, &node->text);
     } else {
         rc = enrol_read(shard->enrol, of->method, of->body, node__wall_ms(node), &node->body,

@@ -13,6 +13,7 @@
 #include "io/io.h"
 #include "node/audit.h"
 #include "node/conn.h"
+#include "node/engine.h"
 
 struct node;
 
@@ -24,6 +25,17 @@ struct pending {
     uint64_t since_ns;
     uint64_t deadline_ns;
     struct enrol_hint hint;
+};
+
+/* How old the shard's state may be. All times are this node's own. */
+struct shard_stale {
+    struct engine_read point; /* asked for while the shard is led here */
+    bool is_asking;
+    uint64_t asked_ns;    /* when the newest question was asked */
+    bool is_answered;     /* and not yet applied so far */
+    uint64_t answered_ns; /* when what was answered was asked */
+    uint64_t answered_index;
+    uint64_t known_ns;    /* whatever was answered to anybody before it is in the state; 0: unknown */
 };
 
 struct shard {
@@ -44,6 +56,7 @@ struct shard {
     uint64_t applied;        /* index of the newest entry */
     uint64_t snapshot_index; /* the frozen one's, while a snapshot is written */
     uint64_t snapshot_audit; /* the newest in the audit trail then */
+    struct shard_stale stale;
     bool is_leading;
 };
 

@@ -37,6 +37,7 @@ struct spread *node__spread_take(struct node *node, const struct node_call *call
     spread->awaited = 0;
     spread->status = OK;
     spread->is_own = false;
+    spread->is_stale_ok = false;
     buf_clear(&spread->key);
     buf_clear(&spread->body);
     int rc = buf_append_slice(&spread->key, request->key);
@@ -108,6 +109,9 @@ void node__spread_pay(struct spread *spread, int status)
 
     if (status != OK && node->text.len > 0) {
         answer.text = buf_text(&node->text);
+    }
+    if (spread->is_stale_ok) {
+        answer.stale = node__stale_pack(node, &spread->age);
     }
     if (error_is_retryable(status)) {
         answer.retry_after_ms = NODE_RETRY_AFTER_MS;
@@ -190,6 +194,7 @@ void node__spread_ask(struct spread *spread, uint32_t part, const struct spread_
         .key = of->key,
         .body = of->body,
         .deadline_ms = (uint32_t)(left_ms > 0 ? left_ms : 1),
+        .is_stale_ok = spread->is_stale_ok,
     };
     struct node_call call = {
         .asker = {.name = {.slot = NODE_ASK_SLOT},
@@ -451,7 +456,10 @@ void node__spread(struct node *node, struct node_call *call,
         return;
     }
     node__owe(&call->asker);
-    int rc = begin(spread, &route);
+    spread->is_stale_ok = node__is_stale_ok(node, request);
+    int rc = spread->is_stale_ok ? node__stale_look(node, NULL, &spread->age) : OK;
+
+    rc = rc == OK ? begin(spread, &route) : rc;
     if (rc != OK) {
         node__spread_pay_error(spread, rc);
     }

@@ -51,6 +51,8 @@ struct spread {
     uint64_t fact_index;       /* of group 0's entry */
     uint64_t fact_term;
     uint64_t fact_number;
+    bool is_stale_ok;
+    struct node_state_age age; /* is_stale_ok: of the oldest shard, when it began */
     int status;  /* what is told when all is done, if not OK */
     bool is_own; /* the node's: nobody is told */
 };

@@ -27,12 +27,10 @@ static int fields_decode(struct slice payload, struct field *fields, uint32_t co
 
 int envelope_request_decode(struct slice payload, struct envelope_request *ret_request)
 {
-    struct field fields[] = {{.type = FIELD_VARINT},
-                             {.type = FIELD_VARINT},
-                             {.type = FIELD_BYTES},
-                             {.type = FIELD_VARINT},
-                             {.type = FIELD_BYTES}};
-    int rc = fields_decode(payload, fields, 5);
+    struct field fields[] = {{.type = FIELD_VARINT}, {.type = FIELD_VARINT},
+                             {.type = FIELD_BYTES},  {.type = FIELD_VARINT},
+                             {.type = FIELD_BYTES},  {.type = FIELD_VARINT}};
+    int rc = fields_decode(payload, fields, 6);
 
     *ret_request = (struct envelope_request){
         .id = fields[0].value,
@@ -40,6 +38,7 @@ int envelope_request_decode(struct slice payload, struct envelope_request *ret_r
         .key = fields[2].bytes,
         .deadline_ms = (uint32_t)fields[3].value,
         .body = fields[4].bytes,
+        .is_stale_ok = fields[5].value != 0,
     };
     return rc;
 }
@@ -102,7 +101,8 @@ int envelope_reply_encode(const struct envelope_reply *reply, struct buf *out)
 {
     size_t len = field_number_bytes(reply->id) + field_number_bytes(reply->status) +
                  field_len_bytes(reply->text.len) + field_number_bytes(reply->retry_after_ms) +
-                 field_len_bytes(reply->body.len);
+                 field_len_bytes(reply->body.len) + field_len_bytes(reply->stale.len) +
+                 field_len_bytes(reply->cluster.len);
     size_t start;
 
     if (len > FRAME_BYTES_MAX) {
@@ -120,6 +120,8 @@ int envelope_reply_encode(const struct envelope_reply *reply, struct buf *out)
     to = field_put_bytes(to, 3, reply->text);
     to = field_put_number(to, 4, reply->retry_after_ms);
     to = field_put_bytes(to, 5, reply->body);
+    to = field_put_bytes(to, 6, reply->stale);
+    to = field_put_bytes(to, 7, reply->cluster);
     out->len = (size_t)(to - out->data);
     frame_end(out, start);
     return OK;

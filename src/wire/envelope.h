@@ -17,6 +17,7 @@ struct envelope_request {
     uint32_t deadline_ms;
     struct slice key;
     struct slice body;
+    bool is_stale_ok;
 };
 
 struct envelope_reply {
@@ -25,6 +26,8 @@ struct envelope_reply {
     uint32_t retry_after_ms;
     struct slice text;
     struct slice body;
+    struct slice stale;   /* a packed Staleness; what a forwarded answer never has */
+    struct slice cluster; /* a packed Cluster; likewise */
 };
 
 struct envelope_entry {

@@ -62,6 +62,7 @@ static const struct method methods[] = {
     ROW(FORWARD,        "peer.forward",         PEER,  NODE,      10000, forward_request,        peer_reply,           ""),
     ROW(MEMBERS,        "node.members",         NODE,  REGISTRAR, 5000,  members_request,        members_reply,        ""),
     ROW(JOIN,           "node.join",            NODE,  INVITED,   30000, join_request,           join_reply,           "ERR_ARGUMENT ERR_EXISTS ERR_GONE ERR_FULL"),
+    ROW(POINT,          "cluster.point",        READ,  ANYONE,    5000,  point_request,          point_reply,          ""),
 };
 /* clang-format on */
 

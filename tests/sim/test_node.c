@@ -23,6 +23,8 @@ enum {
     SEEDS_LYING = 40,
     ROUNDS_MAX = 4,
     ROUND_OPS = 45,
+    RUSH_OPS = 5,
+    RUSH_STEPS = 100,
     ASKED_MAX = 24,
     QUIET_EVENTS = 40,
     SLOW_US = 30000,
@@ -256,6 +258,17 @@ static void trouble_failing(struct node_world *world)
     }
 }
 
+/* Several at once, and event by event until there is no room: so that some wait at that very moment. */
+static void rush(struct node_world *world)
+{
+    for (int i = 0; i < RUSH_OPS && node_world_is_well(world); i++) {
+        node_world_ask_random(world);
+    }
+    for (int i = 0; i < RUSH_STEPS && node_world_is_well(world) && world->node->is_writable; i++) {
+        (void)node_world_step(world);
+    }
+}
+
 /* There is no room, then there is: reads go on all the time, writes by themselves afterwards.
  */
 static void trouble_full(struct node_world *world)
@@ -271,6 +284,7 @@ static void trouble_full(struct node_world *world)
     io_sim_disk_bytes_set(world->io, plenty - free_bytes + rng_below(&world->rng, 16 << 10));
     for (int i = 0; i < 12 && node_world_is_well(world) && world->node->is_writable; i++) {
         work(world, ROUND_OPS);
+        rush(world);
     }
     if (!node_world_is_well(world)) {
         return;

@@ -52,6 +52,7 @@ static void envelope_request__as_the_general_codec_packs_it__is_read(void **stat
         message.id = number(&rng);
         message.method = (uint32_t)number(&rng);
         message.deadline_ms = (uint32_t)number(&rng);
+        message.stale_ok = rng_below(&rng, 2) == 0;
         message.key = wire_binary(bytes(&rng, key));
         message.body = wire_binary(bytes(&rng, body));
         size_t len = carillon__request__pack(&message, packed);
@@ -60,6 +61,7 @@ static void envelope_request__as_the_general_codec_packs_it__is_read(void **stat
         assert_true(request.id == message.id);
         assert_int_equal(request.method, message.method);
         assert_int_equal(request.deadline_ms, message.deadline_ms);
+        assert_int_equal(request.is_stale_ok, message.stale_ok);
         assert_same(wire_bytes(message.key), request.key);
         assert_same(wire_bytes(message.body), request.body);
     }
@@ -117,7 +119,9 @@ static void envelope_request__known_field_of_another_type__is_malformed(void **s
                      ERR_MALFORMED); /* the id as bytes */
     assert_int_equal(envelope_request_decode(SLICE_LITERAL("\x28\x01"), &request),
                      ERR_MALFORMED); /* the body as a number */
-    assert_int_equal(envelope_request_decode(SLICE_LITERAL("\x30\x01"), &request), OK);
+    assert_int_equal(envelope_request_decode(SLICE_LITERAL("\x32\x01x"), &request),
+                     ERR_MALFORMED); /* whether it may be stale as bytes */
+    assert_int_equal(envelope_request_decode(SLICE_LITERAL("\x38\x01"), &request), OK);
 }
 
 static void envelope_entry__either_way__is_what_the_general_codec_makes_of_it(void **state)
@@ -155,9 +159,42 @@ static void envelope_entry__either_way__is_what_the_general_codec_makes_of_it(vo
     buf_fini(&out);
 }
 
+/* A Staleness, and a Cluster of some nodes, in both forms. */
+struct parts {
+    Carillon__Staleness stale;
+    Carillon__Cluster cluster;
+    Carillon__ClusterNode node;
+    Carillon__ClusterNode *nodes[2];
+    uint32_t leads[3];
+    struct buf packed_stale, packed_cluster;
+};
+
+static void parts_draw(struct parts *parts, struct rng *rng, struct envelope_reply *ret_reply)
+{
+    carillon__staleness__init(&parts->stale);
+    carillon__cluster__init(&parts->cluster);
+    carillon__cluster_node__init(&parts->node);
+    parts->stale.age_ms = rng_between(rng, 1, 1 << 20);
+    parts->stale.applied_index = number(rng);
+    parts->leads[1] = (uint32_t)number(rng);
+    parts->node.address = wire_text("192.0.2.7:7440");
+    parts->node.leads = parts->leads;
+    parts->node.n_leads = rng_below(rng, 4);
+    parts->nodes[0] = parts->nodes[1] = &parts->node;
+    parts->cluster.nodes = parts->nodes;
+    parts->cluster.n_nodes = rng_between(rng, 1, 2);
+    buf_clear(&parts->packed_stale);
+    buf_clear(&parts->packed_cluster);
+    assert_int_equal(wire_pack(&parts->stale.base, &parts->packed_stale), OK);
+    assert_int_equal(wire_pack(&parts->cluster.base, &parts->packed_cluster), OK);
+    ret_reply->stale = buf_slice(&parts->packed_stale);
+    ret_reply->cluster = buf_slice(&parts->packed_cluster);
+}
+
 static void envelope_reply__encoded__is_the_frame_of_the_general_codec(void **state)
 {
     uint8_t text[BYTES_MAX + 1], body[BYTES_MAX + 1];
+    struct parts parts = {0};
     struct buf out, other;
     struct rng rng;
 
@@ -165,6 +202,8 @@ static void envelope_reply__encoded__is_the_frame_of_the_general_codec(void **st
     rng_init(&rng, 4);
     buf_init(&out, PACKED_BYTES);
     buf_init(&other, PACKED_BYTES);
+    buf_init(&parts.packed_stale, PACKED_BYTES);
+    buf_init(&parts.packed_cluster, PACKED_BYTES);
     for (int i = 0; i < ROUNDS; i++) {
         Carillon__Reply message = CARILLON__REPLY__INIT;
         struct envelope_reply reply = {.id = number(&rng),
@@ -178,12 +217,19 @@ static void envelope_reply__encoded__is_the_frame_of_the_general_codec(void **st
         message.retry_after_ms = reply.retry_after_ms;
         message.text = wire_text((const char *)text);
         message.body = wire_binary(reply.body);
+        if (rng_below(&rng, 2) == 0) {
+            parts_draw(&parts, &rng, &reply);
+            message.stale = &parts.stale;
+            message.cluster = &parts.cluster;
+        }
         buf_clear(&out);
         buf_clear(&other);
         assert_int_equal(envelope_reply_encode(&reply, &out), OK);
         assert_int_equal(wire_pack_frame(&message.base, &other), OK);
         assert_same(buf_slice(&other), buf_slice(&out));
     }
+    buf_fini(&parts.packed_stale);
+    buf_fini(&parts.packed_cluster);
     buf_fini(&out);
     buf_fini(&other);
 }
