@@ -31,13 +31,13 @@ static bool split(struct slice text, struct slice *ret_host, struct slice *ret_p
     return rest.len > 0;
 }
 
-int client__address_parse(const char *text, char ret_host[CLIENT_ADDRESS_BYTES_MAX + 1],
+int client__address_parse(struct slice text, char ret_host[CLIENT_ADDRESS_BYTES_MAX + 1],
                           uint16_t *ret_port)
 {
     struct slice host, digits;
     uint64_t port = PORT_DEFAULT;
 
-    if (!split(slice_from_text(text), &host, &digits)) {
+    if (!split(text, &host, &digits)) {
         return ERR_ADDRESS;
     }
     if (digits.len > 0 && slice_parse_u64(digits, PORT_MAX, &port) != OK) {
@@ -53,4 +53,15 @@ int client__address_parse(const char *text, char ret_host[CLIENT_ADDRESS_BYTES_M
     ret_host[host.len] = '\0';
     *ret_port = (uint16_t)port;
     return OK;
+}
+
+bool client__address_is_loopback(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+}
+
+/* Names are not looked up; what exactly a numeric address is, the world says. */
+bool client__address_is_numeric(const char *address)
+{
+    return address[strspn(address, "0123456789abcdefABCDEF.:")] == '\0';
 }

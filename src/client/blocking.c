@@ -29,6 +29,9 @@ static void wait_on_done(void *context, const struct carillon_reply *reply)
     wait->reply.body = client->held;
     text_keep(client, reply->status == OK ? "" : reply->text);
     wait->reply.text = client->text;
+    client->is_stale = reply->is_stale;
+    client->age_ms = reply->age_ms;
+    client->applied_index = reply->applied_index;
     if (reply->body_bytes > client->held_cap) {
         uint8_t *held = realloc(client->held, reply->body_bytes);
 
@@ -51,6 +54,7 @@ static int call_failed(struct carillon_client *client, int status,
                        struct carillon_reply *ret_reply)
 {
     text_keep(client, error_text(status));
+    client->is_stale = false;
     *ret_reply = (struct carillon_reply){.status = status, .text = client->text};
     return status;
 }
@@ -83,7 +87,8 @@ int carillon_call_message(struct carillon_client *client, uint32_t method,
                           const struct ProtobufCMessage *request,
                           const struct ProtobufCMessageDescriptor *reply_type, void *ret_reply)
 {
-    struct carillon_call call = {.method = method, .key = key, .message = request};
+    struct carillon_call call = {
+        .method = method, .key = key, .message = request, .stale_ok = client->is_stale_ok};
     struct carillon_reply reply;
     void **ret_message = ret_reply;
 
@@ -107,6 +112,19 @@ void carillon_message_free(void *message)
     }
 }
 
+void carillon_set_stale_ok(struct carillon_client *client, bool is_stale_ok)
+{
+    client->is_stale_ok = is_stale_ok;
+}
+
+bool carillon_age(const struct carillon_client *client, uint64_t *ret_age_ms,
+                  uint64_t *ret_applied_index)
+{
+    *ret_age_ms = client->age_ms;
+    *ret_applied_index = client->applied_index;
+    return client->is_stale;
+}
+
 const char *carillon_text(const struct carillon_client *client)
 {
     return client->text;
@@ -114,7 +132,7 @@ const char *carillon_text(const struct carillon_client *client)
 
 static bool is_connected(const struct carillon_client *client)
 {
-    return client->ready_count == client->options.connections;
+    return client->ready_count >= client->options.connections;
 }
 
 int carillon_connect(struct carillon_client *client)
@@ -124,9 +142,11 @@ int carillon_connect(struct carillon_client *client)
     }
     client->is_connecting = true;
     client->connect_status = OK;
+    client->is_refused = false;
     client__links_connect(client);
-    /* Each link ends its attempt by itself after connect_ms; the first that fails ends this. */
-    while (!is_connected(client) && client->connect_status == OK) {
+    /* Each link ends its attempt by itself after connect_ms. A node that does not answer is no
+     * reason to give up while others are to be tried. */
+    while (!is_connected(client) && !client->is_refused) {
         io_uv_run_once(client->world, CLIENT_WAIT_MS);
     }
     client->is_connecting = false;

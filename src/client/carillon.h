@@ -2,11 +2,13 @@
  *
  * Layer: client (base, io, io_uv, wire)     Spec: docs/spec/protocol.md
  *
- * One client is used by one thread. It holds one or more connections to one address, opened on
- * first use and opened again when they break. Requests are pipelined; replies may come in any
- * order. A request ends exactly once, with one of three kinds of answer: yes (OK), no (any
- * other error: nothing happened and nothing will), or unknown (ERR_TIMEOUT: a change may or may
- * not have been made; asking again with the same key is safe and tells which).
+ * One client is used by one thread. It holds one or more connections to one node, opened on
+ * first use and opened again when they break: to that node, or to another of its cluster, whose
+ * nodes it learns from the one it talks to. It takes no node of another cluster. Requests are
+ * pipelined; replies may come in any order. A request ends exactly once, with one of three
+ * kinds of answer: yes (OK), no (any other error: nothing happened and nothing will), or
+ * unknown (ERR_TIMEOUT: a change may or may not have been made; asking again with the same key
+ * is safe and tells which).
  *
  * The library repeats a request by itself, within its deadline, when its connection breaks or
  * when the node says that the cause may pass (error_is_retryable), always with the same key,
@@ -50,8 +52,8 @@ struct carillon_key {
 
 /* What a client is made of. A zeroed struct asks for the defaults. */
 struct carillon_options {
-    const char *address; /* "host:port", "[v6]:port" or "host"; numeric, or localhost; NULL: the
-                            default */
+    const char *address; /* "host:port", "[v6]:port" or "host"; numeric, or localhost; or up to
+                            16 of them with commas between; NULL: the default */
     const char
         *name; /* who we are, for the node's logs, at most 64 bytes; NULL: "libcarillon" */
     const char *credential;   /* path of a credential file; NULL: it is looked for
@@ -75,6 +77,9 @@ struct carillon_reply {
     const uint8_t *body; /* the method's reply message; also with ERR_REFUSED and ERR_QUERY */
     size_t body_bytes;
     uint32_t attempts; /* how often it was sent, 0 when it never was */
+    bool is_stale;     /* stale_ok was asked for: a state that may be as old as this */
+    uint64_t age_ms;   /* whatever was answered to anybody earlier than this ago is in it */
+    uint64_t applied_index; /* the shard's newest entry that is in it */
 };
 
 typedef void (*carillon_done)(void *context, const struct carillon_reply *reply);
@@ -87,11 +92,12 @@ struct carillon_call {
     const void *body;               /* the method's request message, packed; or NULL and */
     size_t body_bytes;
     const struct ProtobufCMessage *message; /* the message itself, packed by the library */
+    bool stale_ok; /* reads: any node may answer from what it has applied */
     carillon_done done;
     void *context;
 };
 
-/* What the node said when the first connection was made. */
+/* What the node said that a connection was made to last. */
 struct carillon_node {
     uint32_t version; /* of the protocol; 0 while no connection was made */
     char node_version[32];
@@ -103,8 +109,8 @@ struct carillon_node {
     char student[65]; /* whom alone we may act for; "" when it is not a student's token */
 };
 
-/* Where the credential for this client's node is kept when one logs in (`carillon login`).
- * Errors: ERR_GONE neither XDG_CONFIG_HOME nor HOME says where. */
+/* Where the credential for this client's first address is kept when one logs in (`carillon
+ * login`). Errors: ERR_GONE neither XDG_CONFIG_HOME nor HOME says where. */
 int carillon_login_path(const struct carillon_client *client, char *out,
                         size_t size) CARILLON_CHECKED;
 
@@ -127,10 +133,11 @@ void carillon_destroy(struct carillon_client *client);
 void carillon_destroy_in(struct carillon_client *client, void (*destroyed)(void *context),
                          void *context);
 
-/* Connect all connections and wait until each was greeted. Optional: requests connect by
- * themselves. Errors: ERR_REFUSED_CONNECT nothing listens; ERR_VERSION; ERR_TIMEOUT; what the
- * node's greeting says (ERR_UNAUTHENTICATED: it does not take our credential, or is not the node that
- * the credential is for). See carillon_text for words. ERR_ARGUMENT in a lent world. */
+/* Connect all connections and wait until each was greeted, or every address has failed.
+ * Optional: requests connect by themselves. Errors, of the address tried last:
+ * ERR_REFUSED_CONNECT nothing listens; ERR_VERSION; ERR_TIMEOUT; what the node's greeting says
+ * (ERR_UNAUTHENTICATED: it does not take our credential, or is not the node that the credential
+ * is for). See carillon_text for words. ERR_ARGUMENT in a lent world. */
 int carillon_connect(struct carillon_client *client) CARILLON_CHECKED;
 
 /* What is known of the node; borrowed until destroy. */
@@ -216,6 +223,14 @@ void carillon_message_free(void *message);
 /* What the last blocking call that failed had to say, a sentence for people; "" when it did not
  * fail. Borrowed until the next blocking call. */
 const char *carillon_text(const struct carillon_client *client);
+
+/* Whether carillon_call_message takes an old state for reads, from any node. */
+void carillon_set_stale_ok(struct carillon_client *client, bool is_stale_ok);
+
+/* How old the state behind the last blocking call's answer may be, as in carillon_reply.
+ * Returns: false when it was not an old one that was taken. */
+bool carillon_age(const struct carillon_client *client, uint64_t *ret_age_ms,
+                  uint64_t *ret_applied_index);
 
 /* Change the deadline of requests that name none. */
 void carillon_set_deadline(struct carillon_client *client, uint32_t deadline_ms);

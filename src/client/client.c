@@ -32,12 +32,12 @@ static int options_take(struct carillon_client *client, const struct carillon_op
     snprintf(client->credential_path, sizeof client->credential_path, "%s", path);
     snprintf(client->name, sizeof client->name, "%s",
              own->name == NULL ? "libcarillon" : own->name);
-    int rc =
-        client__address_parse(own->address == NULL ? CARILLON_ADDRESS_DEFAULT : own->address,
-                              client->address, &client->port);
+    int rc = client__peers_init(client,
+                                own->address == NULL ? CARILLON_ADDRESS_DEFAULT : own->address);
+
     own->name = client->name;
     own->credential = client->credential_path;
-    own->address = client->address;
+    own->address = NULL; /* it is the caller's */
     return rc;
 }
 
@@ -45,12 +45,13 @@ static int tables_make(struct carillon_client *client)
 {
     const struct carillon_options *options = &client->options;
 
-    client->links = calloc(options->connections, sizeof *client->links);
+    client->link_count = options->connections + 1;
+    client->links = calloc(client->link_count, sizeof *client->links);
     client->slots = calloc(options->outstanding_max, sizeof *client->slots);
     if (client->links == NULL || client->slots == NULL) {
         return ERR_NOMEM;
     }
-    for (uint32_t i = 0; i < options->connections; i++) {
+    for (uint32_t i = 0; i < client->link_count; i++) {
         client__link_init(client, &client->links[i]);
     }
     for (uint32_t i = options->outstanding_max; i-- > 0;) {
@@ -92,7 +93,7 @@ static void client_free(struct carillon_client *client)
     for (uint32_t i = 0; client->slots != NULL && i < client->options.outstanding_max; i++) {
         free(client->slots[i].body);
     }
-    client__credential_fini(client);
+    client__peers_fini(client);
     if (client->world != NULL) {
         io_uv_destroy(client->world);
     }
@@ -114,7 +115,6 @@ int carillon_create(const struct carillon_options *options, struct carillon_clie
     list_init(&client->waiting);
     list_init(&client->paused);
     client->timer_ns = UINT64_MAX;
-    credential_init(&client->credential);
     arena_init(&client->arena, REPLY_MEMORY_BYTES);
     int rc = options_take(client, options);
     if (rc == OK) {
@@ -159,7 +159,7 @@ void carillon_destroy_in(struct carillon_client *client, void (*destroyed)(void 
     io_turn_remove(client->io, &client->turn);
     client->closing_count =
         1; /* ours, so that the last stream to close does not end it under us */
-    for (uint32_t i = 0; i < client->options.connections; i++) {
+    for (uint32_t i = 0; i < client->link_count; i++) {
         client__link_close(&client->links[i]);
     }
     client->closing_count--;

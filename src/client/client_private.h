@@ -2,6 +2,10 @@
  *
  * Layer: client (base, io, io_uv, wire)
  *
+ * A node lives in a place of the table of peers: under an address that was given, or that
+ * another node has told. New connections lead to the target; when it fails, another peer
+ * becomes the target.
+ *
  * A request lives in a slot of a fixed table. It is in exactly one list: free, waiting (for a
  * link with room), sent (on one link) or paused (before it is sent again). Ids carry the slot's
  * index and its generation, so a late reply to a request that was given up never meets the
@@ -33,6 +37,30 @@ enum {
     CLIENT_BUDGET_SUCCESS = 1, /* tenths of a retry that a success earns */
     CLIENT_BUDGET_RETRY = 10,  /* tenths that a retry costs */
     CLIENT_BUDGET_RETRIES_MIN = 10,
+    CLIENT_GIVEN_MAX = 16, /* addresses */
+    CLIENT_TOLD_MAX = 16,  /* nodes that others told of: META_MEMBERS_MAX of the node */
+    CLIENT_PEERS_MAX = CLIENT_GIVEN_MAX + CLIENT_TOLD_MAX,
+    CLIENT_SETTLE_ANSWERS =
+        64,                 /* from one node, before the client moves to the one that leads */
+    CLIENT_MOVE_MS = 2000,  /* between two such moves, at least half of it */
+    CLIENT_LEAVE_MS = 2000, /* a connection that is left may take to answer what was sent */
+};
+
+/* One node, as far as it is known. */
+struct client_peer {
+    struct carillon_client *client;
+    char address[CLIENT_ADDRESS_BYTES_MAX + 1]; /* "": the place is free */
+    uint16_t port;
+    bool is_given; /* by who made the client; else another node told */
+    bool is_gone;  /* the node that told last knows it no more; free when no link leads there */
+    bool has_id;
+    uint8_t id[16];
+    uint32_t leads;   /* shards, as was told: a hint */
+    bool has_failed;  /* since anybody was greeted, or since all have failed */
+    bool is_hopeless; /* and why says something about the node, not about the moment */
+    struct credential credential;
+    uint64_t credential_hash; /* of the file it was read from; 0: none */
+    struct io_tls *tls;       /* of a credential that wants it */
 };
 
 enum slot_place {
@@ -53,6 +81,7 @@ struct slot {
     uint32_t method;
     uint32_t attempts;
     bool has_key;
+    bool is_stale_ok;
     bool is_unknown; /* some attempt may have changed something and was not answered */
     int status; /* of the last attempt that ended: what the deadline reports when nothing is
                    unknown */
@@ -75,7 +104,9 @@ enum link_state {
 struct client_link {
     struct io_stream stream;
     struct carillon_client *client;
+    struct client_peer *peer; /* where it leads; NULL: nowhere yet */
     enum link_state state;
+    bool is_leaving;       /* ready, and takes nothing more: another one takes over */
     struct io_timer timer; /* connecting and greeting: too long; idle: the pause is over */
     bool is_paused;
     bool is_dirty;         /* bytes appended and not flushed */
@@ -86,6 +117,7 @@ struct client_link {
     uint32_t inflight;     /* requests the node has not answered, given up ones included */
     uint32_t inflight_max; /* ours, and the node's */
     uint32_t abandoned;    /* of inflight, given up */
+    uint32_t answers;
     uint64_t heard_ns;     /* when it last said something, or had nothing to say */
     struct list sent;      /* slots */
     struct frame_reader reader;
@@ -100,21 +132,26 @@ struct carillon_client {
     struct rng rng;
     struct carillon_options options;
     char name[CLIENT_NAME_BYTES_MAX + 1];
-    char address[CLIENT_ADDRESS_BYTES_MAX + 1];
-    uint16_t port;
+    struct client_peer peers[CLIENT_PEERS_MAX]; /* those that were given come first */
+    uint32_t given_count;
+    struct client_peer *target;        /* where the next connection leads */
+    const struct client_peer *greeted; /* by whom we were greeted last */
+    uint64_t move_ns;                  /* not before then to the one that leads */
+    bool has_cluster;                  /* and no node of another one is taken any more */
+    uint8_t cluster[IDENTITY_ID_BYTES];
     char credential_path[CLIENT_PATH_BYTES_MAX + 1]; /* "": it is looked for */
     bool has_no_credential;                          /* nor shall it be looked for */
-    struct credential credential;
-    uint64_t credential_hash; /* of the file it was read from; 0: none */
     char credential_text[CLIENT_TEXT_BYTES_MAX];
-    struct io_tls *tls; /* of a credential that wants it */
 
-    struct client_link *links;
+    struct client_link *
+        links; /* one more than connections: it is there before the one that it replaces goes */
+    uint32_t link_count;
     uint32_t cursor; /* the link to try first */
     uint32_t link_inflight_max;
     uint32_t dirty_count; /* links */
-    uint32_t ready_count;
+    uint32_t ready_count; /* links that take requests */
     bool is_connecting; /* carillon_connect waits for all links */
+    bool is_refused;    /* meanwhile every peer has failed */
 
     struct slot *slots;
     struct list free;
@@ -135,6 +172,10 @@ struct carillon_client {
     void (*destroyed)(void *context);
     void *destroyed_context;
 
+    bool is_stale_ok; /* of blocking calls with messages */
+    bool is_stale;    /* the last blocking call's answer, as in carillon_reply */
+    uint64_t age_ms;
+    uint64_t applied_index;
     char text[CLIENT_TEXT_BYTES_MAX]; /* of the last blocking call */
     uint8_t *held;                    /* its reply's body */
     size_t held_cap;
@@ -153,6 +194,12 @@ struct client_link *client__link_pick(struct carillon_client *client);
 /* Whether @link may take one more request. */
 bool client__link_has_room(const struct client_link *link);
 
+/* @link takes nothing more, and closes when what was sent on it is answered. */
+void client__link_leave(struct client_link *link);
+
+/* Close @link if it leaves and has nothing more to wait for. */
+void client__link_settle(struct client_link *link);
+
 /* Hand all appended bytes to the kernel. */
 void client__links_flush(struct carillon_client *client);
 
@@ -169,6 +216,38 @@ void client__link_doubt(struct client_link *link, uint64_t now_ns);
 
 /* Close @link for good; client->closing_count falls when it is done. */
 void client__link_close(struct client_link *link);
+
+/* ---- peers.c: which node to talk to ---- */
+
+/* Take the list of addresses of carillon_options apart. Errors: ERR_ADDRESS, ERR_ARGUMENT too
+ * many. */
+int client__peers_init(struct carillon_client *client, const char *text) CHECKED;
+void client__peers_fini(struct carillon_client *client);
+
+/* @peer did not do; another becomes the target. Returns: false when all have failed now, and a
+ * new round begins. */
+bool client__peer_failed(struct client_peer *peer, bool is_hopeless);
+
+/* The node at the other end of @link has greeted us. */
+void client__peer_greeted(struct client_link *link, struct slice node_id);
+
+/* It has told of the cluster's nodes (a Carillon__Cluster). */
+void client__peers_learn(struct client_link *link, const void *message);
+
+/* It has answered once more: perhaps we had better ask the one that leads. */
+void client__peers_answered(struct client_link *link);
+
+/* It is there, but cannot serve us. */
+void client__peers_avoid(struct client_link *link);
+
+/* Whether every peer that failed in the round that is over was hopeless. */
+bool client__peers_are_hopeless(const struct carillon_client *client);
+
+/* How many there are. */
+uint32_t client__peers_count(const struct carillon_client *client);
+
+bool client__address_is_loopback(const char *address);
+bool client__address_is_numeric(const char *address);
 
 /* ---- slot.c: requests ---- */
 
@@ -206,12 +285,12 @@ struct client_hello {
     uint8_t proof[PROOF_BYTES];
 };
 
-/* Find and read the credential anew. Having none is fine where the node may still take us.
- * Errors: ERR_UNAUTHENTICATED, client->credential_text says why. */
-int client__credential_load(struct carillon_client *client) CHECKED;
+/* Find and read the credential for @peer anew. Having none is fine where the node may still
+ * take us. Errors: ERR_UNAUTHENTICATED, client->credential_text says why. */
+int client__credential_load(struct client_peer *peer) CHECKED;
 /* The same once more, for a connection that was begun as a plain one. */
-int client__credential_reload(struct carillon_client *client) CHECKED;
-void client__credential_fini(struct carillon_client *client);
+int client__credential_reload(struct client_peer *peer) CHECKED;
+void client__credential_forget(struct client_peer *peer);
 
 void client__credential_show(struct client_link *link, struct client_hello *hello);
 
@@ -221,8 +300,8 @@ int client__credential_check(const struct client_link *link, const void *message
 
 /* ---- address.c ---- */
 
-/* Take an address of carillon_options apart. Errors: ERR_ADDRESS. */
-int client__address_parse(const char *text, char ret_host[CLIENT_ADDRESS_BYTES_MAX + 1],
+/* Take one address apart. Errors: ERR_ADDRESS. */
+int client__address_parse(struct slice text, char ret_host[CLIENT_ADDRESS_BYTES_MAX + 1],
                           uint16_t *ret_port) CHECKED;
 
 /* A pause before attempt or connection number @failures + 1, in ms: exponential, the upper half

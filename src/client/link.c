@@ -39,9 +39,10 @@ static void link_close_stream(struct client_link *link)
         link->is_dirty = false;
         client->dirty_count--;
     }
-    if (link->state == LINK_READY) {
+    if (link->state == LINK_READY && !link->is_leaving) {
         client->ready_count--;
     }
+    link->is_leaving = false;
     link->state = LINK_CLOSING;
     io_stream_close(client->io, &link->stream);
 }
@@ -59,12 +60,24 @@ static bool is_final(int status)
     return !error_is_retryable(status) && status != ERR_IO && status != ERR_EOF;
 }
 
-static void note_failure(struct carillon_client *client, int status, const char *text)
+static void note_failure(struct client_link *link, int status, const char *text)
 {
+    struct carillon_client *client = link->client;
+
     client->connect_status = status;
     snprintf(client->connect_text, sizeof client->connect_text, "%s (%s port %u)",
-             text != NULL && text[0] != '\0' ? text : error_text(status), client->address,
-             (unsigned)client->port);
+             text != NULL && text[0] != '\0' ? text : error_text(status), link->peer->address,
+             (unsigned)link->peer->port);
+}
+
+/* A peer that was not tried yet is tried at once, or nearly: all who have lost the same node
+ * come at the same time. Once all have failed the pauses grow. */
+static uint32_t pause_before_next(struct client_link *link, bool is_another)
+{
+    uint32_t peers = client__peers_count(link->client);
+
+    return client__pause_ms(link->client,
+                            is_another ? 0 : (link->failures + peers - 1) / peers);
 }
 
 void client__link_fail(struct client_link *link, int status, const char *text)
@@ -72,18 +85,47 @@ void client__link_fail(struct client_link *link, int status, const char *text)
     struct carillon_client *client = link->client;
     bool was_ready = link->state == LINK_READY;
 
-    note_failure(client, status, text);
+    note_failure(link, status, text);
     link_close_stream(link);
     link->failures++;
     link->is_paused = true;
-    io_timer_start(client->io, &link->timer, client__pause_ms(client, link->failures),
+    bool is_another = client__peer_failed(link->peer, is_final(status));
+
+    io_timer_start(client->io, &link->timer, pause_before_next(link, is_another),
                    link_on_timer);
     if (was_ready) {
         client->counters.lost++;
         client__slots_lost(link, status, client->connect_text);
-    } else if (client->ready_count == 0 && (is_final(status) || !was_greeted(client))) {
+        return;
+    }
+    client->is_refused = client->is_refused || !is_another;
+    if (client->ready_count == 0 && !is_another &&
+        (client__peers_are_hopeless(client) || !was_greeted(client))) {
         client__slots_refuse(client, status, client->connect_text);
     }
+}
+
+void client__link_leave(struct client_link *link)
+{
+    ASSERT(link->state == LINK_READY && !link->is_leaving);
+    link->is_leaving = true;
+    link->client->ready_count--;
+    io_timer_start(link->client->io, &link->timer, CLIENT_LEAVE_MS, link_on_timer);
+    client__link_settle(link);
+}
+
+void client__link_settle(struct client_link *link)
+{
+    if (link->is_leaving && list_is_empty(&link->sent)) {
+        link_close_stream(link);
+    }
+}
+
+/* What is not answered by now is asked elsewhere, under the same keys. */
+static void leave_now(struct client_link *link)
+{
+    link_close_stream(link);
+    client__slots_lost(link, ERR_CLOSED, "the connection was given up for one to another node");
 }
 
 static void link_on_timer(struct io_timer *timer)
@@ -97,6 +139,10 @@ static void link_on_timer(struct io_timer *timer)
     }
     struct carillon_client *client = link->client;
 
+    if (link->is_leaving) {
+        leave_now(link);
+        return;
+    }
     if (link->refused != OK) {
         client__link_fail(link, link->refused,
                           link->refused == ERR_UNAUTHENTICATED ? client->credential_text
@@ -149,12 +195,26 @@ static void link_on_connected(struct io_stream *stream, int status)
         link->state = LINK_GREETING;
         io_stream_resume(link->client->io, stream);
         /* A node that has just begun to listen put its credential there just now. */
-        status = stream->tls == NULL ? client__credential_reload(link->client) : OK;
+        status = stream->tls == NULL ? client__credential_reload(link->peer) : OK;
         status = status == OK ? hello_send(link) : status;
     }
     if (status != OK) {
         client__link_fail(link, status,
                           status == ERR_UNAUTHENTICATED ? refusal_text(stream, text) : NULL);
+    }
+}
+
+/* Where another link is better led, now that the client is there: at most as many are wanted
+ * as were asked for. */
+static void replace_stray(struct carillon_client *client)
+{
+    for (uint32_t i = 0; i < client->link_count; i++) {
+        struct client_link *link = &client->links[i];
+
+        if (client->ready_count > client->options.connections && link->state == LINK_READY &&
+            !link->is_leaving && link->peer != client->target) {
+            client__link_leave(link);
+        }
     }
 }
 
@@ -196,6 +256,15 @@ static void welcome_take(struct client_link *link, const Carillon__Welcome *welc
     client->counters.connects++;
     client->connect_status = OK;
     io_timer_stop(client->io, &link->timer);
+    if (welcome->cluster_id.len == sizeof client->cluster) {
+        client->has_cluster = true;
+        copy_id(client->cluster, welcome->cluster_id);
+    }
+    client__peer_greeted(link, wire_bytes(welcome->node_id));
+    if (welcome->cluster != NULL) {
+        client__peers_learn(link, welcome->cluster);
+    }
+    replace_stray(client);
 }
 
 static int welcome_receive(struct client_link *link, struct slice payload)
@@ -219,12 +288,12 @@ static int welcome_receive(struct client_link *link, struct slice payload)
     }
     status = client__credential_check(link, welcome);
     if (status != OK) {
-        client__link_fail(link, status,
-                          "what listens there is not the node that the credential is for");
+        client__link_fail(link, status, client->credential_text);
         return status;
     }
     welcome_take(link, welcome);
     client__slots_dispatch(client);
+    client__links_connect(client); /* others may lead elsewhere still */
     return OK;
 }
 
@@ -242,7 +311,7 @@ static int link_receive_frame(struct client_link *link, struct slice payload)
         client__link_fail(link, rc,
                           text != NULL ? text : "the node's answer could not be read");
     }
-    return rc;
+    return rc == OK && link->state != LINK_READY ? ERR_CLOSED : rc;
 }
 
 static void link_on_received(struct io_stream *stream, struct slice bytes)
@@ -321,10 +390,12 @@ static void link_connect(struct client_link *link)
     link->stream.closed = link_on_closed;
     link->state = LINK_CONNECTING;
     io_timer_start(client->io, &link->timer, client->options.connect_ms, link_on_timer);
-    int rc = client__credential_load(client);
+    link->peer = client->target;
+    int rc = client__credential_load(link->peer);
 
-    link->stream.tls = client->tls;
-    rc = rc == OK ? io_stream_connect(client->io, &link->stream, client->address, client->port)
+    link->stream.tls = link->peer->tls;
+    rc = rc == OK ? io_stream_connect(client->io, &link->stream, link->peer->address,
+                                      link->peer->port)
                   : rc;
     if (rc != OK) {
         link->refused = rc; /* the caller may be inside submit, where no callback may run */
@@ -332,30 +403,55 @@ static void link_connect(struct client_link *link)
     }
 }
 
+/* How many connections to make now. Those that lead elsewhere than to the target are replaced
+ * one by one, each only when the next is there. */
+static uint32_t links_wanted(const struct carillon_client *client)
+{
+    uint32_t count = 0, strays = 0, coming = 0;
+
+    for (uint32_t i = 0; i < client->link_count; i++) {
+        const struct client_link *link = &client->links[i];
+        bool is_ready = link->state == LINK_READY && !link->is_leaving;
+        bool is_coming = link->state == LINK_CONNECTING || link->state == LINK_GREETING;
+
+        count += is_ready || is_coming || link->is_paused;
+        strays += is_ready && link->peer != client->target;
+        coming += is_coming || link->is_paused;
+    }
+    if (count < client->options.connections) {
+        return client->options.connections - count;
+    }
+    return count == client->options.connections && strays > 0 && coming == 0 ? 1 : 0;
+}
+
 void client__links_connect(struct carillon_client *client)
 {
     if (client->is_destroying || (client->outstanding == 0 && !client->is_connecting)) {
         return;
     }
-    for (uint32_t i = 0; i < client->options.connections; i++) {
+    uint32_t wanted = links_wanted(client);
+
+    for (uint32_t i = 0; i < client->link_count && wanted > 0; i++) {
         struct client_link *link = &client->links[i];
 
         if (link->state == LINK_IDLE && !link->is_paused) {
             link_connect(link);
+            wanted--;
         }
     }
 }
 
 bool client__link_has_room(const struct client_link *link)
 {
-    return link->state == LINK_READY && link->inflight < link->inflight_max;
+    return link->state == LINK_READY && !link->is_leaving &&
+           link->inflight < link->inflight_max;
 }
 
 /* From the cursor on: a reply leaves the cursor at its own link, so a closed loop finds the
  * link that has just got room at once; otherwise requests go round. */
 struct client_link *client__link_pick(struct carillon_client *client)
 {
-    uint32_t count = client->options.connections;
+    uint32_t count = client->link_count;
 
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at =
@@ -389,7 +485,7 @@ void client__link_touch(struct client_link *link)
 
 void client__links_flush(struct carillon_client *client)
 {
-    for (uint32_t i = 0; client->dirty_count > 0 && i < client->options.connections; i++) {
+    for (uint32_t i = 0; client->dirty_count > 0 && i < client->link_count; i++) {
         struct client_link *link = &client->links[i];
 
         if (link->is_dirty) {

@@ -155,6 +155,7 @@ static int slot_send(struct slot *slot, struct client_link *link)
         request.key = wire_binary(slice_from(slot->key.bytes, sizeof slot->key.bytes));
     }
     request.body = wire_binary(slice_from(slot->body, slot->body_bytes));
+    request.stale_ok = slot->is_stale_ok;
     int rc = wire_pack_frame(&request.base, &link->stream.out);
     if (rc != OK) {
         return rc;
@@ -242,6 +243,7 @@ int carillon_submit_call(struct carillon_client *client, const struct carillon_c
         slot->key = *call->key;
     }
     slot->attempts = 0;
+    slot->is_stale_ok = call->stale_ok;
     slot->is_unknown = false;
     slot->status = OK;
     slot->done = call->done;
@@ -279,6 +281,12 @@ static bool is_before_the_key(int status)
     return status == ERR_PERMISSION || status == ERR_UNAUTHENTICATED || status == ERR_FORBIDDEN;
 }
 
+/* Whether the node says of itself that it is not the one to ask. */
+static bool is_another_better(int status)
+{
+    return status == ERR_NOT_LEADER || status == ERR_STOPPED;
+}
+
 static void slot_answer(struct carillon_client *client, struct slot *slot,
                         const Carillon__Reply *answer)
 {
@@ -292,6 +300,9 @@ static void slot_answer(struct carillon_client *client, struct slot *slot,
         slot_end_failed(client, slot, status, NULL);
         return;
     }
+    if (is_another_better(status)) {
+        client__peers_avoid(slot->link);
+    }
     if (!error_is_retryable(status)) {
         struct carillon_reply reply = {
             .status = status,
@@ -299,8 +310,13 @@ static void slot_answer(struct carillon_client *client, struct slot *slot,
             .body = answer->body.data,
             .body_bytes = answer->body.len,
             .attempts = slot->attempts,
+            .is_stale = answer->stale != NULL,
         };
 
+        if (answer->stale != NULL) {
+            reply.age_ms = answer->stale->age_ms;
+            reply.applied_index = answer->stale->applied_index;
+        }
         budget_earn(client);
         slot_end(client, slot, &reply);
         return;
@@ -332,12 +348,20 @@ int client__slots_reply(struct client_link *link, struct slice payload, const ch
     ASSERT(link->inflight > 0);
     link->inflight--;
     client->cursor = (uint32_t)(link - client->links);
+    if (answer->cluster != NULL) {
+        client__peers_learn(link, answer->cluster);
+    }
+    client__peers_answered(link);
     if (slot == NULL) {
         link->abandoned--;
         client->counters.late++;
         return OK;
     }
+    if (answer->stale != NULL && !slot->is_stale_ok) {
+        return ERR_MALFORMED; /* whoever did not ask for it must not be given an old state */
+    }
     slot_answer(client, slot, answer);
+    client__link_settle(link);
     return OK;
 }
 
@@ -403,6 +427,7 @@ static void slot_give_up(struct carillon_client *client, struct slot *slot, uint
         link->abandoned++;
         slot_end_failed(client, slot, ERR_TIMEOUT, NULL);
         client__link_doubt(link, now_ns);
+        client__link_settle(link);
         return;
     }
     if (slot->status != OK) {

@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "wire/message.h"
 
-enum { OUT_BYTES_MAX = 8 << 20, ARENA_BYTES = 4 << 20 };
+enum { OUT_BYTES_MAX = 8 << 20, ARENA_BYTES = 4 << 20, FAKE_ID_BYTES = 16 };
 
 static void conn_on_closed(struct io_stream *stream)
 {
@@ -60,11 +60,15 @@ void fake_reply(struct fake_conn *conn, uint64_t id, int status, struct slice bo
     send_message(conn, &reply.base);
 }
 
+void fake_reply_message(struct fake_conn *conn, const Carillon__Reply *reply)
+{
+    send_message(conn, &reply->base);
+}
+
 static void welcome_send(struct fake_conn *conn)
 {
     struct fake_node *node = conn->node;
     Carillon__Welcome welcome = CARILLON__WELCOME__INIT;
-    static const uint8_t cluster[16] = "cluster of tests";
 
     if (node->is_garbled) {
         fake_send(conn, SLICE_LITERAL("\x04\0\0\0\xff\xff\xff\xff"));
@@ -74,7 +78,13 @@ static void welcome_send(struct fake_conn *conn)
     welcome.status = node->welcome_status;
     welcome.text = wire_text(node->welcome_text);
     welcome.node_version = wire_text("9.8.7");
-    welcome.cluster_id = wire_binary(slice_from(cluster, sizeof cluster));
+    welcome.cluster_id =
+        wire_binary(slice_from((const uint8_t *)node->cluster_id, FAKE_ID_BYTES));
+    if (node->node_id != NULL) {
+        welcome.node_id =
+            wire_binary(slice_from((const uint8_t *)node->node_id, FAKE_ID_BYTES));
+    }
+    welcome.cluster = node->cluster;
     welcome.outstanding_max = node->outstanding_max;
     welcome.frame_bytes_max = FRAME_BYTES_MAX;
     send_message(conn, &welcome.base);
@@ -165,6 +175,7 @@ void fake_node_open_at(struct fake_node *node, struct io *io, const char *addres
     node->io = io;
     node->welcome_version = 1;
     node->welcome_text = "";
+    node->cluster_id = "cluster of tests";
     node->outstanding_max = 1000;
     arena_init(&node->arena, ARENA_BYTES);
     node->listener.incoming = listener_on_incoming;

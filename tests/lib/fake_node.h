@@ -39,6 +39,9 @@ struct fake_node {
     uint32_t welcome_status;
     const char *welcome_text;
     uint32_t outstanding_max;
+    const char *cluster_id;     /* 16 bytes */
+    const char *node_id;        /* 16 bytes, or NULL */
+    Carillon__Cluster *cluster; /* told in the greeting; NULL: nothing */
     bool is_silent;  /* never greets */
     bool is_garbled; /* greets with bytes that are no message */
     void (*request)(struct fake_conn *conn, const Carillon__Request *request);
@@ -68,6 +71,9 @@ void fake_conn_cut(struct fake_conn *conn);
 
 /* Answer the request with @id. */
 void fake_reply(struct fake_conn *conn, uint64_t id, int status, struct slice body);
+
+/* The same with all that a Reply may say. */
+void fake_reply_message(struct fake_conn *conn, const Carillon__Reply *reply);
 
 /* Send @bytes as they are. */
 void fake_send(struct fake_conn *conn, struct slice bytes);

@@ -1,5 +1,5 @@
-/* The client in the simulation, against a node that takes changes by key and loses connections
- * at every moment: whatever happens, yes means done once, no means not done, and only unknown
+/* The client in the simulation, against nodes that take changes by key and lose connections, or
+ * die, at every moment: whatever happens, yes means done once, no means not done, and only unknown
  * leaves it open. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,6 +25,9 @@ enum {
     PORT = 7440,
     LIMIT_MS = 600000,
     PENDING = 1, /* no answer yet */
+    NODES_MAX = 3,
+    REVIVE_MS = 300,
+    ADDRESS_BYTES = 32,
 };
 
 /* Chances in a million, at each request the node receives. */
@@ -33,6 +36,10 @@ struct weather {
     uint32_t cut_before; /* the connection breaks, nothing done */
     uint32_t cut_after;  /* done, and the connection breaks before the answer */
     uint32_t silent;     /* done, and never answered */
+    uint32_t die_before; /* the whole node is gone for a while, nothing done */
+    uint32_t die_after;  /* done, and it is gone before the answer */
+    uint32_t not_leader; /* refused, nothing done */
+    uint32_t nodes;      /* of one cluster, which is what is done; 0: 1 */
 };
 
 struct request {
@@ -44,7 +51,17 @@ struct request {
 
 struct scene {
     struct io_sim *sim;
-    struct fake_node node;
+    struct fake_node nodes[NODES_MAX];
+    struct io *servers[NODES_MAX];
+    bool is_dying[NODES_MAX];
+    uint32_t node_count;
+    uint32_t deaths;
+    struct io_timer revive;
+    char addresses[NODES_MAX][ADDRESS_BYTES];
+    Carillon__Cluster cluster;
+    Carillon__ClusterNode rows[NODES_MAX];
+    Carillon__ClusterNode *row_list[NODES_MAX];
+    uint32_t taken_by[NODES_MAX]; /* requests */
     struct carillon_client *client;
     struct rng rng;
     struct weather weather;
@@ -58,7 +75,68 @@ struct scene {
 
 /* ---- the node ---- */
 
-/* A change happens once for its key; the request's number stands in the body. */
+static void node_take(struct fake_conn *conn, const Carillon__Request *request);
+
+static void node_open(struct scene *scene, uint32_t number)
+{
+    char address[ADDRESS_BYTES];
+
+    (void)snprintf(address, sizeof address, "10.0.0.%u", number + 1);
+    fake_node_open_at(&scene->nodes[number], scene->servers[number], address, PORT);
+    scene->nodes[number].request = node_take;
+    scene->nodes[number].context = scene;
+    scene->nodes[number].node_id = (const char *)scene->rows[number].node_id.data;
+    scene->nodes[number].cluster = &scene->cluster;
+    scene->is_dying[number] = false;
+}
+
+static void node_die(struct fake_node *node)
+{
+    struct scene *scene = node->context;
+    uint32_t number = (uint32_t)(node - scene->nodes);
+
+    scene->is_dying[number] = true;
+    scene->deaths++;
+    fake_node_close(node);
+}
+
+/* Whoever is gone comes back, as another process with the same data. */
+static void on_revive(struct io_timer *timer)
+{
+    struct scene *scene = CONTAINER_OF(timer, struct scene, revive);
+
+    for (uint32_t i = 0; i < scene->node_count; i++) {
+        if (scene->is_dying[i] && fake_node_is_closed(&scene->nodes[i]) &&
+            rng_chance(&scene->rng, 500000)) {
+            arena_fini(&scene->nodes[i].arena);
+            node_open(scene, i);
+        }
+    }
+    io_timer_start(scene->servers[0], timer, REVIVE_MS, on_revive);
+}
+
+/* Trouble before anything is done. Returns: whether that was it. */
+static bool is_troubled(struct fake_conn *conn, const Carillon__Request *request)
+{
+    struct scene *scene = conn->node->context;
+    const struct weather *weather = &scene->weather;
+
+    if (rng_chance(&scene->rng, weather->busy)) {
+        fake_reply(conn, request->id, ERR_BUSY, SLICE_NONE);
+    } else if (rng_chance(&scene->rng, weather->not_leader)) {
+        fake_reply(conn, request->id, ERR_NOT_LEADER, SLICE_NONE);
+    } else if (rng_chance(&scene->rng, weather->cut_before)) {
+        fake_conn_cut(conn);
+    } else if (rng_chance(&scene->rng, weather->die_before)) {
+        node_die(conn->node);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* A change happens once for its key, whichever node it is asked of; the request's number stands
+ * in the body. */
 static void node_take(struct fake_conn *conn, const Carillon__Request *request)
 {
     struct scene *scene = conn->node->context;
@@ -69,20 +147,16 @@ static void node_take(struct fake_conn *conn, const Carillon__Request *request)
     assert_true(number < REQUESTS);
     assert_int_equal(request->key.len, CARILLON_KEY_BYTES);
     assert_memory_equal(request->key.data, scene->keys[number].bytes, CARILLON_KEY_BYTES);
-    if (rng_chance(&scene->rng, scene->weather.busy)) {
-        fake_reply(conn, request->id, ERR_BUSY, SLICE_NONE);
-        return;
-    }
-    if (rng_chance(&scene->rng, scene->weather.cut_before)) {
-        fake_conn_cut(conn);
+    scene->taken_by[conn->node - scene->nodes]++;
+    if (is_troubled(conn, request)) {
         return;
     }
     scene->is_done[number] = true;
     if (rng_chance(&scene->rng, scene->weather.cut_after)) {
         fake_conn_cut(conn);
-        return;
-    }
-    if (!rng_chance(&scene->rng, scene->weather.silent)) {
+    } else if (rng_chance(&scene->rng, scene->weather.die_after)) {
+        node_die(conn->node);
+    } else if (!rng_chance(&scene->rng, scene->weather.silent)) {
         fake_reply(conn, request->id, OK, SLICE_NONE);
     }
 }
@@ -139,7 +213,48 @@ static bool is_torn_down(void *context)
 {
     const struct scene *scene = context;
 
-    return scene->is_destroyed && fake_node_is_closed(&scene->node);
+    for (uint32_t i = 0; i < scene->node_count; i++) {
+        if (!fake_node_is_closed(&scene->nodes[i])) {
+            return false;
+        }
+    }
+    return scene->is_destroyed;
+}
+
+/* What the nodes tell of one another. */
+static void cluster_make(struct scene *scene)
+{
+    static const char *const ids[NODES_MAX] = {"node number one.", "node number two.",
+                                               "node number 3..."};
+
+    carillon__cluster__init(&scene->cluster);
+    scene->cluster.nodes = scene->row_list;
+    scene->cluster.n_nodes = scene->node_count;
+    for (uint32_t i = 0; i < scene->node_count; i++) {
+        carillon__cluster_node__init(&scene->rows[i]);
+        (void)snprintf(scene->addresses[i], ADDRESS_BYTES, "10.0.0.%u:%d", i + 1, PORT);
+        scene->rows[i].node_id = wire_binary(slice_from((const uint8_t *)ids[i], 16));
+        scene->rows[i].address = scene->addresses[i];
+        scene->row_list[i] = &scene->rows[i];
+    }
+}
+
+static void scene_end(struct scene *scene)
+{
+    struct carillon_client *client = scene->client;
+
+    scene->client = NULL;
+    carillon_destroy_in(client, on_destroyed, scene);
+    io_timer_stop(scene->servers[0], &scene->revive);
+    for (uint32_t i = 0; i < scene->node_count; i++) {
+        if (!scene->is_dying[i]) {
+            fake_node_close(&scene->nodes[i]);
+        }
+    }
+    assert_true(io_sim_run_until(scene->sim, is_torn_down, scene, LIMIT_MS));
+    for (uint32_t i = 0; i < scene->node_count; i++) {
+        arena_fini(&scene->nodes[i].arena);
+    }
 }
 
 /* Run one scene to its end. Returns: the trace hash. */
@@ -149,11 +264,17 @@ static uint64_t scene_run(struct scene *scene, uint64_t seed, const struct weath
     scene->sim = io_sim_create(seed, NULL);
     scene->weather = *weather;
     rng_init(&scene->rng, seed);
-    struct io *server = io_sim_machine_create(scene->sim, "10.0.0.1");
-    struct io *user = io_sim_machine_create(scene->sim, "10.0.0.2");
-    fake_node_open_at(&scene->node, server, "10.0.0.1", PORT);
-    scene->node.request = node_take;
-    scene->node.context = scene;
+    scene->node_count = weather->nodes == 0 ? 1 : weather->nodes;
+    cluster_make(scene);
+    for (uint32_t i = 0; i < scene->node_count; i++) {
+        char address[ADDRESS_BYTES];
+
+        (void)snprintf(address, sizeof address, "10.0.0.%u", i + 1);
+        scene->servers[i] = io_sim_machine_create(scene->sim, address);
+        node_open(scene, i);
+    }
+    struct io *user = io_sim_machine_create(scene->sim, "10.0.1.1");
+    io_timer_start(scene->servers[0], &scene->revive, REVIVE_MS, on_revive);
     struct carillon_options options = {.address = "10.0.0.1:7440",
                                        .credential = "",
                                        .connections = 3,
@@ -165,13 +286,8 @@ static uint64_t scene_run(struct scene *scene, uint64_t seed, const struct weath
     }
     carillon_flush(scene->client);
     assert_true(io_sim_run_until(scene->sim, all_ended, scene, LIMIT_MS));
-    struct carillon_client *client = scene->client;
-    scene->client = NULL;
-    carillon_destroy_in(client, on_destroyed, scene);
-    fake_node_close(&scene->node);
-    assert_true(io_sim_run_until(scene->sim, is_torn_down, scene, LIMIT_MS));
+    scene_end(scene);
     uint64_t hash = io_sim_trace_hash(scene->sim);
-    arena_fini(&scene->node.arena);
     io_sim_destroy(scene->sim);
     return hash;
 }
@@ -232,6 +348,41 @@ static void sim__weather_of_every_kind__answers_are_true(void **state)
     free(scene);
 }
 
+/* The client knows one address to begin with; nodes die under it and come back. */
+static void sim__nodes_that_die__answers_are_true_and_all_are_asked(void **state)
+{
+    static const struct weather weather = {.busy = 5000,
+                                           .cut_before = 500,
+                                           .cut_after = 500,
+                                           .silent = 500,
+                                           .die_before = 2000,
+                                           .die_after = 2000,
+                                           .not_leader = 5000,
+                                           .nodes = NODES_MAX};
+    struct scene *scene = calloc(1, sizeof *scene);
+    struct tally tally = {0};
+    uint32_t deaths = 0, asked_of_all = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        scene_run(scene, seed, &weather);
+        if (!scene_check(scene, &tally)) {
+            fail_msg("an answer is not true: seed %llu", (unsigned long long)seed);
+        }
+        deaths += scene->deaths;
+        asked_of_all += scene->taken_by[0] > 0 && scene->taken_by[1] > 0 && scene->taken_by[2] > 0;
+    }
+    print_message("%u deaths, %u yes, %u no, %u unknown, %u again, all asked in %u\n", deaths,
+                  tally.yes, tally.no, tally.unknown, tally.again, asked_of_all);
+    assert_true(deaths > SEEDS);
+    assert_true(asked_of_all > SEEDS / 4);
+    assert_true(tally.again > SEEDS);
+    assert_true(tally.unknown > 0);
+    /* a node that dies is no reason to give up: only those that were never answered are left */
+    assert_true(tally.yes > SEEDS * REQUESTS * 9 / 10);
+    free(scene);
+}
+
 static void sim__fair_weather__everything_is_yes_at_once(void **state)
 {
     static const struct weather weather = {0};
@@ -283,6 +434,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sim__weather_of_every_kind__answers_are_true),
+        cmocka_unit_test(sim__nodes_that_die__answers_are_true_and_all_are_asked),
         cmocka_unit_test(sim__fair_weather__everything_is_yes_at_once),
         cmocka_unit_test(sim__same_seed__same_bytes),
         cmocka_unit_test(check__lies__are_refused),
