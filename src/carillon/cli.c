@@ -125,6 +125,20 @@ void cli_free_replies(struct cli *cli)
     cli->reply_count = 0;
 }
 
+/* On stderr, so that what is piped stays as it is. */
+static void say_age(struct cli *cli)
+{
+    uint64_t age_ms;
+    uint64_t applied_index;
+
+    if (carillon_age(cli->client, &age_ms, &applied_index)) {
+        fprintf(cli->err,
+                "carillon: this is at most %llu.%03llu s old (entries up to %llu are in it)\n",
+                (unsigned long long)(age_ms / 1000), (unsigned long long)(age_ms % 1000),
+                (unsigned long long)applied_index);
+    }
+}
+
 int cli_call(struct cli *cli, Carillon__Method method, const ProtobufCMessage *request,
              void *ret_reply)
 {
@@ -141,11 +155,13 @@ int cli_call(struct cli *cli, Carillon__Method method, const ProtobufCMessage *r
     if (needs_key && choose_key(cli, &cli->last_key) != OK) {
         return ERR_ARGUMENT;
     }
+    carillon_set_stale_ok(cli->client, cli->stale_ok);
     int error =
         carillon_call_message(cli->client, (uint32_t)method, needs_key ? &cli->last_key : NULL,
                               request, row->reply, ret_reply);
 
     keep_reply(cli, *(void **)ret_reply);
+    say_age(cli);
     return error;
 }
 

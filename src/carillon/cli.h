@@ -23,13 +23,14 @@
 enum cli_style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_GOOD, STYLE_WARN, STYLE_BAD };
 
 struct cli {
-    const char *connect; /* "host:port" */
+    const char *connect;    /* "host:port", or several with commas between */
     const char *credential; /* path of a credential file; NULL: it is looked for */
     const char *student; /* token, or NULL */
     const char *by;      /* who asks, for the audit trail */
     const char *key;     /* UUID of a request to repeat, or NULL */
     uint32_t timeout_ms; /* 0: the method's own */
     bool json;
+    bool stale_ok;    /* of verbs that only read */
     bool is_terminal; /* out is one */
     bool has_colour;
     FILE *out;
@@ -58,6 +59,7 @@ struct cli_syntax {
     cli_parse_verb parse;              /* may be NULL when there is nothing to parse */
     const char *arguments;             /* "NAME..." */
     const char *about;                 /* what the verb does, \v, and an example */
+    bool takes_stale;                  /* it has --stale-ok */
 };
 
 /* Parse; on --help and on errors of usage the process ends (0, or EXIT_USAGE). */

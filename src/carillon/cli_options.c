@@ -10,20 +10,22 @@ enum {
     OPTION_STUDENT,
     OPTION_BY,
     OPTION_KEY,
-    OPTION_TIMEOUT
+    OPTION_TIMEOUT,
+    OPTION_STALE_OK,
 };
 
 static const struct argp_option common_options[] = {
-    {"connect", OPTION_CONNECT, "HOST:PORT", 0,
-     "the node to talk to (CARILLON_CONNECT; default 127.0.0.1:7440)",                                     1},
-    {"credential", OPTION_CREDENTIAL, "FILE", 0,
-     "who you are there (CARILLON_CREDENTIAL; default: found by itself)", 1},
-    {"json",    OPTION_JSON,    NULL,        0, "print the reply as JSON",                                 1},
-    {"student", OPTION_STUDENT, "TOKEN",     0, "the student who is meant (CARILLON_STUDENT)",             1},
-    {"by",      OPTION_BY,      "NAME",      0, "who asks, for the audit trail (default: your user name)", 1},
-    {"key",     OPTION_KEY,     "UUID",      0, "repeat the request that had this key",                    1},
-    {"timeout", OPTION_TIMEOUT, "SECONDS",   0, "give up waiting after this long",                         1},
-    {NULL,      0,              NULL,        0, NULL,                                                      0},
+    {"connect",    OPTION_CONNECT,    "HOST:PORT,...", 0,
+     "the nodes to talk to, one of which has to answer (CARILLON_CONNECT; default "
+     "127.0.0.1:7440)",                                                                                              1},
+    {"credential", OPTION_CREDENTIAL, "FILE",          0,
+     "who you are there (CARILLON_CREDENTIAL; default: found by itself)",                                            1},
+    {"json",       OPTION_JSON,       NULL,            0, "print the reply as JSON",                                 1},
+    {"student",    OPTION_STUDENT,    "TOKEN",         0, "the student who is meant (CARILLON_STUDENT)",             1},
+    {"by",         OPTION_BY,         "NAME",          0, "who asks, for the audit trail (default: your user name)", 1},
+    {"key",        OPTION_KEY,        "UUID",          0, "repeat the request that had this key",                    1},
+    {"timeout",    OPTION_TIMEOUT,    "SECONDS",       0, "give up waiting after this long",                         1},
+    {NULL,         0,                 NULL,            0, NULL,                                                      0},
 };
 
 static error_t parse_timeout(const char *arg, struct argp_state *state, uint32_t *ret_ms)
@@ -70,10 +72,30 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
     }
 }
 
+static const struct argp_option stale_options[] = {
+    {"stale-ok", OPTION_STALE_OK, NULL, 0,
+     "any node may answer from what it has, also one that is cut off; how old that may be is "
+     "said on stderr",                           1},
+    {NULL,       0,               NULL, 0, NULL, 0},
+};
+
+static error_t parse_stale(int key, char *arg, struct argp_state *state)
+{
+    struct cli *cli = state->input;
+
+    (void)arg;
+    if (key == OPTION_STALE_OK) {
+        cli->stale_ok = true;
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
 struct parse_input {
     struct cli *cli;
     cli_parse_verb parse;
     void *input;
+    bool takes_stale;
 };
 
 static error_t parse_verb(int key, char *arg, struct argp_state *state)
@@ -82,6 +104,9 @@ static error_t parse_verb(int key, char *arg, struct argp_state *state)
 
     if (key == ARGP_KEY_INIT) {
         state->child_inputs[0] = input->cli;
+        if (input->takes_stale) {
+            state->child_inputs[1] = input->cli;
+        }
     }
     return input->parse == NULL ? ARGP_ERR_UNKNOWN
                                 : input->parse(key, arg, state, input->input);
@@ -91,11 +116,13 @@ void cli_parse(struct cli *cli, int argc, char **argv, const struct cli_syntax *
                void *input)
 {
     static const struct argp common = {.options = common_options, .parser = parse_common};
+    static const struct argp stale = {.options = stale_options, .parser = parse_stale};
     const struct argp_child children[] = {
-        {&common, 0, "Common options:", 1},
-        {NULL,    0, NULL,              0}
+        {&common,                             0, "Common options:", 1},
+        {syntax->takes_stale ? &stale : NULL, 0, NULL,              0},
+        {NULL,                                0, NULL,              0}
     };
-    struct parse_input with = {cli, syntax->parse, input};
+    struct parse_input with = {cli, syntax->parse, input, syntax->takes_stale};
     struct argp argp = {
         .options = syntax->options,
         .parser = parse_verb,

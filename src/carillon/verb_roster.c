@@ -31,6 +31,7 @@ static const struct cli_syntax syntax = {
     .about = "Show who is in a section, in order of registration, and who waits, by place.\v"
              "With --json one object a page of 1000 students.\n\n"
              "  carillon roster \"lindenmoor:COMP 240#1\"",
+    .takes_stale = true,
 };
 
 static void add_students(struct table *table, Carillon__RosterStudent *const *students,

@@ -27,6 +27,7 @@ static const struct cli_syntax syntax = {
     .about = "Show a student's courses with their meetings, places on waitlists, blocks and "
              "permits.\v"
              "  carillon schedule --student lm-0007",
+    .takes_stale = true,
 };
 
 static const char *meetings_of(struct cli *cli, const Carillon__ScheduleItem *item)

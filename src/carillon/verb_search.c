@@ -65,6 +65,7 @@ static const struct cli_syntax syntax = {
         "eligible:me.\n\n"
         "  carillon search linear algebra open:true level:200..299\n"
         "  carillon search --student ada1 fits:me eligible:me ocean",
+    .takes_stale = true,
 };
 
 /* Show a query with a mark below the byte where it could not be read. */

@@ -34,6 +34,7 @@ static const struct cli_syntax syntax = {
              "each prerequisite is ticked or crossed.\v"
              "  carillon show \"lindenmoor:COMP 240\"\n"
              "  carillon show --student lm-0007 \"COMP 240\"",
+    .takes_stale = true,
 };
 
 static const char *meetings_of(struct cli *cli, Carillon__Meeting *const *meetings,
