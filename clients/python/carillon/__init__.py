@@ -20,7 +20,7 @@ from .errors import (Ambiguous, CarillonError, DeadlineExceeded, InvalidArgument
 from .keys import new_key
 from .model import (Block, Change, ChangeKind, Checked, Course, Hit, Meeting, Op, OpKind, Outcome, Permit, Receipt,
                     Refusal, RefusalKind, Roster, RosterStudent, Rule, RuleKind, Schedule, ScheduleItem, SearchResult,
-                    Section, Submitted, WaitlistItem)
+                    Section, Staleness, Submitted, WaitlistItem)
 from .names import SectionName
 
 __version__ = "0.1.0"
@@ -30,6 +30,6 @@ __all__ = [
     "DeadlineExceeded", "Hit", "InvalidArgument", "KeyExpired", "KeyReused", "Meeting", "NotFound", "NotPermitted",
     "Op", "OpKind", "Outcome", "OutcomeUnknown", "Permit", "ProtocolError", "QueryError", "Receipt", "Refusal",
     "RefusalKind", "Refused", "Roster", "RosterStudent", "Rule", "RuleKind", "Schedule", "ScheduleItem",
-    "SearchResult", "Section", "SectionName", "Submitted", "Unauthenticated", "Unavailable", "UnknownCourse", "UnknownSection",
+    "SearchResult", "Section", "SectionName", "Staleness", "Submitted", "Unauthenticated", "Unavailable", "UnknownCourse", "UnknownSection",
     "UnknownStudent", "WaitlistItem", "new_key",
 ]

@@ -1,4 +1,4 @@
-"""A client's requests: pipelined over one connection, repeated where that is safe, ended exactly once.
+"""A client's requests: pipelined over one connection, to one node or another of the cluster, repeated where that is safe, ended exactly once.
 
 The rules are those of the C library. A request is waiting (for a connection with room), sent, or paused (before it is
 sent again). Three answers only: yes, no, or unknown (ERR_TIMEOUT). A change whose connection broke, or that was not
@@ -14,12 +14,13 @@ import asyncio
 import collections
 import dataclasses
 import random
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Set
 
 from ._frame import FRAME_BYTES_MAX
 from ._link import Link
+from ._peers import Peer, Peers
 from ._request import Answer, Place, Request
-from ._transport import Handshake, Transport, explain
+from ._transport import Handshake, explain
 from .errors import TABLE, CarillonError, make_error, number_of
 
 ERR_BUSY = number_of("ERR_BUSY")
@@ -32,12 +33,16 @@ ERR_REFUSED_CONNECT = number_of("ERR_REFUSED_CONNECT")
 ERR_TIMEOUT = number_of("ERR_TIMEOUT")
 ERR_TOO_LARGE = number_of("ERR_TOO_LARGE")
 
+# The node says of itself that it is not the one to ask.
+ANOTHER_IS_BETTER = {number_of("ERR_NOT_LEADER"), number_of("ERR_STOPPED")}
+
 # Refused before the key was looked at.
 NOT_OF_THE_KEY = {number_of("ERR_PERMISSION"), number_of("ERR_UNAUTHENTICATED"), number_of("ERR_FORBIDDEN")}
 
 WAITING_MAX = 65535
 DEADLINE_MAX = 24 * 3600.0  # a key lives no longer
 ENVELOPE_BYTES_MAX = 64  # what a Request adds to its body, and some
+LEAVE_TIMEOUT = 2.0  # a connection that is left may take to answer what was sent
 CLOSE_TIMEOUT = 1.0  # for the other side to close as well
 PAUSE_MIN = 0.010
 PAUSE_MAX = 1.0
@@ -66,12 +71,12 @@ class Counters:
 class Channel:
     """Belongs to one event loop, and so to one thread."""
 
-    def __init__(self, transport: Transport, name: str, outstanding_max: int, connect_timeout: float, silence: float,
+    def __init__(self, make_peers: Callable[[], Peers], name: str, outstanding_max: int, connect_timeout: float, silence: float,
                  retry: bool) -> None:
         self.counters = Counters()
         self.node: Any = None  # the Welcome of the last connection
         self._loop = asyncio.get_running_loop()
-        self._transport = transport
+        self._peers = make_peers()
         self._name = name
         self._outstanding_max = outstanding_max
         self._connect_timeout = connect_timeout
@@ -81,12 +86,14 @@ class Channel:
         self._paused: Dict[int, Request] = {}
         self._next_id = 1
         self._link: Optional[Link] = None  # greeted
+        self._leaving: Set[Link] = set()  # greeted, and take nothing more: another one has taken over
         self._greeting: Optional[Link] = None
         self._connecting: Optional[asyncio.Task[None]] = None
         self._pause: Optional[asyncio.TimerHandle] = None  # before the next connection
         self._failures = 0  # of connections, in a row
         self._connect_status = 0
         self._connect_text = ""
+        self._is_refused = False  # since connect() was called every peer has failed
         self._budget_max = max(outstanding_max, BUDGET_RETRIES_MIN) * BUDGET_RETRY
         self._budget = self._budget_max
         self._is_closed = False
@@ -96,14 +103,19 @@ class Channel:
     @property
     def outstanding(self) -> int:
         """How many requests have not ended."""
-        return len(self._waiting) + len(self._paused) + (len(self._link.sent) if self._link is not None else 0)
+        return len(self._waiting) + len(self._paused) + sum(len(link.sent) for link in self._links)
 
     @property
     def in_flight(self) -> int:
         """How many the node has not answered, given up ones included."""
-        return len(self._link.sent) + len(self._link.abandoned) if self._link is not None else 0
+        return sum(len(link.sent) + len(link.abandoned) for link in self._links)
 
-    async def call(self, method: int, changes: bool, key: bytes, body: bytes, deadline: float) -> Answer:
+    @property
+    def _links(self) -> Set[Link]:
+        return self._leaving | ({self._link} if self._link is not None else set())
+
+    async def call(self, method: int, changes: bool, key: bytes, body: bytes, deadline: float,
+                   stale_ok: bool = False) -> Answer:
         """Send one request and wait for its end. Cancelling gives it up: its place is free at once."""
         if self._is_closed:
             raise make_error(ERR_CANCELLED, "the client is closed")
@@ -114,7 +126,8 @@ class Channel:
         if not deadline > 0:  # not a number, too
             raise make_error(ERR_BUSY, "there was no time left; it was not sent")
         deadline = min(deadline, DEADLINE_MAX)
-        request = Request(method, changes, key, body, self._loop.time() + deadline, self._loop.create_future())
+        request = Request(method, changes, key, body, self._loop.time() + deadline, self._loop.create_future(),
+                          stale_ok)
         request.deadline_timer = self._loop.call_at(request.due, self._give_up, request)
         self._wait(request)
         self._dispatch()
@@ -140,6 +153,7 @@ class Channel:
             _, request = self._waiting.popitem(last=False)
             request.attempts += 1
             request.place = Place.SENT
+            request.link = link
             link.send(request, request.id)
 
     def _remove(self, request: Request) -> None:
@@ -148,8 +162,9 @@ class Channel:
             del self._waiting[request.id]
         elif request.place is Place.PAUSED:
             del self._paused[request.id]
-        elif request.place is Place.SENT and self._link is not None and request.id in self._link.sent:
-            self._link.abandon(request)
+        elif request.place is Place.SENT and request.id in request.link.sent:
+            request.link.abandon(request)
+            self._settle(request.link)
 
     def _end(self, request: Request, answer: Answer) -> None:
         self._remove(request)
@@ -171,14 +186,14 @@ class Channel:
         request.stop_timers()
         self.counters.requests += 1
         if was_sent:
-            self._doubt()
+            self._doubt(request.link)
 
     def _give_up(self, request: Request) -> None:
         """The deadline is there."""
         if request.place is Place.SENT:
             request.unknown = request.unknown or request.changes
             self._end_failed(request, ERR_TIMEOUT)
-            self._doubt()
+            self._doubt(request.link)
         elif request.status != 0:
             self._end_failed(request, request.status)
         elif self._connect_status != 0:
@@ -186,11 +201,11 @@ class Channel:
         else:
             self._end_failed(request, ERR_BUSY, "the request found no place in time; it was not sent")
 
-    def _doubt(self) -> None:
+    def _doubt(self, link: Link) -> None:
         """A request was given up: a connection that has been silent for too long is replaced, for a peer that vanished
         without a word would otherwise hold our requests for ever."""
-        if self._link is not None and self._link.is_silent(self._silence):
-            self._link.fail(ERR_CLOSED, "the node has fallen silent")
+        if link in self._links and link.is_silent(self._silence):
+            link.fail(ERR_CLOSED, "the node has fallen silent")
 
     # ---- again ----
 
@@ -222,15 +237,56 @@ class Channel:
         link.room_max = min(welcome.outstanding_max or 1, self._outstanding_max)
         self.node = welcome
         self._greeting = None
-        self._link = link
+        old, self._link = self._link, link
         self._failures = 0
         self._connect_status = 0
         self.counters.connects += 1
+        self._peers.greeted(link.peer, welcome)
+        if old is not None:
+            self._leave(old)
         self._dispatch()
+
+    def link_told(self, link: Link, cluster: Any) -> None:
+        self._peers.learn(link.peer, cluster)
+
+    def check_cluster(self, cluster: bytes) -> None:
+        self._peers.check_cluster(cluster)
+
+    # ---- from one node to another ----
+
+    def _leave(self, link: Link) -> None:
+        """It takes nothing more, and closes when what was sent on it is answered; what is not in time is asked again
+        elsewhere, under the same keys."""
+        self._leaving.add(link)
+        self._loop.call_later(LEAVE_TIMEOUT, self._leave_now, link)
+        self._settle(link)
+
+    def _settle(self, link: Link) -> None:
+        if link in self._leaving and not link.sent:
+            self._leaving.discard(link)
+            link.close()
+
+    def _leave_now(self, link: Link) -> None:
+        if link in self._leaving:
+            self._leaving.discard(link)
+            link.close()
+            self._resend(link, ERR_CLOSED, "")
+
+    def _look_around(self, link: Link, status: int) -> None:
+        """After an answer of `link`: had another node better be asked?"""
+        if link is not self._link or self._is_closed:
+            return
+        if status in ANOTHER_IS_BETTER and link.peer is self._peers.target and len(self._peers.all) > 1:
+            self._peers.failed(link.peer, False, None)
+            self._ensure_link()
+        elif self._peers.wants_to_move(link.peer, link.answers):
+            self._ensure_link()
 
     def link_answered(self, link: Link, request: Request, reply: Any) -> None:
         status = reply.status if reply.status == 0 or reply.status in TABLE else ERR_INTERNAL
         request.status = status
+        self._look_around(link, status)
+        self._settle(link)
         if status == ERR_TIMEOUT and request.changes:
             request.unknown = True
         if status != 0 and TABLE[status].retryable:
@@ -242,66 +298,81 @@ class Channel:
             # It says nothing of what an earlier attempt has done.
             self._end_failed(request, status, reply.text)
             return
-        self._end(request, Answer(status, reply.text, reply.body, request.attempts))
+        stale = (reply.stale.age_ms, reply.stale.applied_index) if reply.HasField("stale") else None
+        self._end(request, Answer(status, reply.text, reply.body, request.attempts, stale))
 
     def link_drained(self, link: Link) -> None:
         if link is self._link:
             self._dispatch()
 
     def link_lost(self, link: Link, status: int, text: str) -> None:
-        was_ready = link is self._link
-        if was_ready:
+        was_ready = link in self._links
+        if link in self._leaving:
+            self._leaving.discard(link)
+        elif was_ready:
             self._link = None
         elif link is self._greeting:
             self._greeting = None
         else:
             return
-        self._note_failure(status, text)
+        is_another = self._note_failure(link.peer, status, text)
         if not was_ready:
-            self._refuse()
+            self._refuse(is_another)
             return
         self.counters.lost += 1
+        self._resend(link, self._connect_status, self._connect_text)
+
+    def _resend(self, link: Link, status: int, text: str) -> None:
         requests = list(link.sent.values())
         link.sent.clear()
         for request in requests:
-            request.status = self._connect_status
+            request.status = status
             request.unknown = request.unknown or request.changes
             can_pass = TABLE[request.status].retryable or request.status == ERR_IO
             if not (can_pass and self._pause_request(request)):
-                self._end_failed(request, request.status, self._connect_text)
+                self._end_failed(request, request.status, text)
 
     # ---- connections ----
 
-    def _note_failure(self, status: int, text: str) -> None:
+    def _note_failure(self, peer: Peer, status: int, text: str) -> bool:
+        """Returns whether there is another peer to try before anybody is told."""
         if status not in TABLE:
             status = ERR_INTERNAL
         self._connect_status = status
-        self._connect_text = f"{text or TABLE[status].text} ({self._transport.address})"
+        self._connect_text = f"{text or TABLE[status].text} ({peer.transport.address})"
         self._failures += 1
+        is_hopeless = not TABLE[status].retryable and status not in (ERR_IO, ERR_EOF)
+        is_another = self._peers.failed(peer, is_hopeless, self._link.peer if self._link is not None else None)
+        # One that was not tried yet is tried at once, or nearly; once all have failed the pauses grow.
+        rounds = -(-self._failures // len(self._peers.all))
         if not self._is_closed and self._pause is None:
-            self._pause = self._loop.call_later(pause_after(self._failures), self._pause_over)
+            self._pause = self._loop.call_later(pause_after(0 if is_another else rounds), self._pause_over)
+        return is_another
 
     def _pause_over(self) -> None:
         self._pause = None
         self._ensure_link()
 
-    def _refuse(self) -> None:
-        """No connection can be had. Before a node was ever spoken to that is an answer; later it is worth waiting for,
-        unless the failure says something about the node rather than the moment."""
-        status = self._connect_status
-        is_final = not TABLE[status].retryable and status not in (ERR_IO, ERR_EOF)
-        if is_final or self.counters.connects == 0:
+    def _refuse(self, is_another: bool) -> None:
+        """No connection can be had, to any address. Before a node was ever spoken to that is an answer; later it is worth
+        waiting for, unless the failures say something about the nodes rather than the moment."""
+        if is_another or self._link is not None:
+            return
+        self._is_refused = True
+        if self._peers.are_hopeless or self.counters.connects == 0:
             for request in list(self._waiting.values()):
-                self._end_failed(request, status, self._connect_text)
+                self._end_failed(request, self._connect_status, self._connect_text)
 
     def _ensure_link(self) -> None:
-        if (self._is_closed or self._link is not None or self._connecting is not None or self._pause is not None
-                or not self._waiting):
+        if self._is_closed or self._connecting is not None or self._pause is not None:
+            return
+        if self._link is None and not self._waiting or self._link is not None and self._link.peer is self._peers.target:
             return
         self._connecting = self._loop.create_task(self._connect())
 
     async def connect(self) -> None:
-        """Connect and be greeted, once. Raises what the attempt met."""
+        """Connect and be greeted, by the first node that does. Raises what the last attempt met when none does."""
+        self._is_refused = False
         while self._link is None and not self._is_closed:
             if self._pause is not None:
                 self._pause.cancel()
@@ -309,34 +380,36 @@ class Channel:
             if self._connecting is None:
                 self._connecting = self._loop.create_task(self._connect())
             await asyncio.wait({self._connecting})
-            if self._link is None and self._connect_status != 0:
+            if self._link is None and self._is_refused:
                 raise make_error(self._connect_status, self._connect_text)
         if self._is_closed:
             raise make_error(ERR_CANCELLED, "the client is closed")
 
     async def _connect(self) -> None:
         """One attempt, from the socket to the greeting, within `connect_timeout`."""
+        peer = self._peers.target
         try:
-            await asyncio.wait_for(self._greet(), self._connect_timeout)
+            await asyncio.wait_for(self._greet(peer), self._connect_timeout)
         except asyncio.TimeoutError:
             # Nothing was asked yet: no answer here means that nobody is there, not that an outcome is unknown.
-            self._attempt_failed(ERR_REFUSED_CONNECT, "nothing answers at that address in time" if not self._is_greeting
+            self._attempt_failed(peer, ERR_REFUSED_CONNECT,
+                                 "nothing answers at that address in time" if not self._is_greeting
                                  else "the connection was taken, but nothing greets there")
         except (OSError, ValueError, CarillonError) as error:
-            self._attempt_failed(*explain(error))
+            self._attempt_failed(peer, *explain(error))
         finally:
             self._connecting = None
         self._ensure_link()
 
-    async def _greet(self) -> None:
+    async def _greet(self, peer: Peer) -> None:
         link: Optional[Link] = None
 
         def make_link(handshake: Handshake) -> Link:
             nonlocal link
-            link = self._greeting = Link(self, self._name, handshake)
+            link = self._greeting = Link(self, peer, self._name, handshake)
             return link
 
-        await self._transport.connect(make_link)
+        await peer.transport.connect(make_link, self._peers.check_cluster)
         assert link is not None
         await link.greeted
 
@@ -344,12 +417,11 @@ class Channel:
     def _is_greeting(self) -> bool:
         return self._greeting is not None and self._greeting.is_connected
 
-    def _attempt_failed(self, status: int, text: str) -> None:
+    def _attempt_failed(self, peer: Peer, status: int, text: str) -> None:
         if self._greeting is not None:
             self._greeting.fail(status, text)
             return
-        self._note_failure(status, text)
-        self._refuse()
+        self._refuse(self._note_failure(peer, status, text))
 
     # ---- the end ----
 
@@ -357,8 +429,9 @@ class Channel:
         """End every request that has not ended with ERR_CANCELLED (one that may have changed something: ERR_TIMEOUT),
         and close the connection."""
         self._is_closed = True
-        link, greeting, connecting = self._link, self._greeting, self._connecting
-        sent = list(link.sent.values()) if link is not None else []
+        links, greeting, connecting = self._links, self._greeting, self._connecting
+        self._leaving = set()
+        sent = [request for link in links for request in link.sent.values()]
         for request in sent:
             request.unknown = request.unknown or request.changes
         for request in sent + list(self._waiting.values()) + list(self._paused.values()):
@@ -369,7 +442,7 @@ class Channel:
         if connecting is not None:
             connecting.cancel()
             await asyncio.wait({connecting})
-        for each in (link, greeting):
+        for each in (*links, greeting):
             if each is not None:
                 each.close()
                 await each.wait_closed(CLOSE_TIMEOUT)

@@ -7,7 +7,7 @@ import binascii
 import dataclasses
 import os
 import stat
-from typing import Dict, Iterator, NoReturn, Optional
+from typing import Dict, Iterable, Iterator, NoReturn, Optional, Tuple
 
 from .errors import make_error, number_of
 
@@ -103,12 +103,20 @@ def read(path: str) -> Credential:
         _malformed("it is not UTF-8")
 
 
-def _places(host: str, port: int, is_loopback: bool) -> Iterator[str]:
+def _login_place(host: str, port: int) -> Optional[str]:
+    """Where `carillon login` puts the one for an address."""
     config, home = os.environ.get("XDG_CONFIG_HOME", ""), os.environ.get("HOME", "")
+    if not config.startswith("/") and not home.startswith("/"):
+        return None
+    folder = config if config.startswith("/") else os.path.join(home, ".config")
+    return os.path.join(folder, "carillon/credentials", f"{host.replace(':', '.')}_{port}")
+
+
+def _places(host: str, port: int, is_loopback: bool) -> Iterator[str]:
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if config.startswith("/") or home.startswith("/"):
-        folder = config if config.startswith("/") else os.path.join(home, ".config")
-        yield os.path.join(folder, "carillon/credentials", f"{host.replace(':', '.')}_{port}")
+    login = _login_place(host, port)
+    if login is not None:
+        yield login
     if is_loopback:
         if runtime.startswith("/"):
             yield os.path.join(runtime, "carillon", str(port))
@@ -116,18 +124,39 @@ def _places(host: str, port: int, is_loopback: bool) -> Iterator[str]:
         yield f"/tmp/carillon-{os.geteuid()}/{port}"
 
 
-def find(host: str, port: int, is_loopback: bool, given: Optional[str] = None) -> Optional[Credential]:
+def _read_if_there(path: str) -> Optional[Credential]:
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+
+
+def _of_others(host: str, port: int, others: Iterable[Tuple[str, int]]) -> Optional[Credential]:
+    """The one of another address: it opens any node of its cluster, and its pin says whether this is one. Not a local
+    one, which is of one node."""
+    for other in others:
+        place = _login_place(*other) if other != (host, port) else None
+        credential = _read_if_there(place) if place is not None else None
+        if credential is not None and credential.kind != "local":
+            return credential
+    return None
+
+
+def find(host: str, port: int, is_loopback: bool, given: Optional[str] = None, is_given_address: bool = True,
+         others: Iterable[Tuple[str, int]] = ()) -> Optional[Credential]:
     """The credential for an address: the one that is given (or that CARILLON_CREDENTIAL names), else the first that
-    exists. Raises as read() does; NotFound when what is given does not exist."""
+    exists; for a node that another told of no local one that is given, for that is of one node. Raises as read() does;
+    NotFound when what is given does not exist."""
     path = given if given is not None else os.environ.get("CARILLON_CREDENTIAL") or None
     if path is not None:
         try:
-            return read(path)
+            credential = read(path)
         except FileNotFoundError:
             raise make_error(number_of("ERR_GONE"), f"{path}: there is no such credential") from None
+        if is_given_address or credential.kind != "local":
+            return credential
     for place in _places(host, port, is_loopback):
-        try:
-            return read(place)
-        except FileNotFoundError:
-            continue
-    return None
+        found = _read_if_there(place)
+        if found is not None:
+            return found
+    return _of_others(host, port, others)

@@ -25,8 +25,10 @@ ERR_VERSION = number_of("ERR_VERSION")
 class Link(asyncio.Protocol):
     """Belongs to a channel, which it tells `link_ready`, `link_answered`, `link_drained` and (once) `link_lost`."""
 
-    def __init__(self, channel: Any, name: str, handshake: Handshake) -> None:
+    def __init__(self, channel: Any, peer: Any, name: str, handshake: Handshake) -> None:
         self.channel = channel
+        self.peer = peer  # where it leads
+        self.answers = 0
         self.sent: Dict[int, Request] = {}
         self.abandoned: Set[int] = set()  # given up, and counted until the node answers, for the node counts so
         self.welcome: Any = None
@@ -57,7 +59,8 @@ class Link(asyncio.Protocol):
         """Append a request; what one turn of the loop appends leaves in one write."""
         now = self._loop.time()
         message = envelope_pb2.Request(id=request_id, method=request.method, key=request.key, body=request.body,
-                                       deadline_ms=max(int((request.due - now) * 1000), 0) + 1)
+                                       deadline_ms=max(int((request.due - now) * 1000), 0) + 1,
+                                       stale_ok=request.stale_ok)
         if not self.sent and not self.abandoned:
             self.heard = now  # silence begins with something to say
         self.sent[request_id] = request
@@ -156,8 +159,15 @@ class Link(asyncio.Protocol):
         if reply.id == 0 and reply.status != 0:  # no request of ours: it speaks for the whole connection, and ends it
             self.fail(reply.status, reply.text)
             return
-        request = self.sent.pop(reply.id, None)
+        request = self.sent.get(reply.id)
+        if request is not None and reply.HasField("stale") and not request.stale_ok:
+            self.fail(ERR_MALFORMED, "an old state was shown to who had not asked for it")
+            return
+        self.answers += 1
+        if reply.HasField("cluster"):
+            self.channel.link_told(self, reply.cluster)
         if request is not None:
+            del self.sent[reply.id]
             self.channel.link_answered(self, request, reply)
         elif reply.id in self.abandoned:
             self.abandoned.discard(reply.id)
@@ -184,6 +194,7 @@ class Link(asyncio.Protocol):
             return ERR_VERSION, welcome.text
         try:
             self._handshake.check_welcome(welcome)
+            self.channel.check_cluster(welcome.cluster_id)
         except CarillonError as error:
             return error.number, error.text
         self.welcome = welcome

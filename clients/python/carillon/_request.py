@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Tuple
 
 
 class Place(enum.Enum):
@@ -21,22 +21,25 @@ class Answer(NamedTuple):
     text: str
     body: bytes
     attempts: int
+    stale: Optional[Tuple[int, int]] = None  # how old the state may be, in ms, and the newest entry that is in it
 
 
 class Request:
     """What the channel knows of a request."""
 
     __slots__ = ("method", "changes", "key", "body", "due", "future", "place", "id", "attempts", "unknown", "status",
-                 "deadline_timer", "pause_timer")
+                 "deadline_timer", "pause_timer", "stale_ok", "link")
 
     def __init__(self, method: int, changes: bool, key: bytes, body: bytes, due: float,
-                 future: asyncio.Future[Answer]) -> None:
+                 future: asyncio.Future[Answer], stale_ok: bool = False) -> None:
         self.method = method
         self.changes = changes
         self.key = key
         self.body = body
         self.due = due
         self.future = future
+        self.stale_ok = stale_ok
+        self.link: Any = None  # that it was sent on
         self.place = Place.WAITING
         self.id = 0  # of the last attempt: a late answer to an earlier one never meets this request
         self.attempts = 0

@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 import time
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from . import _address, _certificate, _credential
 from ._credential import Credential
@@ -168,21 +168,28 @@ class Handshake:
 class Transport:
     """Connections to one address: TLS, or plain TCP on this machine, as the credential says that is found for it."""
 
-    def __init__(self, address: str, credential: Optional[str] = None) -> None:
+    def __init__(self, address: str, credential: Optional[str] = None, is_given: bool = True) -> None:
+        """`is_given`: by who made the client; else another node has told of it."""
         self.host, self.port = _address.parse(address)
         self.address = f"{self.host} port {self.port}"
+        self.others: List[Tuple[str, int]] = []  # where else a credential may lie
         self._credential = credential
+        self._is_given = is_given
 
     def _find(self) -> Optional[Credential]:
         local = is_loopback(self.host)
-        credential = _credential.find(self.host, self.port, local, self._credential)
+        credential = _credential.find(self.host, self.port, local, self._credential, self._is_given, self.others)
         if not local and (credential is None or credential.kind == "local"):
             raise make_error(ERR_UNAUTHENTICATED, "there is no credential for this address; `carillon login` makes one")
         return credential
 
-    async def connect(self, make_protocol: Callable[[Handshake], asyncio.Protocol]) -> Any:
-        """Connect once; the credential is read anew. Raises OSError, ValueError, CarillonError."""
+    async def connect(self, make_protocol: Callable[[Handshake], asyncio.Protocol],
+                      check_cluster: Callable[[bytes], None]) -> Any:
+        """Connect once; the credential is read anew, and `check_cluster` judges whose it is. Raises OSError, ValueError,
+        CarillonError."""
         credential = self._find()
+        if credential is not None:
+            check_cluster(credential.cluster)
         handshake = Handshake(credential)
         context = tls_context(credential) if credential is not None and handshake.is_tls else None
         return await asyncio.get_running_loop().create_connection(lambda: make_protocol(handshake), self.host, self.port,

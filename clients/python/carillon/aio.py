@@ -12,8 +12,8 @@ from . import _address, model
 from ._channel import Channel, Counters
 from ._methods import TABLE as METHODS
 from ._methods import Method
+from ._peers import Peers
 from ._request import Answer
-from ._transport import Transport
 from .errors import (CarillonError, DeadlineExceeded, QueryError, Refused, make_error, make_refused, make_unknown,
                      number_of)
 from .keys import Key, key_of
@@ -47,7 +47,8 @@ def _submit_message(student: str, ops: Sequence[Op]) -> Any:
 
 
 class AsyncClient:
-    """A connection to one node, used from one event loop; it connects by itself, and again when the connection breaks.
+    """A connection to one node of a cluster, used from one event loop; it connects by itself, and again when the connection
+    breaks: to that node, or to another of its cluster, whose nodes it learns from the one it talks to.
 
     Any number of tasks may call at once: their requests are pipelined over the one connection, `outstanding_max` of
     them unanswered, and the rest wait their turn. Every verb takes `deadline` in seconds (else the client's, else the
@@ -61,7 +62,8 @@ class AsyncClient:
     def __init__(self, address: str = _address.DEFAULT, *, credential: Optional[str] = None,
                  name: str = "carillon-python", outstanding_max: int = 256, deadline: Optional[float] = None,
                  connect_timeout: float = 5.0, silence: float = 5.0, retry: bool = True) -> None:
-        """Nothing is sent yet. `credential`: the path of a credential file; without it the one that CARILLON_CREDENTIAL
+        """Nothing is sent yet. `address`: "host:port", or up to 16 of them with commas between, of which one has to answer.
+        `credential`: the path of a credential file; without it the one that CARILLON_CREDENTIAL
         names, or that `carillon login` or a node of this machine has put in its place. `name`: who we are, for the
         node's log. `silence`: a connection this long without a word, when a request on it is given up, is replaced.
         `retry`: repeat by itself where that is safe."""
@@ -69,7 +71,9 @@ class AsyncClient:
             raise make_error(number_of("ERR_ARGUMENT"), f"outstanding_max: 1 to {OUTSTANDING_MAX}")
         if len(name.encode()) > NAME_BYTES_MAX:
             raise make_error(number_of("ERR_ARGUMENT"), f"name: at most {NAME_BYTES_MAX} bytes")
-        self._transport = Transport(address, credential)
+        self._address = address
+        self._credential = credential
+        Peers(address, credential)  # raises what is wrong with it
         self._options = (name, outstanding_max, connect_timeout, silence, retry)
         self._deadline = deadline
         self._channel: Optional[Channel] = None
@@ -80,7 +84,7 @@ class AsyncClient:
     def _open(self) -> Channel:
         loop = asyncio.get_running_loop()
         if self._channel is None:
-            self._channel = Channel(self._transport, *self._options)
+            self._channel = Channel(lambda: Peers(self._address, self._credential), *self._options)
             self._loop = loop
         elif self._loop is not loop:
             raise RuntimeError("an AsyncClient belongs to the event loop that first used it")
@@ -121,14 +125,14 @@ class AsyncClient:
         """
         return (await self._call(METHODS[method], message, key, deadline))[0]
 
-    async def _call(self, method: Method, message: Any, key: Optional[Key],
-                    deadline: Optional[float]) -> Tuple[Any, int]:
-        """The reply message and how often the request was sent."""
+    async def _call(self, method: Method, message: Any, key: Optional[Key], deadline: Optional[float],
+                    stale_ok: bool = False) -> Tuple[Any, Answer]:
+        """The reply message, and what it came in."""
         own: Optional[uuid.UUID] = key_of(key) if method.changes else None
         limit = deadline if deadline is not None else self._deadline if self._deadline is not None else method.deadline
         answer = await self._open().call(method.number, method.changes, own.bytes if own is not None else b"",
-                                         message.SerializeToString(), limit)
-        return self._read(method, answer, own), answer.attempts
+                                         message.SerializeToString(), limit, stale_ok)
+        return self._read(method, answer, own), answer
 
     @staticmethod
     def _read(method: Method, answer: Answer, key: Optional[uuid.UUID]) -> Any:
@@ -148,9 +152,13 @@ class AsyncClient:
         raise error
 
     # ---- reading ----
+    #
+    # With `stale_ok` any node may answer from what it has applied, also one that is cut off; `staleness` of what is returned
+    # says how old that may be.
 
     async def search(self, query: str, *, student: str = "", institution: str = "", term: str = "", limit: int = 0,
-                     cursor: str = "", brief: bool = False, deadline: Optional[float] = None) -> SearchResult:
+                     cursor: str = "", brief: bool = False, stale_ok: bool = False,
+                     deadline: Optional[float] = None) -> SearchResult:
         """Find courses by code, title, instructor or description, best first.
 
         Bare words, "phrases", and ``subject:in MATH,CS level:300..499 credits:>=3 open:true at:INSTITUTION days:MWF
@@ -160,19 +168,20 @@ class AsyncClient:
         request = search_pb2.SearchRequest(query=query, student=student, institution=institution, term=term,
                                            limit=limit, cursor=cursor, brief=brief)
         try:
-            reply, _ = await self._call(METHODS["catalogue.search"], request, None, deadline)
+            reply, answer = await self._call(METHODS["catalogue.search"], request, None, deadline, stale_ok)
         except QueryError as error:
             if error.reply is not None and error.reply.query_error_at > 0:
                 error.position = error.reply.query_error_at - 1
             raise
-        return model.read_search(reply)
+        return model.with_staleness(model.read_search(reply), answer.stale)
 
-    async def show(self, course: Name, *, student: str = "", deadline: Optional[float] = None) -> Course:
+    async def show(self, course: Name, *, student: str = "", stale_ok: bool = False,
+                   deadline: Optional[float] = None) -> Course:
         """A course with its sections and rules; with `student` each rule says whether it is met."""
         name = name_of(course)
         request = search_pb2.ShowRequest(institution=name.institution, code=name.code, term=name.term, student=student)
-        reply, _ = await self._call(METHODS["catalogue.show"], request, None, deadline)
-        return model.read_course(reply)
+        reply, answer = await self._call(METHODS["catalogue.show"], request, None, deadline, stale_ok)
+        return model.with_staleness(model.read_course(reply), answer.stale)
 
     async def check(self, student: str, *sections: Name, drop: Iterable[Name] = (), waitlist: bool = False,
                     promotion_drops: Iterable[Name] = (), deadline: Optional[float] = None) -> Checked:
@@ -186,19 +195,20 @@ class AsyncClient:
             reply = error.reply  # what would be refused is what was asked
         return model.read_checked(reply, tuple(op.section for op in ops))
 
-    async def schedule(self, student: str, *, term: str = "", deadline: Optional[float] = None) -> Schedule:
+    async def schedule(self, student: str, *, term: str = "", stale_ok: bool = False,
+                       deadline: Optional[float] = None) -> Schedule:
         """A student's registrations, places on waitlists, blocks, permits and limits."""
         request = registration_pb2.ScheduleRequest(student=student, term=term)
-        reply, _ = await self._call(METHODS["registration.schedule"], request, None, deadline)
-        return model.read_schedule(reply)
+        reply, answer = await self._call(METHODS["registration.schedule"], request, None, deadline, stale_ok)
+        return model.with_staleness(model.read_schedule(reply), answer.stale)
 
-    async def roster(self, section: Name, *, limit: int = 0, cursor: str = "",
+    async def roster(self, section: Name, *, limit: int = 0, cursor: str = "", stale_ok: bool = False,
                      deadline: Optional[float] = None) -> Roster:
         """Who is in a section. `limit` is at most 1000 (0: 100), `cursor` the `next_cursor` of the page before."""
         request = registration_pb2.RosterRequest(section=_section_message(name_of(section)), limit=limit,
                                                  cursor=cursor)
-        reply, _ = await self._call(METHODS["registration.roster"], request, None, deadline)
-        return model.read_roster(reply)
+        reply, answer = await self._call(METHODS["registration.roster"], request, None, deadline, stale_ok)
+        return model.with_staleness(model.read_roster(reply), answer.stale)
 
     async def outcome(self, student: str, key: Key, *, deadline: Optional[float] = None) -> Outcome:
         """What became of the request with `key`. Not known may also mean: not yet; asking again with the key settles
@@ -214,11 +224,11 @@ class AsyncClient:
         """Every op happens, or none does; at most 16. Raises Refused with every failing rule; OutcomeUnknown with the
         key to ask again with."""
         try:
-            reply, attempts = await self._call(METHODS["registration.submit"], _submit_message(student, ops), key,
-                                               deadline)
+            reply, answer = await self._call(METHODS["registration.submit"], _submit_message(student, ops), key,
+                                             deadline)
         except Refused as error:
             raise self._refused(error, ops) from None
-        return model.read_submitted(reply, attempts)
+        return model.read_submitted(reply, answer.attempts)
 
     @staticmethod
     def _refused(error: Refused, ops: Sequence[Op]) -> CarillonError:

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Client:
-    """A connection to one node, for programs without an event loop. Any number of threads may call at once; their
+    """A connection to one node of a cluster, for programs without an event loop. Any number of threads may call at once; their
     requests share the connection. See AsyncClient, whose verbs, options and errors these are.
 
         with carillon.Client() as client:
@@ -90,14 +90,16 @@ class Client:
         return self._wait(self._async.call(method, message, key=key, deadline=deadline))
 
     def search(self, query: str, *, student: str = "", institution: str = "", term: str = "", limit: int = 0,
-               cursor: str = "", brief: bool = False, deadline: Optional[float] = None) -> SearchResult:
+               cursor: str = "", brief: bool = False, stale_ok: bool = False,
+               deadline: Optional[float] = None) -> SearchResult:
         """Find courses, best first."""
         return self._wait(self._async.search(query, student=student, institution=institution, term=term, limit=limit,
-                                             cursor=cursor, brief=brief, deadline=deadline))
+                                             cursor=cursor, brief=brief, stale_ok=stale_ok, deadline=deadline))
 
-    def show(self, course: Name, *, student: str = "", deadline: Optional[float] = None) -> Course:
+    def show(self, course: Name, *, student: str = "", stale_ok: bool = False,
+             deadline: Optional[float] = None) -> Course:
         """A course with its sections and rules."""
-        return self._wait(self._async.show(course, student=student, deadline=deadline))
+        return self._wait(self._async.show(course, student=student, stale_ok=stale_ok, deadline=deadline))
 
     def check(self, student: str, *sections: Name, drop: Iterable[Name] = (), waitlist: bool = False,
               promotion_drops: Iterable[Name] = (), deadline: Optional[float] = None) -> Checked:
@@ -105,13 +107,16 @@ class Client:
         return self._wait(self._async.check(student, *sections, drop=drop, waitlist=waitlist,
                                             promotion_drops=promotion_drops, deadline=deadline))
 
-    def schedule(self, student: str, *, term: str = "", deadline: Optional[float] = None) -> Schedule:
+    def schedule(self, student: str, *, term: str = "", stale_ok: bool = False,
+                 deadline: Optional[float] = None) -> Schedule:
         """A student's registrations, places on waitlists, blocks, permits and limits."""
-        return self._wait(self._async.schedule(student, term=term, deadline=deadline))
+        return self._wait(self._async.schedule(student, term=term, stale_ok=stale_ok, deadline=deadline))
 
-    def roster(self, section: Name, *, limit: int = 0, cursor: str = "", deadline: Optional[float] = None) -> Roster:
+    def roster(self, section: Name, *, limit: int = 0, cursor: str = "", stale_ok: bool = False,
+               deadline: Optional[float] = None) -> Roster:
         """One page of who is in a section."""
-        return self._wait(self._async.roster(section, limit=limit, cursor=cursor, deadline=deadline))
+        return self._wait(self._async.roster(section, limit=limit, cursor=cursor, stale_ok=stale_ok,
+                                             deadline=deadline))
 
     def outcome(self, student: str, key: Key, *, deadline: Optional[float] = None) -> Outcome:
         """What became of the request with `key`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from decimal import Decimal
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple, TypeVar
 
 from .names import SectionName
 
@@ -108,6 +108,15 @@ class Receipt:
     group: int
     term: int
     index: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Staleness:
+    """How old the state behind an answer may be: whatever was answered to anybody earlier than `age` seconds before it
+    is in it, and so is the shard's entry `applied_index`."""
+
+    age: float
+    applied_index: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,6 +250,7 @@ class Course:
     source: str
     licence: str
     as_of: Receipt
+    staleness: Optional[Staleness] = None  # with stale_ok
 
 
 @dataclasses.dataclass(frozen=True)
@@ -284,6 +294,7 @@ class SearchResult:
     corrected: str
     coverage: str
     node_us: int
+    staleness: Optional[Staleness] = None  # with stale_ok
 
 
 @dataclasses.dataclass(frozen=True)
@@ -353,6 +364,7 @@ class Schedule:
     credits_incomplete: bool
     withdrawn: bool
     as_of: Receipt
+    staleness: Optional[Staleness] = None  # with stale_ok
 
 
 @dataclasses.dataclass(frozen=True)
@@ -381,6 +393,7 @@ class Roster:
     waitlist: Tuple[RosterStudent, ...]
     next_cursor: str
     as_of: Receipt
+    staleness: Optional[Staleness] = None  # with stale_ok
 
 
 # ---- from messages ----
@@ -391,6 +404,14 @@ def read_name(message: Any) -> SectionName:
 
 def read_receipt(message: Any) -> Receipt:
     return Receipt(message.cluster_id, message.group, message.term, message.index)
+
+
+Aged = TypeVar("Aged", Course, SearchResult, Schedule, Roster)
+
+
+def with_staleness(record: Aged, stale: Optional[Tuple[int, int]]) -> Aged:
+    """`stale`: milliseconds, and the newest entry; None: the state was not old."""
+    return record if stale is None else dataclasses.replace(record, staleness=Staleness(stale[0] / 1000, stale[1]))
 
 
 def read_credits(known: bool, hundredths: int) -> Optional[Decimal]:
