@@ -18,7 +18,7 @@
 
 #include "base/error.h"
 
-enum { BENCH_PATH_BYTES = 768, BENCH_ADDRESS_BYTES = 64, BENCH_TEXT_BYTES = 2048 };
+enum { BENCH_PATH_BYTES = 768, BENCH_ADDRESS_BYTES = 512, BENCH_TEXT_BYTES = 2048 };
 
 struct bench_daemon {
     char folder[BENCH_PATH_BYTES]; /* ours; the data lie in its subfolder `data` */

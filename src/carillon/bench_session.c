@@ -36,6 +36,7 @@ static int client_open_as(struct bench_session *session, uint32_t connections,
         .credential = credential,
         .connections = connections,
         .outstanding_max = outstanding > WINDOW_MIN ? outstanding : WINDOW_MIN,
+        .stays = true, /* what is measured are the nodes that were named */
     };
     int rc = carillon_create(&options, &session->client);
 
@@ -49,11 +50,11 @@ int bench_session_client(struct bench_session *session, uint32_t connections,
     struct carillon_options options = {
         .address = session->address,
         .name = "carillon-bench/" CARILLON_VERSION,
-        .credential =
-            session->options->is_tls ? session->credential : session->cli->credential,
+        .credential = session->options->is_tls ? session->credential : session->cli->credential,
         .connections = connections,
         .outstanding_max = outstanding,
         .retry_never = !is_retrying,
+        .stays = true,
     };
     int rc = carillon_create(&options, ret_client);
 

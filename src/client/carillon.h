@@ -66,6 +66,7 @@ struct carillon_options {
     uint32_t silence_ms; /* a connection this long without a word, when a request on it is given
                             up, is replaced; 0: CARILLON_SILENCE_MS */
     bool retry_never;    /* hand every failure to the caller */
+    bool stays; /* with the nodes that were given: those that are told of are not asked */
     struct io *io;       /* the world to live in, lent until destroy; NULL: one of its own */
 };
 

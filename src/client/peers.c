@@ -282,8 +282,8 @@ void client__peers_learn(struct client_link *link, const void *message)
     const Carillon__Cluster *cluster = message;
     struct carillon_client *client = link->client;
 
-    if (cluster->n_nodes == 0) {
-        return; /* a node that has not heard of the cluster yet */
+    if (cluster->n_nodes == 0 || client->options.stays) {
+        return; /* no nodes: one that has not heard of the cluster yet */
     }
     for (uint32_t i = 0; i < CLIENT_PEERS_MAX; i++) {
         client->peers[i].leads = 0;

@@ -109,12 +109,21 @@ uint32_t client__pause_ms(struct carillon_client *client, uint32_t failures)
     return (uint32_t)rng_between(&client->rng, high / 2, high);
 }
 
+/* Whether it is about the very node that it was sent to: another would answer for itself. */
+static bool slot_is_of_one_node(const struct slot *slot)
+{
+    const struct method *method = method_get(slot->method);
+
+    return method != NULL && method->kind == METHOD_KIND_NODE;
+}
+
 /* Put the slot aside to be sent again. Returns: false when it may not be, or there is no time
  * or budget left. */
 static bool slot_pause(struct carillon_client *client, struct slot *slot, uint32_t at_least_ms)
 {
     if (client->options.retry_never || client->is_destroying ||
-        client->budget < CLIENT_BUDGET_RETRY || !(slot->has_key || slot_reads(slot))) {
+        client->budget < CLIENT_BUDGET_RETRY || !(slot->has_key || slot_reads(slot)) ||
+        (slot_is_of_one_node(slot) && client__peers_count(client) > 1)) {
         return false;
     }
     uint64_t pause_ms = client__pause_ms(client, slot->attempts);

@@ -68,6 +68,7 @@ static void client_make(struct rush *rush, uint32_t node)
         .outstanding_max = RUSH_OUTSTANDING + 4,
         .deadline_ms = DEADLINE_MS,
         .retry_never = true,
+        .stays = true, /* each asks its own node */
     };
 
     assert_int_equal(carillon_create(&options, &rush->clients[node]), OK);

@@ -293,6 +293,35 @@ static void peers__change_without_a_key__is_not_sent_elsewhere(void **state)
     assert_int_equal(scene->nodes[1].requests, 0);
 }
 
+static void peers__what_is_about_one_node__is_not_asked_of_another(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->nodes[0].cluster = &scene->told.message;
+    scene->nodes[0].request = die;
+    make_client(scene, scene->addresses[0]);
+    submit(scene, (struct carillon_call){.method = CARILLON__METHOD__METHOD_STATUS});
+    assert_int_equal(wait_ended(scene, 1), ERR_CLOSED);
+    assert_int_equal(scene->nodes[1].requests, 0);
+}
+
+static void peers__told_to_stay__asks_nobody_else(void **state)
+{
+    struct scene *scene = *state;
+    struct carillon_options options = {
+        .address = scene->addresses[0], .credential = "", .io = scene->io, .stays = true};
+
+    scene->nodes[0].cluster = &scene->told.message;
+    scene->nodes[0].request = die;
+    assert_int_equal(carillon_create(&options, &scene->client), OK);
+    scene->key = carillon_key_make(scene->client);
+    submit(scene, (struct carillon_call){.method = CARILLON__METHOD__METHOD_SUBMIT,
+                                         .key = &scene->key,
+                                         .deadline_ms = 500});
+    assert_int_equal(wait_ended(scene, 1), ERR_TIMEOUT);
+    assert_int_equal(scene->nodes[1].accepted, 0);
+}
+
 static void peers__told_with_an_answer__are_known_from_then_on(void **state)
 {
     struct scene *scene = *state;
@@ -425,6 +454,8 @@ int main(void)
         TEST(peers__list_that_is_none__is_refused),
         TEST(peers__node_dies_of_a_change__is_sent_elsewhere_under_its_key),
         TEST(peers__change_without_a_key__is_not_sent_elsewhere),
+        TEST(peers__what_is_about_one_node__is_not_asked_of_another),
+        TEST(peers__told_to_stay__asks_nobody_else),
         TEST(peers__told_with_an_answer__are_known_from_then_on),
         TEST(peers__node_of_another_cluster__is_not_taken),
         TEST(peers__node_that_leads_to_no_leader__is_left),
