@@ -14,7 +14,7 @@ import asyncio
 import collections
 import dataclasses
 import random
-from typing import Any, Callable, Dict, Optional, Set
+from typing import Any, Dict, Optional, Set
 
 from ._frame import FRAME_BYTES_MAX
 from ._link import Link
@@ -71,12 +71,12 @@ class Counters:
 class Channel:
     """Belongs to one event loop, and so to one thread."""
 
-    def __init__(self, make_peers: Callable[[], Peers], name: str, outstanding_max: int, connect_timeout: float, silence: float,
+    def __init__(self, peers: Peers, name: str, outstanding_max: int, connect_timeout: float, silence: float,
                  retry: bool) -> None:
         self.counters = Counters()
         self.node: Any = None  # the Welcome of the last connection
         self._loop = asyncio.get_running_loop()
-        self._peers = make_peers()
+        self._peers = peers
         self._name = name
         self._outstanding_max = outstanding_max
         self._connect_timeout = connect_timeout
@@ -115,7 +115,7 @@ class Channel:
         return self._leaving | ({self._link} if self._link is not None else set())
 
     async def call(self, method: int, changes: bool, key: bytes, body: bytes, deadline: float,
-                   stale_ok: bool = False) -> Answer:
+                   stale_ok: bool = False, of_one_node: bool = False) -> Answer:
         """Send one request and wait for its end. Cancelling gives it up: its place is free at once."""
         if self._is_closed:
             raise make_error(ERR_CANCELLED, "the client is closed")
@@ -127,7 +127,7 @@ class Channel:
             raise make_error(ERR_BUSY, "there was no time left; it was not sent")
         deadline = min(deadline, DEADLINE_MAX)
         request = Request(method, changes, key, body, self._loop.time() + deadline, self._loop.create_future(),
-                          stale_ok)
+                          stale_ok, of_one_node)
         request.deadline_timer = self._loop.call_at(request.due, self._give_up, request)
         self._wait(request)
         self._dispatch()
@@ -212,6 +212,8 @@ class Channel:
     def _pause_request(self, request: Request, at_least: float = 0.0) -> bool:
         """Put it aside to be sent again. False when it may not be, or there is no time or budget left."""
         if not self._retry or self._is_closed or self._budget < BUDGET_RETRY or not request.repeatable:
+            return False
+        if request.of_one_node and len(self._peers.all) > 1:
             return False
         resume = self._loop.time() + max(pause_after(request.attempts), at_least)
         if resume >= request.due:

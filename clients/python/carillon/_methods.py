@@ -23,10 +23,11 @@ class Method:
     deadline: float  # in seconds, when nobody names one
     request: Any
     reply: Any
+    of_one_node: bool  # it is about the very node that is asked
 
 
 #: Every method by its name ("registration.submit").
 TABLE: Dict[str, Method] = {
-    name: Method(number, name, kind == "WRITE", deadline_ms / 1000, _type(request), _type(reply))
+    name: Method(number, name, kind == "WRITE", deadline_ms / 1000, _type(request), _type(reply), kind == "NODE")
     for number, name, kind, deadline_ms, request, reply in METHODS
 }

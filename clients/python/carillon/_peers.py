@@ -33,8 +33,10 @@ class Peer:
 class Peers:
     """Those that were given come first."""
 
-    def __init__(self, addresses: str, credential: Optional[str]) -> None:
+    def __init__(self, addresses: str, credential: Optional[str], stays: bool = False) -> None:
+        """`stays`: nodes that others tell of are not asked."""
         self._credential = credential
+        self._stays = stays
         self._given: List[Peer] = []
         self._told: List[Peer] = []
         self._move_after = 0.0
@@ -141,7 +143,7 @@ class Peers:
 
     def learn(self, teller: Peer, cluster: Any) -> None:
         """`teller` says who the cluster's nodes are."""
-        if not cluster.nodes:
+        if not cluster.nodes or self._stays:
             return
         for peer in self.all:
             peer.leads = 0

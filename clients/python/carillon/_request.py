@@ -28,10 +28,10 @@ class Request:
     """What the channel knows of a request."""
 
     __slots__ = ("method", "changes", "key", "body", "due", "future", "place", "id", "attempts", "unknown", "status",
-                 "deadline_timer", "pause_timer", "stale_ok", "link")
+                 "deadline_timer", "pause_timer", "stale_ok", "link", "of_one_node")
 
     def __init__(self, method: int, changes: bool, key: bytes, body: bytes, due: float,
-                 future: asyncio.Future[Answer], stale_ok: bool = False) -> None:
+                 future: asyncio.Future[Answer], stale_ok: bool = False, of_one_node: bool = False) -> None:
         self.method = method
         self.changes = changes
         self.key = key
@@ -39,6 +39,7 @@ class Request:
         self.due = due
         self.future = future
         self.stale_ok = stale_ok
+        self.of_one_node = of_one_node  # another would answer for itself
         self.link: Any = None  # that it was sent on
         self.place = Place.WAITING
         self.id = 0  # of the last attempt: a late answer to an earlier one never meets this request

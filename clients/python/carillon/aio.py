@@ -61,19 +61,19 @@ class AsyncClient:
 
     def __init__(self, address: str = _address.DEFAULT, *, credential: Optional[str] = None,
                  name: str = "carillon-python", outstanding_max: int = 256, deadline: Optional[float] = None,
-                 connect_timeout: float = 5.0, silence: float = 5.0, retry: bool = True) -> None:
+                 connect_timeout: float = 5.0, silence: float = 5.0, retry: bool = True,
+                 stays: bool = False) -> None:
         """Nothing is sent yet. `address`: "host:port", or up to 16 of them with commas between, of which one has to answer.
         `credential`: the path of a credential file; without it the one that CARILLON_CREDENTIAL
         names, or that `carillon login` or a node of this machine has put in its place. `name`: who we are, for the
         node's log. `silence`: a connection this long without a word, when a request on it is given up, is replaced.
-        `retry`: repeat by itself where that is safe."""
+        `retry`: repeat by itself where that is safe. `stays`: talk to the addresses that are given only, and not to
+        nodes that they tell of."""
         if not 0 < outstanding_max <= OUTSTANDING_MAX:
             raise make_error(number_of("ERR_ARGUMENT"), f"outstanding_max: 1 to {OUTSTANDING_MAX}")
         if len(name.encode()) > NAME_BYTES_MAX:
             raise make_error(number_of("ERR_ARGUMENT"), f"name: at most {NAME_BYTES_MAX} bytes")
-        self._address = address
-        self._credential = credential
-        Peers(address, credential)  # raises what is wrong with it
+        self._peers = Peers(address, credential, stays)
         self._options = (name, outstanding_max, connect_timeout, silence, retry)
         self._deadline = deadline
         self._channel: Optional[Channel] = None
@@ -84,7 +84,7 @@ class AsyncClient:
     def _open(self) -> Channel:
         loop = asyncio.get_running_loop()
         if self._channel is None:
-            self._channel = Channel(lambda: Peers(self._address, self._credential), *self._options)
+            self._channel = Channel(self._peers, *self._options)
             self._loop = loop
         elif self._loop is not loop:
             raise RuntimeError("an AsyncClient belongs to the event loop that first used it")
@@ -131,7 +131,8 @@ class AsyncClient:
         own: Optional[uuid.UUID] = key_of(key) if method.changes else None
         limit = deadline if deadline is not None else self._deadline if self._deadline is not None else method.deadline
         answer = await self._open().call(method.number, method.changes, own.bytes if own is not None else b"",
-                                         message.SerializeToString(), limit, stale_ok)
+                                         message.SerializeToString(), limit, stale_ok,
+                                         method.of_one_node)
         return self._read(method, answer, own), answer
 
     @staticmethod

@@ -28,9 +28,11 @@ class Client:
 
     def __init__(self, address: str = _address.DEFAULT, *, credential: Optional[str] = None,
                  name: str = "carillon-python", outstanding_max: int = 256, deadline: Optional[float] = None,
-                 connect_timeout: float = 5.0, silence: float = 5.0, retry: bool = True) -> None:
+                 connect_timeout: float = 5.0, silence: float = 5.0, retry: bool = True,
+                 stays: bool = False) -> None:
         self._async = AsyncClient(address, credential=credential, name=name, outstanding_max=outstanding_max,
-                                  deadline=deadline, connect_timeout=connect_timeout, silence=silence, retry=retry)
+                                  deadline=deadline, connect_timeout=connect_timeout, silence=silence, retry=retry,
+                                  stays=stays)
         self._lock = threading.Lock()
         self._process = os.getpid()
         self._is_closed = False

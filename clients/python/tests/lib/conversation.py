@@ -171,9 +171,9 @@ class Talk:
             self.say(f"error {error.name} {error.text}")
 
 
-def hold(client, script):
+def hold(client, script, make_talk=Talk):
     """Comments and empty lines are said again; answers of the script are left out, for ours come."""
-    talk = Talk(client)
+    talk = make_talk(client)
     for line in script.splitlines():
         if line.startswith("#") or not line:
             talk.say(line)

@@ -1,7 +1,9 @@
 """A node that does what a test tells it: one coroutine answers every request, and connections break on demand."""
 
 import asyncio
+import os
 
+from carillon._credential import _places
 from carillon._frame import FrameReader, encode
 from carillon.messages import envelope_pb2
 
@@ -76,7 +78,15 @@ class FakeNode:
 
     async def start(self):
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        # A daemon that was killed on this machine may have left a credential for its port, which is not this node's.
+        while self.port == 0 and any(map(os.path.exists, _places("127.0.0.1", self._own_port, True))):
+            self._server.close()
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._own_port
+
+    @property
+    def _own_port(self):
+        return self._server.sockets[0].getsockname()[1]
 
     async def stop(self):
         """Stop listening and cut every connection."""

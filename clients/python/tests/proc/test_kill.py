@@ -117,7 +117,7 @@ class Kill(unittest.IsolatedAsyncioTestCase):
 
     async def test_killed_between_request_and_answer__nothing_happens_twice_and_what_was_told_is_there(self):
         # A window as wide as the campaign is long: the retry budget follows from it, and this is about retries.
-        async with carillon.AsyncClient(f"127.0.0.1:{self.proxy.port}", credential=self.daemon.credential,
+        async with carillon.AsyncClient(f"127.0.0.1:{self.proxy.port}", credential=self.daemon.credential, stays=True,
                                         outstanding_max=KILLS * AT_ONCE) as client:
             for number in range(KILLS):
                 await self.one_round(client, number)

@@ -5,7 +5,7 @@ import unittest
 import carillon
 from carillon import _frame, _peers
 from carillon.errors import number_of
-from carillon.messages import catalogue_pb2, envelope_pb2, registration_pb2, search_pb2
+from carillon.messages import catalogue_pb2, envelope_pb2, operator_pb2, registration_pb2, search_pb2
 from lib.fake_node import FakeNode
 
 SUBMIT = 5
@@ -86,6 +86,20 @@ class Peers(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(done.attempts, 2)
         self.assertEqual(len(self.first.requests), 1)
         self.assertEqual([request.key for request in self.second.requests], [self.first.requests[0].key])
+
+    async def test_what_is_about_one_node__is_not_asked_of_another(self):
+        self.tell()
+        self.first.handle = self.die
+        with self.assertRaises(carillon.Unavailable):
+            await self.client(self.first.address).call("node.status", operator_pb2.StatusRequest())
+        self.assertEqual(self.second.requests, [])
+
+    async def test_client__told_to_stay__asks_nobody_else(self):
+        self.tell()
+        self.first.handle = self.die
+        with self.assertRaises(carillon.OutcomeUnknown):
+            await self.client(self.first.address, stays=True).register("s", "A 1", deadline=0.5)
+        self.assertEqual(self.second.hellos, [])
 
     async def test_told_with_an_answer__nodes_are_known_from_then_on(self):
         def tell(connection, request):
