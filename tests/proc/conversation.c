@@ -606,8 +606,14 @@ int main(int argc, char **argv)
         return 2;
     }
     arena_init(&talk.arena, 1 << 20);
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* whoever listens hears how far it has come */
     int code = hold(&talk, script);
+    unsigned long long connects = carillon_counters(talk.client).connects;
 
+    (void)fflush(stdout);
+    if (connects > 1) {
+        fprintf(stderr, "connections: %llu\n", connects);
+    }
     carillon_destroy(talk.client);
     arena_fini(&talk.arena);
     (void)fclose(script);
