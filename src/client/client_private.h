@@ -43,6 +43,7 @@ enum {
     CLIENT_SETTLE_ANSWERS =
         64,                 /* from one node, before the client moves to the one that leads */
     CLIENT_MOVE_MS = 2000,  /* between two such moves, at least half of it */
+    CLIENT_PROBE_MS = 1000,     /* of silence, before a node is asked whether it is there; and again before it is left */
     CLIENT_LEAVE_MS = 2000, /* a connection that is left may take to answer what was sent */
 };
 
@@ -62,6 +63,9 @@ struct client_peer {
     uint64_t credential_hash; /* of the file it was read from; 0: none */
     struct io_tls *tls;       /* of a credential that wants it */
 };
+
+/* The id of a question whether the node is there: what no slot has, for none has the last index. */
+#define CLIENT_PROBE_ID ((uint64_t)1 << 16)
 
 enum slot_place {
     SLOT_FREE,
@@ -118,6 +122,7 @@ struct client_link {
     uint32_t inflight_max; /* ours, and the node's */
     uint32_t abandoned;    /* of inflight, given up */
     uint32_t answers;
+    bool is_probed; /* asked whether it is there, and silent since */
     uint64_t heard_ns;     /* when it last said something, or had nothing to say */
     struct list sent;      /* slots */
     struct frame_reader reader;
@@ -136,6 +141,8 @@ struct carillon_client {
     uint32_t given_count;
     struct client_peer *target;        /* where the next connection leads */
     const struct client_peer *greeted; /* by whom we were greeted last */
+    uint32_t peer_count;
+    bool is_patient; /* all peers have failed since anybody greeted: connecting may take its time */
     uint64_t move_ns;                  /* not before then to the one that leads */
     bool has_cluster;                  /* and no node of another one is taken any more */
     uint8_t cluster[IDENTITY_ID_BYTES];
@@ -214,6 +221,10 @@ void client__link_fail(struct client_link *link, int status, const char *text);
  * peer that vanished without a word would otherwise hold our requests for ever. */
 void client__link_doubt(struct client_link *link, uint64_t now_ns);
 
+/* A node that says nothing while others could answer is asked whether it is there, and left when it is not: a machine
+ * that lost its power says no word. Returns: when to look again; UINT64_MAX: never. */
+uint64_t client__link_probe(struct client_link *link, uint64_t now_ns);
+
 /* Close @link for good; client->closing_count falls when it is done. */
 void client__link_close(struct client_link *link);
 
@@ -242,9 +253,6 @@ void client__peers_avoid(struct client_link *link);
 
 /* Whether every peer that failed in the round that is over was hopeless. */
 bool client__peers_are_hopeless(const struct carillon_client *client);
-
-/* How many there are. */
-uint32_t client__peers_count(const struct carillon_client *client);
 
 bool client__address_is_loopback(const char *address);
 bool client__address_is_numeric(const char *address);

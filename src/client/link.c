@@ -74,7 +74,7 @@ static void note_failure(struct client_link *link, int status, const char *text)
  * come at the same time. Once all have failed the pauses grow. */
 static uint32_t pause_before_next(struct client_link *link, bool is_another)
 {
-    uint32_t peers = client__peers_count(link->client);
+    uint32_t peers = link->client->peer_count;
 
     return client__pause_ms(link->client,
                             is_another ? 0 : (link->failures + peers - 1) / peers);
@@ -321,6 +321,7 @@ static void link_on_received(struct io_stream *stream, struct slice bytes)
     int rc;
 
     link->heard_ns = io_now_ns(link->client->io);
+    link->is_probed = false;
     frame_reader_feed(&link->reader, bytes);
     for (;;) {
         rc = frame_reader_next(&link->reader, &payload);
@@ -377,6 +378,14 @@ void client__link_init(struct carillon_client *client, struct client_link *link)
     list_init(&link->sent);
 }
 
+/* The first round goes quickly over those that do not answer: the next may. */
+static uint32_t connect_ms(const struct carillon_client *client)
+{
+    uint32_t ms = client->options.connect_ms;
+
+    return client->is_patient || client->peer_count == 1 ? ms : (ms + 3) / 4;
+}
+
 static void link_connect(struct client_link *link)
 {
     struct carillon_client *client = link->client;
@@ -389,7 +398,7 @@ static void link_connect(struct client_link *link)
     link->stream.ended = link_on_ended;
     link->stream.closed = link_on_closed;
     link->state = LINK_CONNECTING;
-    io_timer_start(client->io, &link->timer, client->options.connect_ms, link_on_timer);
+    io_timer_start(client->io, &link->timer, connect_ms(client), link_on_timer);
     link->peer = client->target;
     int rc = client__credential_load(link->peer);
 
@@ -473,6 +482,39 @@ void client__link_doubt(struct client_link *link, uint64_t now_ns)
         now_ns - link->heard_ns >= silence_ns) {
         client__link_fail(link, ERR_CLOSED, "the node has fallen silent");
     }
+}
+
+static void probe_send(struct client_link *link)
+{
+    Carillon__Request request = CARILLON__REQUEST__INIT;
+
+    request.id = CLIENT_PROBE_ID;
+    request.method = CARILLON__METHOD__METHOD_STATUS;
+    if (wire_pack_frame(&request.base, &link->stream.out) == OK) {
+        client__link_touch(link);
+        client__links_flush(link->client);
+    }
+}
+
+uint64_t client__link_probe(struct client_link *link, uint64_t now_ns)
+{
+    uint64_t step_ns = (uint64_t)CLIENT_PROBE_MS * 1000000;
+    uint64_t due_ns = link->heard_ns + (link->is_probed ? 2 : 1) * step_ns;
+
+    if (link->state != LINK_READY || list_is_empty(&link->sent) ||
+        link->client->peer_count == 1) {
+        return UINT64_MAX;
+    }
+    if (now_ns < due_ns) {
+        return due_ns;
+    }
+    if (link->is_probed) {
+        client__link_fail(link, ERR_CLOSED, "the node has fallen silent");
+        return UINT64_MAX;
+    }
+    link->is_probed = true;
+    probe_send(link);
+    return now_ns + step_ns;
 }
 
 void client__link_touch(struct client_link *link)

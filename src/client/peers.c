@@ -10,14 +10,12 @@ static bool is_used(const struct client_peer *peer)
     return peer->address[0] != '\0' && !peer->is_gone;
 }
 
-uint32_t client__peers_count(const struct carillon_client *client)
+static void count(struct carillon_client *client)
 {
-    uint32_t count = 0;
-
+    client->peer_count = 0;
     for (uint32_t i = 0; i < CLIENT_PEERS_MAX; i++) {
-        count += is_used(&client->peers[i]);
+        client->peer_count += is_used(&client->peers[i]);
     }
-    return count;
 }
 
 static struct client_peer *find_address(struct carillon_client *client, const char *address,
@@ -116,6 +114,7 @@ int client__peers_init(struct carillon_client *client, const char *text)
     }
     client->target = &client->peers[0];
     client->greeted = client->target;
+    count(client);
     return rc;
 }
 
@@ -212,6 +211,7 @@ bool client__peer_failed(struct client_peer *peer, bool is_hopeless)
 
     if (is_over) {
         begin_round(client);
+        client->is_patient = true;
         next = find_next(client);
         ASSERT(next != NULL); /* those that were given stay */
     }
@@ -229,6 +229,7 @@ void client__peer_greeted(struct client_link *link, struct slice node_id)
     struct client_peer *peer = link->peer;
 
     begin_round(client);
+    client->is_patient = false;
     peer->is_hopeless = false;
     client->greeted = peer;
     if (node_id.len != sizeof peer->id) {
@@ -244,6 +245,7 @@ void client__peer_greeted(struct client_link *link, struct slice node_id)
     }
     memcpy(peer->id, node_id.data, sizeof peer->id);
     peer->has_id = true;
+    count(client);
 }
 
 /* A node that listens everywhere, or on its own machine only, has told nothing of use. */
@@ -305,6 +307,7 @@ void client__peers_learn(struct client_link *link, const void *message)
                 node->leads[k] != 0; /* who leads group 0 answers nothing of clients */
         }
     }
+    count(client);
     if (client->target->is_gone) {
         client->target = link->peer->is_gone ? &client->peers[0] : link->peer;
     }
@@ -339,7 +342,7 @@ void client__peers_avoid(struct client_link *link)
 {
     struct carillon_client *client = link->client;
 
-    if (link->peer == client->target && client__peers_count(client) > 1 && !link->is_leaving) {
+    if (link->peer == client->target && client->peer_count > 1 && !link->is_leaving) {
         (void)client__peer_failed(link->peer, false);
         move_to(client, client->target);
     }

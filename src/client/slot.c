@@ -9,7 +9,7 @@
 enum {
     ENVELOPE_BYTES_MAX = 64, /* what a Request adds to its body, and some */
     DEADLINE_MS = 10000,     /* of a method that the registry does not know */
-    INDEX_BITS = 16,
+    INDEX_BITS = 16, /* CLIENT_PROBE_ID */
     NS_PER_MS = 1000000,
 };
 
@@ -123,7 +123,7 @@ static bool slot_pause(struct carillon_client *client, struct slot *slot, uint32
 {
     if (client->options.retry_never || client->is_destroying ||
         client->budget < CLIENT_BUDGET_RETRY || !(slot->has_key || slot_reads(slot)) ||
-        (slot_is_of_one_node(slot) && client__peers_count(client) > 1)) {
+        (slot_is_of_one_node(slot) && client->peer_count > 1)) {
         return false;
     }
     uint64_t pause_ms = client__pause_ms(client, slot->attempts);
@@ -174,9 +174,13 @@ static int slot_send(struct slot *slot, struct client_link *link)
     slot_move(slot, &link->sent, SLOT_SENT);
     if (link->inflight == 0) {
         link->heard_ns = now_ns; /* silence begins with something to say */
+        link->is_probed = false;
     }
     link->inflight++;
     client__link_touch(link);
+    if (link->client->peer_count > 1) {
+        tick_by(link->client, now_ns + (uint64_t)CLIENT_PROBE_MS * NS_PER_MS);
+    }
     return OK;
 }
 
@@ -350,6 +354,9 @@ int client__slots_reply(struct client_link *link, struct slice payload, const ch
         *ret_text = answer->text;
         return answer->status == 0 ? ERR_MALFORMED : error_from_wire(answer->status);
     }
+    if (answer->id == CLIENT_PROBE_ID) {
+        return OK; /* it is there: that was all we asked */
+    }
     struct slot *slot = slot_get(link, answer->id);
     if (slot == NULL && link->abandoned == 0) {
         return ERR_MALFORMED; /* an answer to what was not asked */
@@ -450,6 +457,19 @@ static void slot_give_up(struct carillon_client *client, struct slot *slot, uint
     }
 }
 
+/* Returns: when to do so again. */
+static uint64_t links_probe(struct carillon_client *client, uint64_t now_ns)
+{
+    uint64_t next_ns = UINT64_MAX;
+
+    for (uint32_t i = 0; i < client->link_count; i++) {
+        uint64_t at_ns = client__link_probe(&client->links[i], now_ns);
+
+        next_ns = at_ns < next_ns ? at_ns : next_ns;
+    }
+    return next_ns;
+}
+
 void client__slots_tick(struct carillon_client *client)
 {
     uint64_t now_ns = io_now_exact_ns(client->io);
@@ -472,6 +492,9 @@ void client__slots_tick(struct carillon_client *client)
                              : slot->due_ns;
         next_ns = at_ns < next_ns ? at_ns : next_ns;
     }
+    uint64_t probe_ns = links_probe(client, now_ns);
+
+    next_ns = probe_ns < next_ns ? probe_ns : next_ns;
     if (next_ns != UINT64_MAX) {
         tick_by(client, next_ns);
     }

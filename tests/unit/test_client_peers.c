@@ -76,6 +76,19 @@ static void not_leader(struct fake_conn *conn, const Carillon__Request *request)
     fake_reply(conn, request->id, ERR_NOT_LEADER, SLICE_NONE);
 }
 
+static void say_nothing(struct fake_conn *conn, const Carillon__Request *request)
+{
+    (void)conn;
+    (void)request;
+}
+
+static void answer_to_the_probe_only(struct fake_conn *conn, const Carillon__Request *request)
+{
+    if (request->method == CARILLON__METHOD__METHOD_STATUS) {
+        fake_reply(conn, request->id, OK, SLICE_NONE);
+    }
+}
+
 static void answer_and_tell(struct fake_conn *conn, const Carillon__Request *request)
 {
     struct scene *scene = conn->node->context;
@@ -350,6 +363,37 @@ static void peers__node_of_another_cluster__is_not_taken(void **state)
     assert_int_equal(scene->nodes[1].requests, 0);
 }
 
+/* Its machine is gone, and said no word. */
+static void peers__node_falls_silent__others_are_asked_in_time(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->nodes[0].cluster = &scene->told.message;
+    scene->nodes[0].request = say_nothing;
+    make_client(scene, scene->addresses[0]);
+    assert_int_equal(change(scene), OK);
+    assert_int_equal(scene->last.attempts, 2);
+    assert_int_equal(scene->nodes[1].requests, 1);
+    assert_int_equal(scene->nodes[0].requests, 2); /* the change, and whether it is there */
+}
+
+/* What takes long is not asked elsewhere as long as the node is there. */
+static void peers__node_takes_its_time__is_waited_for(void **state)
+{
+    struct scene *scene = *state;
+
+    scene->nodes[0].cluster = &scene->told.message;
+    scene->nodes[0].request = answer_to_the_probe_only;
+    make_client(scene, scene->addresses[0]);
+    submit(scene, (struct carillon_call){.method = CARILLON__METHOD__METHOD_SUBMIT,
+                                         .key = &scene->key,
+                                         .deadline_ms = 3500});
+    assert_int_equal(wait_ended(scene, 1), ERR_TIMEOUT);
+    assert_int_equal(scene->last.attempts, 1);
+    assert_int_equal(scene->nodes[1].requests, 0);
+    assert_true(scene->nodes[0].requests >= 3);
+}
+
 /* A node that knows no leader is left for one that may know more. */
 static void peers__node_that_leads_to_no_leader__is_left(void **state)
 {
@@ -458,6 +502,8 @@ int main(void)
         TEST(peers__told_to_stay__asks_nobody_else),
         TEST(peers__told_with_an_answer__are_known_from_then_on),
         TEST(peers__node_of_another_cluster__is_not_taken),
+        TEST(peers__node_falls_silent__others_are_asked_in_time),
+        TEST(peers__node_takes_its_time__is_waited_for),
         TEST(peers__node_that_leads_to_no_leader__is_left),
         TEST(peers__after_many_answers__the_one_that_leads_is_asked),
         TEST(peers__the_one_that_leads_is_dead__nothing_is_lost),
