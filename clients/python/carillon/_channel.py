@@ -213,7 +213,7 @@ class Channel:
         """Put it aside to be sent again. False when it may not be, or there is no time or budget left."""
         if not self._retry or self._is_closed or self._budget < BUDGET_RETRY or not request.repeatable:
             return False
-        if request.of_one_node and len(self._peers.all) > 1:
+        if request.of_one_node and self.has_others:
             return False
         resume = self._loop.time() + max(pause_after(request.attempts), at_least)
         if resume >= request.due:
@@ -251,6 +251,11 @@ class Channel:
     def link_told(self, link: Link, cluster: Any) -> None:
         self._peers.learn(link.peer, cluster)
 
+    @property
+    def has_others(self) -> bool:
+        """Whether more than one node is known."""
+        return len(self._peers.all) > 1
+
     def check_cluster(self, cluster: bytes) -> None:
         self._peers.check_cluster(cluster)
 
@@ -278,7 +283,7 @@ class Channel:
         """After an answer of `link`: had another node better be asked?"""
         if link is not self._link or self._is_closed:
             return
-        if status in ANOTHER_IS_BETTER and link.peer is self._peers.target and len(self._peers.all) > 1:
+        if status in ANOTHER_IS_BETTER and link.peer is self._peers.target and self.has_others:
             self._peers.failed(link.peer, False, None)
             self._ensure_link()
         elif self._peers.wants_to_move(link.peer, link.answers):
@@ -390,8 +395,10 @@ class Channel:
     async def _connect(self) -> None:
         """One attempt, from the socket to the greeting, within `connect_timeout`."""
         peer = self._peers.target
+        # The first round goes quickly over those that do not answer: the next may.
+        quick = self.has_others and not self._peers.is_patient
         try:
-            await asyncio.wait_for(self._greet(peer), self._connect_timeout)
+            await asyncio.wait_for(self._greet(peer), self._connect_timeout / (4 if quick else 1))
         except asyncio.TimeoutError:
             # Nothing was asked yet: no answer here means that nobody is there, not that an outcome is unknown.
             self._attempt_failed(peer, ERR_REFUSED_CONNECT,

@@ -17,6 +17,10 @@ from .messages import envelope_pb2
 HELLO_MAGIC = 0x43524C4E
 PROTOCOL_VERSION = 1
 
+STATUS = 1  # the method that asks a node whether it is there
+PROBE_ID = 1  # and the request that does: no other has this id
+PROBE = 1.0  # of silence, before that is asked; and again before the node is left
+
 ERR_CLOSED = number_of("ERR_CLOSED")
 ERR_MALFORMED = number_of("ERR_MALFORMED")
 ERR_VERSION = number_of("ERR_VERSION")
@@ -29,6 +33,8 @@ class Link(asyncio.Protocol):
         self.channel = channel
         self.peer = peer  # where it leads
         self.answers = 0
+        self._probe_timer: Optional[asyncio.TimerHandle] = None
+        self._is_probed = False
         self.sent: Dict[int, Request] = {}
         self.abandoned: Set[int] = set()  # given up, and counted until the node answers, for the node counts so
         self.welcome: Any = None
@@ -63,8 +69,32 @@ class Link(asyncio.Protocol):
                                        stale_ok=request.stale_ok)
         if not self.sent and not self.abandoned:
             self.heard = now  # silence begins with something to say
+            self._is_probed = False
         self.sent[request_id] = request
         self._append(encode(message.SerializeToString()))
+        if self._probe_timer is None and self.channel.has_others:
+            self._probe_timer = self._loop.call_later(PROBE, self._probe)
+
+    def _probe(self) -> None:
+        """A node that says nothing while others could answer is asked whether it is there, and left when it is not: a
+        machine that lost its power says no word."""
+        self._probe_timer = None
+        if self._is_lost or not self.sent:
+            return
+        left = self.heard + (2 if self._is_probed else 1) * PROBE - self._loop.time()
+        if left <= 0 and self._is_probed:
+            self.fail(ERR_CLOSED, "the node has fallen silent")
+            return
+        if left <= 0:
+            self._is_probed = True
+            self._append(encode(envelope_pb2.Request(id=PROBE_ID, method=STATUS).SerializeToString()))
+            left = PROBE
+        self._probe_timer = self._loop.call_later(left, self._probe)
+
+    def _stop_probing(self) -> None:
+        if self._probe_timer is not None:
+            self._probe_timer.cancel()
+            self._probe_timer = None
 
     def abandon(self, request: Request) -> None:
         """Nobody waits for this answer any more."""
@@ -79,6 +109,7 @@ class Link(asyncio.Protocol):
         if self._is_lost:
             return
         self._is_lost = True
+        self._stop_probing()
         if self._transport is not None:
             self._transport.abort()
         self._settle(self.greeted)
@@ -87,6 +118,7 @@ class Link(asyncio.Protocol):
     def close(self) -> None:
         """Close for good, without a word to the channel."""
         self._is_lost = True
+        self._stop_probing()
         if self._transport is not None:
             self._flush()
             self._transport.close()
@@ -137,6 +169,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard = self._loop.time()
+        self._is_probed = False
         try:
             for payload in self._reader.feed(data):
                 if self._is_lost:
@@ -159,6 +192,8 @@ class Link(asyncio.Protocol):
         if reply.id == 0 and reply.status != 0:  # no request of ours: it speaks for the whole connection, and ends it
             self.fail(reply.status, reply.text)
             return
+        if reply.id == PROBE_ID:
+            return  # it is there: that was all we asked
         request = self.sent.get(reply.id)
         if request is not None and reply.HasField("stale") and not request.stale_ok:
             self.fail(ERR_MALFORMED, "an old state was shown to who had not asked for it")

@@ -40,6 +40,7 @@ class Peers:
         self._given: List[Peer] = []
         self._told: List[Peer] = []
         self._move_after = 0.0
+        self.is_patient = False  # all have failed since anybody greeted: connecting may take its time
         self.cluster = b""  # of the first node that greeted us: no other is taken any more
         for address in addresses.split(","):
             transport = Transport(address, credential)
@@ -82,6 +83,7 @@ class Peers:
         following = self._next(connected)
         is_over = following is None
         if following is None:
+            self.is_patient = True
             self._begin_round()
             peers = self.all
             at = peers.index(self.target) if self.target in peers else 0
@@ -109,6 +111,7 @@ class Peers:
 
     def greeted(self, peer: Peer, welcome: Any) -> None:
         self._begin_round()
+        self.is_patient = False
         peer.is_hopeless = False
         self.cluster = self.cluster or welcome.cluster_id
         if welcome.node_id:

@@ -8,6 +8,7 @@ from carillon.errors import number_of
 from carillon.messages import catalogue_pb2, envelope_pb2, operator_pb2, registration_pb2, search_pb2
 from lib.fake_node import FakeNode
 
+STATUS = 1
 SUBMIT = 5
 SCHEDULE = 6
 IDS = (b"the first node..", b"the second node.")
@@ -121,6 +122,23 @@ class Peers(unittest.IsolatedAsyncioTestCase):
             await self.client(self.first.address).register("s", "A 1", deadline=1)
         self.assertGreater(len(self.second.hellos), 0)
         self.assertEqual(self.second.requests, [])
+
+    async def test_node__that_falls_silent__is_left_in_time(self):
+        self.tell()
+        self.first.handle = lambda connection, request: None  # its machine is gone, and said no word
+        done = await self.client(self.first.address).register("s", "A 1")
+        self.assertEqual(done.attempts, 2)
+        self.assertEqual(len(self.second.requests), 1)
+        self.assertEqual([request.method for request in self.first.requests], [SUBMIT, STATUS])
+
+    async def test_node__that_takes_its_time__is_waited_for(self):
+        self.tell()
+        self.first.handle = lambda connection, request: (connection.answer(request) if request.method == STATUS
+                                                         else None)
+        with self.assertRaises(carillon.OutcomeUnknown):
+            await self.client(self.first.address).register("s", "A 1", deadline=3.5)
+        self.assertEqual(self.second.requests, [])
+        self.assertGreaterEqual(len(self.first.requests), 3)
 
     async def test_node__that_knows_no_leader__is_left(self):
         self.tell()
