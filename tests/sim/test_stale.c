@@ -15,6 +15,7 @@
 #include "proto/registrar.pb-c.h"
 #include "proto/search.pb-c.h"
 #include "tests/lib/node_world.h"
+#include "wire/field.h"
 #include "wire/message.h"
 
 enum {
@@ -201,6 +202,32 @@ static void stale__of_a_node_that_has_heard_of_nobody__is_not_given(void **state
     node_world_fini(&world);
 }
 
+/* The leader is ahead: its answer counts only once this node has come so far. */
+static void stale__answer_that_is_not_applied_yet__does_not_count(void **state)
+{
+    struct node_world world;
+    struct node_state_age before, after;
+    uint8_t body[16];
+
+    (void)state;
+    begin(&world, 5);
+    struct node *node = world.replicas[0].node;
+    struct shard_stale *stale = &node->shards[0].stale;
+    assert_int_equal(node__stale_look(node, NULL, &before), OK);
+    for (uint64_t ahead = 1; ahead <= 1; ahead--) { /* one entry too many, then none */
+        uint8_t *end = field_put_number(body, 1, applied(node) + ahead);
+        const struct envelope_reply reply = {.body = slice_from(body, (size_t)(end - body))};
+
+        stale->is_answered = false;
+        stale->asked_ns = io_now_ns(node->io);
+        node__stale_answered(node, &(struct link_forward){0}, &reply);
+        assert_int_equal(node__stale_look(node, NULL, &after), OK);
+        assert_int_equal(after.known_ns == stale->asked_ns, ahead == 0);
+        assert_int_equal(after.known_ns == before.known_ns, ahead == 1);
+    }
+    node_world_fini(&world);
+}
+
 /* ---- an age never lies ---- */
 
 /* Up to which place in the log somebody had been told when. */
@@ -304,6 +331,7 @@ int main(void)
         cmocka_unit_test(stale__of_a_node_alone__has_no_age),
         cmocka_unit_test(stale__of_a_node_that_is_cut_off__grows),
         cmocka_unit_test(stale__of_a_node_that_has_heard_of_nobody__is_not_given),
+        cmocka_unit_test(stale__answer_that_is_not_applied_yet__does_not_count),
         cmocka_unit_test(stale__in_a_rush__whatever_is_older_than_its_age_is_in_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
