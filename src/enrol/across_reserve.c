@@ -40,13 +40,15 @@ static struct enrol_held_op keep(const struct enrol_attempt *attempt, const stru
     } else if (op->kind == CARILLON__OP_KIND__OP_ADD) {
         uint32_t place = campus_place_find(campus, student, op->section);
 
-        if (place != CAMPUS_NONE && campus_place(campus, place)->offer != CAMPUS_NONE) {
-            enrol__offer_end(enrol, place); /* the seat that was kept for him anyway */
-        }
         held.what = ENROL_HELD_SEAT;
         held.permits = permits_of(attempt, op->section);
         held.is_over = (held.permits & CARILLON__PERMIT_KIND__PERMIT_CAPACITY) != 0;
         campus_seat_hold(campus, op->section, held.is_over);
+        if (place != CAMPUS_NONE && campus_place(campus, place)->offer != CAMPUS_NONE) {
+            /* The seat that was kept for him anyway; not before, or a limit that was lowered
+             * meanwhile would excuse one less. */
+            enrol__offer_end(enrol, place);
+        }
     } else if (campus_registration_find(campus_student(campus, student), op->section) != NULL) {
         held.what = ENROL_HELD_DROP;
     } else if (campus_place_find(campus, student, op->section) != CAMPUS_NONE) {

@@ -209,8 +209,13 @@ static void check_seats(struct cluster_world *cluster, uint32_t node, uint32_t g
             section->enrolled + section->held + section->offered >
                 section->capacity + section->over + section->excused) {
             node_world_violate(&cluster->world,
-                               "node %u has %u registrations for %u seats of section %u", node,
-                               section->enrolled, section->capacity, i);
+                               "node %u has %u registrations, %u held and %u offered, for %u "
+                               "seats, %u over and %u excused, of section %u of group %u%s",
+                               node, section->enrolled, section->held, section->offered,
+                               section->capacity, section->over, section->excused, i, group,
+                               campus_course(campus, section->course)->is_foreign
+                                   ? ", a stand-in"
+                                   : "");
         }
     }
 }

@@ -138,6 +138,17 @@ static bool run_seed(uint64_t seed)
     return is_fine;
 }
 
+/* Seeds that found something: 1018 an offer claimed after the limit was lowered. */
+static void shards__in_trouble_that_found_something__keep_what_they_told(void **state)
+{
+    static const uint64_t seeds[] = {1018};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
+        assert_true(run_seed(seeds[i]));
+    }
+}
+
 static void shards__in_any_trouble__keep_what_they_told(void **state)
 {
     const char *one = getenv("SEED");
@@ -164,6 +175,7 @@ int main(void)
         cmocka_unit_test(shards__of_one_node__answer_as_one),
         cmocka_unit_test(shards__of_a_node_that_starts_again__hold_what_they_held),
         cmocka_unit_test(shards__of_three_nodes__answer_and_all_hold_the_same),
+        cmocka_unit_test(shards__in_trouble_that_found_something__keep_what_they_told),
         cmocka_unit_test(shards__in_any_trouble__keep_what_they_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
