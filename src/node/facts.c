@@ -274,7 +274,9 @@ void node__spread_tick(struct node *node)
         struct spread *spread = &node->spreads[i];
         bool is_polled = spread->step == SPREAD_FACT_ALL || spread->step == SPREAD_FACT_OLD;
 
-        if (!is_polled && spread->step != SPREAD_FACT_ORDER) {
+        bool is_unheard = spread->step == SPREAD_IMPORT_FACT && spread->awaited == 0;
+
+        if (!is_polled && !is_unheard && spread->step != SPREAD_FACT_ORDER) {
             continue;
         }
         if (now > spread->deadline_ns) {
@@ -284,6 +286,8 @@ void node__spread_tick(struct node *node)
             node__spread_pay_error(spread, ERR_TIMEOUT);
         } else if (is_polled) {
             ask_again(spread);
+        } else if (is_unheard) {
+            node__fact_pass_on(spread, spread->fact_method);
         }
     }
 }
@@ -293,7 +297,7 @@ void node__spread_tick(struct node *node)
 void node__fact_pass_on(struct spread *spread, uint32_t method)
 {
     spread->step = SPREAD_IMPORT_FACT;
-    spread->parts[0].is_asked = false;
+    spread->fact_method = method;
     node__spread_ask(spread, 0,
                      &(struct spread_question){.group = NODE_GROUP_META,
                                                .method = method,
@@ -397,6 +401,12 @@ static void import_judge(struct spread *spread)
     }
 }
 
+static bool is_to_be_asked_again(int status)
+{
+    return status == ERR_BUSY || status == ERR_NOT_LEADER || status == ERR_TIMEOUT ||
+           status == ERR_STOPPED;
+}
+
 static void import_end(struct spread *spread)
 {
     struct node *node = spread->node;
@@ -406,7 +416,9 @@ static void import_end(struct spread *spread)
     buf_clear(&node->body);
     (void)!buf_append_slice(&node->text, buf_slice(&part->text));
     (void)!buf_append_slice(&node->body, buf_slice(&part->reply));
-    if (spread->status != OK) { /* it was given up */
+    if (is_to_be_asked_again(part->status)) {
+        part->is_done = false; /* shards are prepared: this is no time to say no */
+    } else if (spread->status != OK) { /* it was given up */
         buf_clear(&node->text);
         node__spread_pay_error(spread, spread->status);
     } else {
@@ -415,12 +427,6 @@ static void import_end(struct spread *spread)
 }
 
 /* ---- the steps */
-
-static bool is_to_be_asked_again(int status)
-{
-    return status == ERR_BUSY || status == ERR_NOT_LEADER || status == ERR_TIMEOUT ||
-           status == ERR_STOPPED;
-}
 
 /* All have answered: whoever has not applied it yet is asked again by the next tick. */
 static void fact_end(struct spread *spread)

@@ -53,6 +53,7 @@ struct spread {
     uint64_t fact_number;
     bool is_stale_ok;
     struct node_state_age age; /* is_stale_ok: of the oldest shard, when it began */
+    uint32_t fact_method; /* how an import is to end */
     int status;  /* what is told when all is done, if not OK */
     bool is_own; /* the node's: nobody is told */
 };

@@ -376,6 +376,31 @@ static uint32_t unsettled(struct cluster_world *cluster)
     return count;
 }
 
+/* Say what keeps them apart. */
+static void violate_apart(struct cluster_world *cluster)
+{
+    char what[400] = "";
+    size_t len = 0;
+
+    for (uint32_t i = 0; i < cluster->node_count && len < sizeof what; i++) {
+        const struct node *node = cluster_world__node(cluster, i);
+
+        len += (size_t)snprintf(what + len, sizeof what - len, "; node %u%s", i,
+                                node == NULL ? " is down" : ":");
+        for (uint32_t group = 0;
+             node != NULL && group < engine_raft_groups(&node->raft) && len < sizeof what;
+             group++) {
+            const struct raft *raft = &node->raft.groups[group].raft;
+
+            len += (size_t)snprintf(what + len, sizeof what - len, " %llu/%llu%s",
+                                    (unsigned long long)raft->applied,
+                                    (unsigned long long)raft->commit,
+                                    node->raft.groups[group].is_leading ? " leads" : "");
+        }
+    }
+    node_world_violate(&cluster->world, "the nodes do not find together again%s", what);
+}
+
 /* All trouble has ended: what was asked is answered, and nobody is behind, soon. */
 static void expect_answers(struct cluster_world *cluster)
 {
@@ -391,7 +416,7 @@ static void expect_answers(struct cluster_world *cluster)
         waiting = !is_together ? 1 : unsettled(cluster);
     }
     if (is_fine(cluster) && !is_together) {
-        node_world_violate(&cluster->world, "the nodes do not find together again");
+        violate_apart(cluster);
     } else if (is_fine(cluster) && waiting > 0) {
         node_world_violate(&cluster->world, "%u requests stay without an answer", waiting);
     }
