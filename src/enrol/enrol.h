@@ -190,11 +190,19 @@ int enrol_student_find(const struct enrol *enrol, struct slice token,
 /* Some section offered has a free seat. */
 bool enrol_document_open(const struct enrol *enrol, uint32_t document);
 
+/* Who asks: a student, in the state of the shard that is his home. */
+struct enrol_seeker {
+    const struct enrol *home;
+    uint32_t student;
+};
+
 /* Some section offered meets at no time at which the student's sections of that term meet. */
-bool enrol_document_fits(const struct enrol *enrol, uint32_t document, uint32_t student);
+bool enrol_document_fits(const struct enrol *enrol, uint32_t document,
+                         struct enrol_seeker seeker);
 
 /* The student satisfies the course's rule and has neither taken it nor registered for it. */
-bool enrol_document_eligible(const struct enrol *enrol, uint32_t document, uint32_t student);
+bool enrol_document_eligible(const struct enrol *enrol, uint32_t document,
+                             struct enrol_seeker seeker);
 
 /* ---- tokens: who shows one, by its hash */
 

@@ -92,8 +92,7 @@ struct query {
     uint64_t began_ns;
     uint64_t deadline_ns;
     uint32_t slices; /* run so far */
-    const struct shard *home; /* of the student */
-    uint32_t student;
+    struct enrol_seeker seeker;
     bool is_brief;
     bool is_stale_ok;
     struct node_state_age age; /* is_stale_ok: when it began */
@@ -667,6 +666,11 @@ void node__entry_decode(uint64_t index, uint64_t term, struct slice payload,
 
 /* Change the state, the search index and the audit trail by one entry. */
 void node__entry_apply(struct shard *shard, const struct enrol_entry *entry);
+
+/* ---- trail.c: the audit trail */
+
+/* Append what became of the entry, by node.result, unless the trail has it. */
+void node__trail_entry(struct shard *shard, const struct enrol_entry *entry);
 
 /* ---- replay.c: the log's entries, while the node starts */
 

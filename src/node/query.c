@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "base/assert.h"
+#include "campus/shard.h"
 #include "node/node_private.h"
 #include "proto/search.pb-c.h"
 #include "wire/message.h"
@@ -134,9 +135,9 @@ static bool holds(void *context, enum search_predicate predicate, uint32_t docum
     case SEARCH_IS_OPEN:
         return enrol_document_open(enrol, ordinal);
     case SEARCH_FITS_ME:
-        return enrol_document_fits(enrol, ordinal, query->student);
+        return enrol_document_fits(enrol, ordinal, query->seeker);
     case SEARCH_ELIGIBLE_ME:
-        return enrol_document_eligible(enrol, ordinal, query->student);
+        return enrol_document_eligible(enrol, ordinal, query->seeker);
     }
     return false;
 }
@@ -244,11 +245,13 @@ static int find_student(struct query *query, const Carillon__SearchRequest *aske
 {
     uint32_t at = 0;
 
-    query->student = CAMPUS_NONE;
+    query->seeker = (struct enrol_seeker){.student = CAMPUS_NONE};
     if (asked->student[0] != '\0') {
-        query->home = &query->node->shards[0];
-        return enrol_student_find(query->home->enrol, slice_from_text(asked->student),
-                                  &query->student);
+        const struct node *node = query->node;
+        struct slice token = slice_from_text(asked->student);
+
+        query->seeker.home = node->shards[campus_shard_of(token, node->shard_count)].enrol;
+        return enrol_student_find(query->seeker.home, token, &query->seeker.student);
     }
     if (search_plan_asks(query->plan, SEARCH_FITS_ME, &at) ||
         search_plan_asks(query->plan, SEARCH_ELIGIBLE_ME, &at)) {

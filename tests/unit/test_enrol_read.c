@@ -278,17 +278,17 @@ static void filters__follow_seats_times_and_rules(void **state)
     assert_int_equal(enrol_student_find(f->enrol, SLICE_LITERAL("ann"), &ann), OK);
     assert_int_equal(enrol_student_find(f->enrol, SLICE_LITERAL("bob"), &bob), OK);
     assert_true(enrol_document_open(f->enrol, document_of(f, "CS2")));
-    assert_true(enrol_document_fits(f->enrol, document_of(f, "CS2"), bob));
-    assert_true(enrol_document_eligible(f->enrol, document_of(f, "CS1"), ann));
-    assert_false(enrol_document_eligible(f->enrol, document_of(f, "CS1"), bob));
-    assert_false(enrol_document_eligible(f->enrol, document_of(f, "CS0"), ann));
+    assert_true(enrol_document_fits(f->enrol, document_of(f, "CS2"), (struct enrol_seeker){f->enrol, bob}));
+    assert_true(enrol_document_eligible(f->enrol, document_of(f, "CS1"), (struct enrol_seeker){f->enrol, ann}));
+    assert_false(enrol_document_eligible(f->enrol, document_of(f, "CS1"), (struct enrol_seeker){f->enrol, bob}));
+    assert_false(enrol_document_eligible(f->enrol, document_of(f, "CS0"), (struct enrol_seeker){f->enrol, ann}));
     assert_string_equal(fixture_submit(f, "ann", "+CS1#A"), "REGISTERED x:CS1#A");
     assert_string_equal(fixture_submit(f, "bob", "+CS2"), "REGISTERED x:CS2#A");
     assert_false(enrol_document_open(f->enrol, document_of(f, "CS2")));
-    assert_false(enrol_document_fits(f->enrol, document_of(f, "CS2"), ann));
+    assert_false(enrol_document_fits(f->enrol, document_of(f, "CS2"), (struct enrol_seeker){f->enrol, ann}));
     assert_true(
-        enrol_document_fits(f->enrol, document_of(f, "CS1"), bob)); /* its other section */
-    assert_false(enrol_document_eligible(f->enrol, document_of(f, "CS2"), bob));
+        enrol_document_fits(f->enrol, document_of(f, "CS1"), (struct enrol_seeker){f->enrol, bob})); /* its other section */
+    assert_false(enrol_document_eligible(f->enrol, document_of(f, "CS2"), (struct enrol_seeker){f->enrol, bob}));
 }
 
 static void view__of_a_document__reads_the_instructors(void **state)

@@ -382,6 +382,102 @@ static void restore__of_damaged_bytes__changes_nothing(void **state)
     buf_fini(&bytes);
 }
 
+/* ---- facts of the cluster */
+
+static int put_fact(uint8_t key, struct slice body)
+{
+    uint8_t bytes[META_FACT_KEY_BYTES];
+    struct meta_entry entry = {.kind = META_FACT,
+                               .wall_ms = NOON_MS,
+                               .fact = {.method = 14, .key = {bytes, sizeof bytes}, .body = body}};
+
+    memset(bytes, key, sizeof bytes);
+    return apply(&entry);
+}
+
+static int forget_facts(uint64_t number)
+{
+    return apply(&(struct meta_entry){
+        .kind = META_FACTS_APPLIED, .wall_ms = NOON_MS, .fact = {.number = number}});
+}
+
+static void facts__one_after_the_other__get_numbers_without_gaps(void **state)
+{
+    (void)state;
+    assert_int_equal(put_fact(1, SLICE_LITERAL("one")), OK);
+    assert_int_equal(put_fact(2, SLICE_LITERAL("two")), OK);
+    assert_int_equal(meta.fact_newest, 2);
+    assert_int_equal(meta.facts[0].number, 1);
+    assert_int_equal(meta.facts[1].number, 2);
+    assert_memory_equal(meta.facts[1].body, "two", 3);
+    assert_int_equal(forget_facts(3), ERR_ARGUMENT);
+    assert_int_equal(forget_facts(1), OK);
+    assert_int_equal(meta.fact_count, 1);
+    assert_int_equal(meta.facts[0].number, 2);
+    assert_int_equal(forget_facts(2), OK);
+    assert_int_equal(put_fact(3, SLICE_LITERAL("three")), OK);
+    assert_int_equal(meta.facts[0].number, 3);
+}
+
+static void facts__too_large_or_too_many__are_refused(void **state)
+{
+    static const uint8_t large[META_FACT_BYTES_MAX + 1];
+
+    (void)state;
+    assert_int_equal(put_fact(1, slice_from(large, sizeof large)), ERR_TOO_LARGE);
+    for (uint8_t i = 0; i < META_FACTS_MAX; i++) {
+        assert_int_equal(put_fact(i, slice_from(large, META_FACT_BYTES_MAX)), OK);
+    }
+    assert_int_equal(put_fact(99, SLICE_NONE), ERR_BUSY);
+    assert_int_equal(forget_facts(1), OK);
+    assert_int_equal(put_fact(99, SLICE_NONE), OK);
+}
+
+/* The largest state, too, fits into what a snapshot of it may have. */
+static void facts__in_a_snapshot__come_back_as_they_were(void **state)
+{
+    static const uint8_t large[META_FACT_BYTES_MAX] = {7};
+    struct meta before;
+    struct buf bytes;
+
+    (void)state;
+    assert_int_equal(put_fact(1, SLICE_LITERAL("gone")), OK);
+    assert_int_equal(forget_facts(1), OK);
+    for (uint8_t i = 0; i < META_FACTS_MAX; i++) {
+        assert_int_equal(put_fact(i, slice_from(large, sizeof large)), OK);
+    }
+    buf_init(&bytes, META_STATE_BYTES_MAX);
+    assert_int_equal(meta_snapshot(&meta, &bytes), OK);
+    before = meta;
+    meta_init(&meta);
+    assert_int_equal(meta_restore(&meta, buf_slice(&bytes)), OK);
+    assert_memory_equal(meta.facts, before.facts, sizeof meta.facts);
+    assert_int_equal(meta.fact_count, META_FACTS_MAX);
+    assert_int_equal(meta.fact_newest, META_FACTS_MAX + 1);
+    buf_fini(&bytes);
+}
+
+static void facts__as_an_entry__are_read_as_they_were_written(void **state)
+{
+    static const uint8_t key[META_FACT_KEY_BYTES] = {1, 2, 3};
+    const struct meta_entry entry = {
+        .kind = META_FACT,
+        .wall_ms = NOON_MS,
+        .fact = {.method = 14, .key = {key, sizeof key}, .body = SLICE_LITERAL("body")}};
+    struct meta_entry read;
+    struct buf bytes;
+
+    (void)state;
+    buf_init(&bytes, META_ENTRY_BYTES_MAX);
+    assert_int_equal(meta_entry_encode(&entry, &bytes), OK);
+    assert_int_equal(meta_entry_decode(buf_slice(&bytes), &read), OK);
+    assert_int_equal(read.kind, META_FACT);
+    assert_int_equal(read.fact.method, 14);
+    assert_true(slice_is_equal(read.fact.key, entry.fact.key));
+    assert_true(slice_is_equal(read.fact.body, entry.fact.body));
+    buf_fini(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +501,10 @@ int main(void)
         cmocka_unit_test_setup(entry__decoded__is_what_was_encoded, setup),
         cmocka_unit_test_setup(snapshot__restored_at_any_place__goes_on_the_same, setup),
         cmocka_unit_test_setup(restore__of_damaged_bytes__changes_nothing, setup),
+        cmocka_unit_test_setup(facts__one_after_the_other__get_numbers_without_gaps, setup),
+        cmocka_unit_test_setup(facts__too_large_or_too_many__are_refused, setup),
+        cmocka_unit_test_setup(facts__in_a_snapshot__come_back_as_they_were, setup),
+        cmocka_unit_test_setup(facts__as_an_entry__are_read_as_they_were_written, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
