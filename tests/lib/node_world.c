@@ -257,6 +257,9 @@ void node_world_run_ms(struct node_world *world, uint64_t ms)
 
     while (io_sim_now_ns(world->sim) < until && node_world_step(world)) {
     }
+    while (io_sim_now_ns(world->sim) < until) {
+        io_sim_run_ms(world->sim, 1); /* everything is down: only time goes on */
+    }
 }
 
 void node_world_close(struct node_world *world)
