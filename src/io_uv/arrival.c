@@ -63,7 +63,7 @@ static void step_on_done(struct io_job *job)
     io_uv__of(link->io)->steps_count--;
     link->is_stepping = false;
     if (link->is_closing) {
-        if (link->is_gone && io_uv__arrival_end(link)) {
+        if (link->is_gone) {
             io_uv__link_finish(link);
         }
         return;
@@ -83,14 +83,6 @@ static void step_on_done(struct io_job *job)
     }
 }
 
-static void job_give(struct link *link, void (*run)(struct io *io, struct io_job *job),
-                     void (*done)(struct io_job *job))
-{
-    link->is_stepping = true;
-    link->step = (struct io_job){.run = run, .done = done};
-    io_uv__lane_give(&io_uv__of(link->io)->lanes[LANE_ARRIVAL], &link->step);
-}
-
 static void steps_give(struct io_uv *world)
 {
     while (!list_is_empty(&world->steps_new)) {
@@ -101,40 +93,13 @@ static void steps_give(struct io_uv *world)
     while (world->steps_count < STEPS_MAX && !list_is_empty(&world->steps)) {
         struct link *link = CONTAINER_OF(world->steps.prev, struct link, arrival);
         list_remove(&link->arrival);
-        link->has_stepped = true;
         link->seen = link->peer;
         tls_set_peer(link->tls, &link->seen);
         world->steps_count++;
-        job_give(link, step_run, step_on_done);
+        link->is_stepping = true;
+        link->step = (struct io_job){.run = step_run, .done = step_on_done};
+        io_uv__lane_give(&world->lanes[LANE_ARRIVAL], &link->step);
     }
-}
-
-/* ---- freeing ---- */
-
-static void drop_run(struct io *io, struct io_job *job)
-{
-    (void)io;
-    tls_drop(CONTAINER_OF(job, struct link, step)->tls);
-}
-
-static void drop_on_done(struct io_job *job)
-{
-    struct link *link = CONTAINER_OF(job, struct link, step);
-    link->is_stepping = false;
-    io_uv__link_finish(link);
-}
-
-bool io_uv__arrival_end(struct link *link)
-{
-    ASSERT(link->is_closing);
-    if (link->is_stepping) {
-        return false;
-    }
-    if (!link->is_arriving || !link->has_stepped || io_uv__of(link->io)->is_ending) {
-        return true;
-    }
-    job_give(link, drop_run, drop_on_done); /* that takes time as well */
-    return false;
 }
 
 /* ---- reading ---- */

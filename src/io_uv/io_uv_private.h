@@ -61,7 +61,8 @@ struct io_uv {
     uv_idle_t idle;       /* active: do not wait */
     uv_timer_t alarm;     /* for the first of timers */
     uv_timer_t limit;     /* the bound of io_uv_run_once */
-    uv_async_t wake;      /* a lane has finished something */
+    uv_poll_t wake;       /* a lane has finished something, or asks: wake_fd is readable */
+    int wake_fd;          /* an eventfd; -1: none */
     uv_signal_t signals[SIGNALS_NR];
     void (*caught)(void *context, int signal_number);
     void *caught_context;
@@ -77,7 +78,6 @@ struct io_uv {
     size_t steps_count;   /* handed to LANE_ARRIVAL and not come back */
     bool has_delivered; /* a callback was made since the last end of a turn */
     bool is_again;      /* a turn asked to be called again */
-    bool is_ending;     /* lanes take nothing more */
     struct io_uv_lane lanes[LANES_NR];
     size_t jobs_count;    /* submitted and not handed back */
     size_t open_count;    /* streams and listeners not yet closed by their owner */
@@ -139,7 +139,8 @@ void io_uv__lane_submit(struct io *io, enum io_lane lane, struct io_job *job);
 void io_uv__lane_give(struct io_uv_lane *lane, struct io_job *job);
 void io_uv__lane_wait(struct io *io, enum io_lane lane);
 void io_uv__ask(struct io *io, void (*asked)(void *context), void *context);
-void io_uv__lanes_on_wake(uv_async_t *wake);
+int io_uv__wake_init(struct io_uv *world) CHECKED; /* Returns: 0 or libuv's error. */
+void io_uv__wake_fini(struct io_uv *world);        /* the loop has let go of it */
 
 /* address.c. Errors: ERR_ADDRESS. */
 int io_uv__address_parse(const char *text, uint16_t port, struct sockaddr_storage *ret_address,

@@ -10,7 +10,9 @@
  * at the wake-up that hands jobs back. The loop never waits for a lane that could be asking,
  * but in lane_wait, which answers too.
  */
+#include <errno.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -20,6 +22,44 @@
 /* Where cores are scarce a newcomer's signature waits for answers to who is in; at this value
  * it still gets about a third of what the loop gets, so that nobody is kept out for good. */
 enum { ARRIVAL_NICENESS = 5 };
+
+/* ---- waking the loop ---- */
+
+/* An eventfd of our own, and not libuv's uv_async: there the loop spins until whoever woke it
+ * has come back from doing so, and a lane that yields to the loop does not come back while it
+ * spins. */
+static void wake_loop(const struct io_uv *world)
+{
+    const uint64_t one = 1;
+    ssize_t len;
+    do {
+        len = write(world->wake_fd, &one, sizeof one);
+    } while (len < 0 && errno == EINTR);
+    ASSERT(len == sizeof one); /* what nobody read yet adds up, and never to so much */
+}
+
+static void wake_on_poll(uv_poll_t *wake, int status, int events);
+
+int io_uv__wake_init(struct io_uv *world)
+{
+    world->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (world->wake_fd < 0) {
+        return -errno; /* libuv's errors are these */
+    }
+    int rc = uv_poll_init(&world->loop, &world->wake, world->wake_fd);
+    if (rc == 0) {
+        world->wake.data = world;
+        rc = uv_poll_start(&world->wake, UV_READABLE, wake_on_poll);
+    }
+    return rc;
+}
+
+void io_uv__wake_fini(struct io_uv *world)
+{
+    if (world->wake_fd >= 0) {
+        (void)close(world->wake_fd);
+    }
+}
 
 /* The next job, or NULL when the world ends. */
 static struct io_job *lane_take(struct io_uv_lane *lane)
@@ -49,8 +89,7 @@ static void lane_give_back(struct io_uv_lane *lane, struct io_job *job)
     }
     pthread_mutex_unlock(&lane->mutex);
     if (is_first) {
-        int rc = uv_async_send(&lane->world->wake);
-        ASSERT(rc == 0);
+        wake_loop(lane->world);
     }
 }
 
@@ -63,8 +102,10 @@ static void *lane_run(void *context)
     struct io_job *job;
     lane_here = lane;
     if (lane->niceness > 0) {
-        /* Linux has one niceness a thread. Without it the lane works all the same. */
-        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), lane->niceness);
+        /* Linux has one niceness a thread, and this one has its parent's so far. Without
+         * another the lane works all the same. */
+        int mine = getpriority(PRIO_PROCESS, (id_t)gettid());
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), mine + lane->niceness);
     }
     while ((job = lane_take(lane)) != NULL) {
         job->run(&lane->world->io, job);
@@ -120,8 +161,7 @@ void io_uv__ask(struct io *io, void (*asked)(void *context), void *context)
     lane->question = &question;
     pthread_cond_signal(&lane->idle);
     pthread_mutex_unlock(&lane->mutex);
-    int rc = uv_async_send(&lane->world->wake);
-    ASSERT(rc == 0);
+    wake_loop(lane->world);
     pthread_mutex_lock(&lane->mutex);
     while (!question.is_answered) {
         pthread_cond_wait(&lane->answered, &lane->mutex);
@@ -189,9 +229,13 @@ void io_uv__lane_wait(struct io *io, enum io_lane which)
     lane_deliver(lane); /* the wake-up that was sent for them finds nothing any more */
 }
 
-void io_uv__lanes_on_wake(uv_async_t *wake)
+static void wake_on_poll(uv_poll_t *wake, int status, int events)
 {
     struct io_uv *world = wake->data;
+    uint64_t count;
+    (void)status;
+    (void)events;
+    (void)!read(world->wake_fd, &count, sizeof count); /* what it says is in the lists */
     for (size_t i = 0; i < LANES_NR; i++) {
         if (world->lanes[i].is_started) {
             lane_answer(&world->lanes[i]);

@@ -271,8 +271,7 @@ static int handles_init(struct io_uv *world)
     world->prepare.data = world;
     world->check.data = world;
     world->alarm.data = world;
-    world->wake.data = world;
-    return uv_async_init(loop, &world->wake, io_uv__lanes_on_wake);
+    return io_uv__wake_init(world);
 }
 
 static void handle_close(uv_handle_t *handle, void *unused)
@@ -287,6 +286,7 @@ static void handles_fini(struct io_uv *world)
 {
     uv_walk(&world->loop, handle_close, NULL);
     uv_run(&world->loop, UV_RUN_DEFAULT);
+    io_uv__wake_fini(world);
     int rc = uv_loop_close(&world->loop);
     ASSERT(rc == 0);
 }
@@ -320,7 +320,6 @@ void io_uv_destroy(struct io_uv *world)
 {
     ASSERT(world != NULL);
     ASSERT(world->open_count == 0);
-    world->is_ending = true;
     while (world->jobs_count > 0) {
         io_uv_run_once(world, -1);
     }

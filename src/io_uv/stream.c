@@ -432,7 +432,7 @@ static void link_on_closed(uv_handle_t *handle)
 {
     struct link *link = handle->data;
     link->is_gone = true;
-    if (io_uv__arrival_end(link)) {
+    if (!link->is_stepping) {
         io_uv__link_finish(link);
     }
 }

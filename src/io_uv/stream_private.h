@@ -33,7 +33,6 @@ struct link {
     bool is_arriving; /* accepted, and not heard yet whether it is to be secured, or not secured
                          yet */
     bool is_stepping; /* the lane has tls, arrived and seen: nobody else touches them */
-    bool has_stepped; /* there is something that the lane is to free */
     bool is_gone;     /* closed, and the socket's watch has ended */
     bool has_ended;   /* ended() was called or is about to be */
     bool is_broken;   /* nothing can be sent any more */
@@ -65,9 +64,6 @@ static inline bool io_uv__arrival_is_waiting(const struct link *link)
 /* How much may be read of it, and what was. */
 size_t io_uv__arrival_room(const struct link *link);
 void io_uv__arrival_receive(struct link *link, struct slice bytes);
-
-/* It was closed. Returns: whether it is free of the lane; if not, io_uv__link_finish follows. */
-bool io_uv__arrival_end(struct link *link);
 
 /* stream_tls.c */
 

@@ -43,20 +43,12 @@ static void make(struct tls *tls)
     }
 }
 
-void tls_drop(struct tls *tls)
-{
-    SSL_free(tls->ssl); /* and both buffers */
-    tls->ssl = NULL;
-    tls->in = NULL;
-    tls->out = NULL;
-}
-
 void tls_destroy(struct tls *tls)
 {
     if (tls == NULL) {
         return;
     }
-    tls_drop(tls);
+    SSL_free(tls->ssl); /* and both buffers */
     tls_context_release(tls->of);
     free(tls);
 }

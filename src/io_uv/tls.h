@@ -28,9 +28,6 @@ struct tls;
 struct tls *tls_create(struct io_tls *of, struct io_peer *peer);
 void tls_destroy(struct tls *tls);
 
-/* Free what costs; on any thread. Only tls_destroy may follow. */
-void tls_drop(struct tls *tls);
-
 /* Fill in another peer from now on: who makes a step elsewhere does not write where the loop
  * reads. */
 void tls_set_peer(struct tls *tls, struct io_peer *peer);
