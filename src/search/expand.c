@@ -39,6 +39,7 @@ bool query_way_add(struct search_query *query, struct slot *slot, uint32_t term,
     query->ways_count++;
     slot->ways[slot->ways_count++] =
         (struct way){.term = term, .kind = (uint8_t)kind, .percent = (uint8_t)percent};
+    lexicon_prefetch_list(&query->index->lexicon, term, 0);
     slot->count += count_of(query, term);
     return true;
 }
@@ -54,24 +55,31 @@ static void add_stems(struct search_query *query, struct slot *slot, const struc
     if (!leaf->is_plain || (written != TERM_NONE && index_is_function_word(index, written))) {
         return;
     }
-    uint64_t
-        hashes[LANGUAGE_COUNT]; /* of the stems looked up: most languages agree on most words */
+    /* Most languages agree on most words. Each stemmer keeps its last stem until its next. */
+    struct slice stems[LANGUAGE_COUNT];
     uint32_t count = 0;
     for (uint32_t l = 0; l < LANGUAGE_COUNT; l++) {
         if (index->languages[l] <= index->alive / ACTIVE_SHARE) {
             continue;
         }
         struct slice stem = stemmers_stem(&index->lexicon.stemmers, l, word);
-        uint64_t hash = hash_slice(stem);
         bool is_new = !slice_is_equal(stem, word);
         for (uint32_t i = 0; i < count; i++) {
-            is_new = is_new && hashes[i] != hash;
+            is_new = is_new && !slice_is_equal(stems[i], stem);
         }
         if (is_new) {
-            hashes[count++] = hash;
-            query_way_add(query, slot, lexicon_find(&index->lexicon, TERM_WORD, stem), kind,
-                          percent);
+            stems[count++] = stem;
+            lexicon_prefetch(&index->lexicon, TERM_WORD, stem, 0);
         }
+    }
+    for (uint32_t step = 1; step < LEXICON_FETCH_STEPS; step++) {
+        for (uint32_t i = 0; i < count; i++) {
+            lexicon_prefetch(&index->lexicon, TERM_WORD, stems[i], step);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        query_way_add(query, slot, lexicon_find(&index->lexicon, TERM_WORD, stems[i]), kind,
+                      percent);
     }
 }
 
@@ -146,9 +154,22 @@ static void keep_best(const struct search_query *query, uint32_t *best, uint32_t
     *kept = last + 1;
 }
 
-/* The commonest terms of @space that begin with @prefix and are longer. Returns: how many. */
+/* Whether the term of @entry begins with @prefix and is longer. @shift: bits of the entry's
+ * bytes that are beyond the prefix. */
+static bool is_longer(const struct lexicon *lexicon, const struct bucket_entry *entry,
+                      struct slice prefix, uint32_t shift)
+{
+    if (prefix.len < BUCKET_BYTES) {
+        /* The entry alone tells that the term begins so, and whether it goes on. */
+        return (entry->next >> (shift - 8) & 0xFF) != 0;
+    }
+    struct slice text = lexicon_text(lexicon, entry->term);
+    return text.len > prefix.len && slice_has_prefix(text, prefix);
+}
+
 uint32_t query_longer_terms(const struct search_query *query, enum term_space space,
-                            struct slice prefix, uint32_t max, uint32_t *ret_terms)
+                            struct slice prefix, const struct longer_wanted *wanted,
+                            uint32_t *ret_terms)
 {
     const struct lexicon *lexicon = &query->index->lexicon;
     const struct bucket *bucket = lexicon_bucket(lexicon, space, prefix);
@@ -156,24 +177,21 @@ uint32_t query_longer_terms(const struct search_query *query, enum term_space sp
         return 0;
     }
     uint32_t shift = prefix.len >= BUCKET_BYTES ? 0 : (uint32_t)(BUCKET_BYTES - prefix.len) * 8;
-    uint32_t wanted = shift == 32 ? 0 : lexicon_next_bytes(prefix) >> shift;
+    uint32_t bytes = shift == 32 ? 0 : lexicon_next_bytes(prefix) >> shift;
+    uint32_t class_min = lexicon_listed_class(wanted->listed_min);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < bucket->count; i++) {
-        uint32_t next = shift == 32 ? 0 : bucket->entries[i].next >> shift;
-        if (next != wanted) {
+        const struct bucket_entry *entry = &bucket->entries[i];
+        uint32_t next = shift == 32 ? 0 : entry->next >> shift;
+        if (next != bytes || entry->listed_class < class_min ||
+            !is_longer(lexicon, entry, prefix, shift)) {
             continue;
         }
-        uint32_t term = bucket->entries[i].term;
-        if (prefix.len < BUCKET_BYTES) {
-            /* The entry alone tells that the term begins so, and whether it goes on. */
-            if ((bucket->entries[i].next >> (shift - 8) & 0xFF) != 0) {
-                keep_best(query, ret_terms, &kept, max, term);
-            }
-            continue;
-        }
-        struct slice text = lexicon_text(lexicon, term);
-        if (text.len > prefix.len && slice_has_prefix(text, prefix)) {
-            keep_best(query, ret_terms, &kept, max, term);
+        keep_best(query, ret_terms, &kept, wanted->max, entry->term);
+        if (kept == wanted->max) {
+            uint32_t least = lexicon_term(lexicon, ret_terms[kept - 1])->listed;
+            uint32_t class = lexicon_listed_class(least);
+            class_min = class > class_min ? class : class_min;
         }
     }
     return kept;
@@ -198,14 +216,15 @@ static void add_prefixes(struct search_query *query, struct slot *slot, const st
         return;
     }
     uint32_t terms[PREFIX_WAYS_MAX];
-    uint32_t most = leaf->is_final || is_wide ? PREFIX_WAYS_MAX : PREFIX_WAYS_MAX / 2;
-    uint32_t found = query_longer_terms(query, TERM_WORD, word, most, terms);
     uint32_t own = is_wide ? 0 : listed_of(query, slot);
+    struct longer_wanted wanted = {
+        .max = leaf->is_final || is_wide ? PREFIX_WAYS_MAX : PREFIX_WAYS_MAX / 2,
+        .listed_min = own * (leaf->is_final ? 1 : COMMONER_FACTOR),
+    };
+    uint32_t found = query_longer_terms(query, TERM_WORD, word, &wanted, terms);
     for (uint32_t i = 0; i < found; i++) {
         const struct term *term = lexicon_term(&query->index->lexicon, terms[i]);
-        bool is_meant = own == 0 || (uint64_t)term->listed >=
-                                        (uint64_t)own * (leaf->is_final ? 1 : COMMONER_FACTOR);
-        if (is_meant) {
+        if (term->listed >= wanted.listed_min) {
             uint32_t stem = term->stem == TERM_NONE ? terms[i] : term->stem;
             query_way_add(query, slot, stem, WAY_PREFIX, ranking.prefix_percent);
         }
@@ -241,7 +260,8 @@ static void add_codes(struct search_query *query, const struct span *span)
     }
     bool is_known = whole != TERM_NONE || query->slots[span->first].ways_count > 0;
     uint32_t terms[CODE_WAYS_MAX];
-    uint32_t found = query_longer_terms(query, TERM_CODE, key, CODE_WAYS_MAX, terms);
+    struct longer_wanted wanted = {.max = CODE_WAYS_MAX};
+    uint32_t found = query_longer_terms(query, TERM_CODE, key, &wanted, terms);
     for (uint32_t i = 0; i < found; i++) {
         uint8_t next = lexicon_text(lexicon, terms[i]).data[key.len];
         bool is_number_longer = (next >= '0' && next <= '9') || next == '.';
@@ -261,6 +281,9 @@ static void weigh(struct search_query *query, struct slot *slot)
     }
     words = words == 0 ? slot->count : words;
     slot->weight = ranking_information(words < total ? words : total, total);
+    for (uint32_t i = 0; i < slot->ways_count; i++) {
+        lexicon_prefetch_list(&query->index->lexicon, slot->ways[i].term, 1);
+    }
     for (uint32_t i = 0; i < slot->ways_count; i++) {
         struct way *way = &slot->ways[i];
         way->weight = way->kind == WAY_CODE ? slot->weight : slot->weight * way->percent / 100;
@@ -302,9 +325,29 @@ static void expand_end(struct search_query *query)
     }
 }
 
+/* Let all words, and the codes they make, come from memory side by side. */
+static void fetch_words(const struct search_query *query)
+{
+    const struct search_plan *plan = query->plan;
+    const struct lexicon *lexicon = &query->index->lexicon;
+    for (uint32_t step = 0; step < LEXICON_FETCH_STEPS; step++) {
+        for (uint32_t i = 0; i < plan->leaves_count; i++) {
+            if (plan->leaves[i].kind == LEAF_WORD) {
+                lexicon_prefetch(lexicon, TERM_WORD, leaf_slice(&plan->leaves[i]), step);
+            }
+        }
+        for (uint32_t i = 0; i < plan->spans_count; i++) {
+            lexicon_prefetch(lexicon, TERM_CODE, code_key_slice(&plan->spans[i].key), step);
+        }
+    }
+}
+
 bool query_expand_step(struct search_query *query, uint32_t budget)
 {
     const struct search_plan *plan = query->plan;
+    if (query->expand_at == 0) {
+        fetch_words(query);
+    }
     while (query->expand_at < plan->leaves_count) {
         if (query->work >= budget) {
             return false;

@@ -14,9 +14,9 @@ static void list_ways(struct search_query *query, uint32_t at, enum term_space s
         struct slice key = code_key_slice(&query->plan->values[i]);
         query_way_add(query, slot, lexicon_find(lexicon, space, key), WAY_CODE, 0);
         uint32_t terms[FILTER_CODES_MAX];
-        uint32_t found = leaf->is_prefix
-                             ? query_longer_terms(query, space, key, FILTER_CODES_MAX, terms)
-                             : 0;
+        struct longer_wanted wanted = {.max = FILTER_CODES_MAX};
+        uint32_t found =
+            leaf->is_prefix ? query_longer_terms(query, space, key, &wanted, terms) : 0;
         for (uint32_t k = 0; k < found; k++) {
             query_way_add(query, slot, terms[k], WAY_CODE, 0);
         }
@@ -116,4 +116,25 @@ bool query_filter_holds(const struct search_query *query, uint32_t at, uint32_t 
         break;
     }
     return leaf->any;
+}
+
+uint64_t query_may_find_block(const struct search_query *query, uint32_t first, uint64_t rows)
+{
+    const struct row_heads *heads = query->index->heads[first / ROW_PAGE];
+    uint32_t block = first % ROW_PAGE / ROW_BLOCK;
+    rows &= heads->live[block];
+    if (!query->is_named || rows == 0) {
+        return rows;
+    }
+    struct row_names alike = heads->alike[block];
+    if ((query->institution == NAME_NONE || alike.institution == query->institution) &&
+        (query->term == NAME_NONE || alike.term == query->term)) {
+        return rows;
+    }
+    for (uint64_t rest = rows; rest != 0; rest &= rest - 1) {
+        if (!query_may_find(query, first + (uint32_t)__builtin_ctzll(rest))) {
+            rows &= ~(rest & (0 - rest));
+        }
+    }
+    return rows;
 }

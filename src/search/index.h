@@ -18,6 +18,8 @@
 
 enum {
     ROW_PAGE = 1024,
+    ROW_BLOCK = 64, /* rows that one word of bits tells of */
+    TITLE_CLASSES = 4,
     NAME_NONE = UINT16_MAX,
 };
 
@@ -55,6 +57,11 @@ struct row_heads {
     uint32_t docs[ROW_PAGE];
     struct row_names names[ROW_PAGE];
     uint8_t *forward[ROW_PAGE]; /* see struct row */
+    /* What most looks at a row come to, for a block of them at once: bits of its rows. */
+    uint64_t live[ROW_PAGE / ROW_BLOCK];           /* ROW_LIVE */
+    uint64_t title_class[2][ROW_PAGE / ROW_BLOCK]; /* the low and the high bit of it */
+    struct row_names alike[ROW_PAGE / ROW_BLOCK];  /* what all have, dead ones included;
+                                                      NAME_NONE: they differ */
 };
 
 /* An institution or a term. */
@@ -155,6 +162,21 @@ static inline uint8_t **index_forward(const struct search_index *index, uint32_t
 {
     return &index->heads[row / ROW_PAGE]->forward[row % ROW_PAGE];
 }
+
+/* Show the row, hide it or let it die: facts and bits together. */
+void index_state_set(struct search_index *index, uint32_t row, enum row_state state);
+
+/* How long the row's title is, roughly: class 0 to 3 for less than 2, 3, 5 words, or more. */
+void index_title_class_set(struct search_index *index, uint32_t row, uint32_t words);
+
+/* The fewest words of titles of @title_class. */
+static inline uint32_t title_class_words(uint32_t title_class)
+{
+    return title_class == 3 ? 5 : title_class + (title_class > 0 ? 1 : 0);
+}
+
+/* Name the institution and term of the newest row. */
+void index_names_set(struct search_index *index, uint32_t row, struct row_names names);
 
 /* The row of @doc, or POSTING_NO_ROW. */
 uint32_t index_row_of(const struct search_index *index, uint32_t doc);

@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
-enum { BUCKET_MIN = 4 };
+enum { BUCKET_MIN = 4, BUCKET_TERMS_MAX = 1 << 27 };
 
 struct term_key {
     enum term_space space;
@@ -43,6 +43,25 @@ uint32_t lexicon_find(const struct lexicon *lexicon, enum term_space space, stru
 {
     struct term_key key = {space, text};
     return map_find(&lexicon->map, hash_of(space, text), term_is, lexicon, &key);
+}
+
+void lexicon_prefetch(const struct lexicon *lexicon, enum term_space space, struct slice text,
+                      uint32_t step)
+{
+    uint64_t hash = hash_of(space, text);
+    if (step == 0) {
+        map_prefetch(&lexicon->map, hash);
+        return;
+    }
+    uint32_t id = map_peek(&lexicon->map, hash);
+    if (id == MAP_NONE) {
+        return;
+    }
+    if (step == 1) {
+        __builtin_prefetch(lexicon_term(lexicon, id));
+    } else {
+        __builtin_prefetch(lexicon_text(lexicon, id).data);
+    }
 }
 
 /* Append a page pointer to an array that grows by doubling. */
@@ -160,7 +179,25 @@ static void bucket_add(struct lexicon *lexicon, uint32_t id, enum term_space spa
                                      bucket->capacity, wanted);
         bucket->capacity = wanted;
     }
-    bucket->entries[bucket->count++] = (struct bucket_entry){id, lexicon_next_bytes(text)};
+    ASSERT(id < BUCKET_TERMS_MAX);
+    bucket->entries[bucket->count++] = (struct bucket_entry){
+        .term = id & (BUCKET_TERMS_MAX - 1), .next = lexicon_next_bytes(text)};
+}
+
+/* The term's number of documents has come into another class. */
+static void bucket_reclass(struct lexicon *lexicon, uint32_t id)
+{
+    const struct term *term = lexicon_term(lexicon, id);
+    uint32_t key = bucket_key((enum term_space)term->space, lexicon_text(lexicon, id));
+    uint32_t at = map_find(&lexicon->bucket_map, hash_u64(key), bucket_is, lexicon, &key);
+    ASSERT(at != MAP_NONE);
+    struct bucket *bucket = &lexicon->buckets[at];
+    uint32_t i = 0;
+    while (i < bucket->count && bucket->entries[i].term != id) {
+        i++;
+    }
+    ASSERT(i < bucket->count); /* all listed terms are in one */
+    bucket->entries[i].listed_class = lexicon_listed_class(term->listed) & 31U;
 }
 
 void lexicon_list(struct lexicon *lexicon, uint32_t id)
@@ -174,6 +211,9 @@ void lexicon_list(struct lexicon *lexicon, uint32_t id)
     }
     if (term->listed < UINT16_MAX) {
         term->listed++;
+        if (lexicon_listed_class(term->listed) != lexicon_listed_class(term->listed - 1U)) {
+            bucket_reclass(lexicon, id);
+        }
     }
 }
 
@@ -266,6 +306,20 @@ uint32_t lexicon_sweep(struct lexicon *lexicon, uint32_t id,
         list_drop(lexicon, term, list);
     }
     return looked;
+}
+
+void lexicon_prefetch_list(const struct lexicon *lexicon, uint32_t id, uint32_t step)
+{
+    const struct term *term = lexicon_term(lexicon, id);
+    if (term->count < 2) {
+        return;
+    }
+    const struct posting_list *list = list_at(lexicon, term->list);
+    if (step == 0) {
+        __builtin_prefetch(list);
+    } else {
+        __builtin_prefetch(list->data);
+    }
 }
 
 void lexicon_open(const struct lexicon *lexicon, uint32_t id, struct posting_walk *walk)

@@ -44,8 +44,11 @@ struct term {
     uint8_t space : 2;
 };
 
+/* Roughly how many documents list the term is told too, so that the commonest of a bucket are
+ * found without a look at the others. */
 struct bucket_entry {
-    uint32_t term;
+    uint32_t term : 27;
+    uint32_t listed_class : 5; /* lexicon_listed_class() of its `listed` */
     uint32_t next; /* bytes 3 to 6 of the text, first one highest, zero beyond the end */
 };
 
@@ -96,6 +99,13 @@ static inline struct slice lexicon_text(const struct lexicon *lexicon, uint32_t 
 /* The term of @text (1..255 bytes), or TERM_NONE. */
 uint32_t lexicon_find(const struct lexicon *lexicon, enum term_space space, struct slice text);
 
+/* Ask the memory for what lexicon_find() of the text will read, without waiting: @step 0 to
+ * LEXICON_FETCH_STEPS - 1, each of which reads what the one before asked for. For several texts
+ * side by side. */
+enum { LEXICON_FETCH_STEPS = 3 };
+void lexicon_prefetch(const struct lexicon *lexicon, enum term_space space, struct slice text,
+                      uint32_t step);
+
 /* The same, made when it is not there. */
 uint32_t lexicon_put(struct lexicon *lexicon, enum term_space space, struct slice text);
 
@@ -109,6 +119,12 @@ void lexicon_list(struct lexicon *lexicon, uint32_t id);
 const struct bucket *lexicon_bucket(const struct lexicon *lexicon, enum term_space space,
                                     struct slice prefix);
 
+/* One for each two bits of @listed: below 4, 16, 64 ... */
+static inline uint32_t lexicon_listed_class(uint32_t listed)
+{
+    return (31U - (uint32_t)__builtin_clz(listed | 1)) / 2;
+}
+
 /* The four bytes of @text behind its first two, as buckets keep them. */
 uint32_t lexicon_next_bytes(struct slice text);
 
@@ -121,6 +137,9 @@ void lexicon_append(struct lexicon *lexicon, uint32_t id, uint32_t row, uint8_t 
 uint32_t lexicon_sweep(struct lexicon *lexicon, uint32_t id,
                        bool (*is_alive)(const void *context, uint32_t row),
                        const void *context);
+
+/* Ask the memory for the list of @id (@step 0), then for its first postings (1). */
+void lexicon_prefetch_list(const struct lexicon *lexicon, uint32_t id, uint32_t step);
 
 /* Stand on the first posting of @id. */
 void lexicon_open(const struct lexicon *lexicon, uint32_t id, struct posting_walk *ret_walk);

@@ -318,6 +318,7 @@ static void store_forward(struct search_index *index, uint32_t at,
     }
     facts->words = (uint8_t)(words > UINT8_MAX ? UINT8_MAX : words);
     facts->pairs = (uint8_t)(pairs > UINT8_MAX ? UINT8_MAX : pairs);
+    index_title_class_set(index, at, facts->words);
     uint8_t *forward = arena_alloc(index->arena, len);
     *index_forward(index, at) = forward;
     row->forward_bytes = len;
@@ -353,11 +354,13 @@ void search_put(struct search_index *index, uint32_t doc,
     uint32_t at = index_row_add(index, doc);
     struct row *row = index_row(index, at);
     struct row_facts *facts = index_facts(index, at);
-    struct row_names *names = index_names(index, at);
-    names->institution =
-        (uint16_t)names_put(&index->institutions, index->arena, document->institution);
-    names->term = (uint16_t)names_put(&index->terms, index->arena, document->term);
-    struct name *institution = &index->institutions.items[names->institution];
+    struct row_names names = {
+        .institution =
+            (uint16_t)names_put(&index->institutions, index->arena, document->institution),
+        .term = (uint16_t)names_put(&index->terms, index->arena, document->term),
+    };
+    index_names_set(index, at, names);
+    struct name *institution = &index->institutions.items[names.institution];
     institution->rows++;
     institution->row_last = at;
     institution->row_first =
@@ -376,6 +379,6 @@ void search_put(struct search_index *index, uint32_t doc,
     facts->level = (uint8_t)(document->level > UINT8_MAX ? 0 : document->level);
     row->text_bytes = text_bytes_of(document);
     index->text_bytes += row->text_bytes;
-    facts->state = hidden ? ROW_HIDDEN : ROW_LIVE;
+    index_state_set(index, at, hidden ? ROW_HIDDEN : ROW_LIVE);
     index_sweep(index);
 }

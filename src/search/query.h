@@ -62,6 +62,15 @@ struct sequence {
     uint64_t masks[SEQUENCE_MASKS]; /* bit i: perhaps a way of leaves[i] */
 };
 
+/* A row that has all words and may become a hit. Of rare words each window has a row or two,
+ * whose facts are far away: they are asked for here, and looked at together. */
+struct noted {
+    uint32_t row;
+    struct row_sum sum;
+};
+
+enum { NOTED_MAX = 32 };
+
 /* A row that has all words in its title, and whose score is still to be raised by their order.
  */
 struct titled {
@@ -69,6 +78,7 @@ struct titled {
     uint32_t weight;
     uint32_t cover; /* percent */
     uint64_t score;
+    uint64_t most; /* with the best order */
 };
 
 enum { TITLED_MAX = 32 };
@@ -137,7 +147,10 @@ struct search_query {
     uint32_t essential_weight;
     struct sequence *soft;                     /* the bare words as written; NULL: none */
     struct sequence *phrases[PLAN_LEAVES_MAX]; /* of LEAF_PHRASE leaves */
-    struct titled titled[TITLED_MAX];          /* between steps there are none: rows may go */
+    struct noted
+        noted[NOTED_MAX]; /* between steps there are none, as of the titled: rows may go */
+    uint32_t noted_count;
+    struct titled titled[TITLED_MAX]; /* between steps there are none: rows may go */
     uint32_t titled_count;
     struct title_gains gains;
     /* Hits: a heap with the worst on top, sorted at the end. */
@@ -162,10 +175,16 @@ bool query_expand_step(struct search_query *query, uint32_t budget);
 bool query_way_add(struct search_query *query, struct slot *slot, uint32_t term,
                    enum way_kind kind, uint32_t percent);
 
-/* The commonest terms of @space that begin with @prefix (len >= 2) and are longer, at most @max
- * into @ret_terms. Returns: how many. */
+struct longer_wanted {
+    uint32_t max;        /* terms */
+    uint32_t listed_min; /* documents that list a term; rarer ones may be left out */
+};
+
+/* The commonest terms of @space that begin with @prefix (len >= 2) and are longer, into
+ * @ret_terms. Returns: how many. */
 uint32_t query_longer_terms(const struct search_query *query, enum term_space space,
-                            struct slice prefix, uint32_t max, uint32_t *ret_terms);
+                            struct slice prefix, const struct longer_wanted *wanted,
+                            uint32_t *ret_terms);
 
 /* Add ways for words one or two letters off @word that are at least as common as @own; says so
  * in query->corrected. */
@@ -207,8 +226,12 @@ bool query_filter_holds(const struct search_query *query, uint32_t leaf, uint32_
 void query_take(struct search_query *query, uint32_t row, struct row_sum *sum, bool is_full);
 
 /* The same for the next block of the window, whose rows have all words and need nothing else
- * but to be alive and of the right institution and term. */
-void query_take_block(struct search_query *query);
+ * but to be alive and of the right institution and term: counts those that are, and notes those
+ * that may become hits. */
+void query_note_block(struct search_query *query);
+
+/* Take the noted rows. */
+void query_take_noted(struct search_query *query);
 
 /* Look at the titles of the noted rows. */
 void query_take_titled(struct search_query *query);
@@ -239,6 +262,10 @@ static inline bool query_may_find(const struct search_query *query, uint32_t row
     return (query->institution == NAME_NONE || names->institution == query->institution) &&
            (query->term == NAME_NONE || names->term == query->term);
 }
+
+/* Those of @rows, bits of the block of rows that begins with @first, that may be found. Most
+ * blocks need no look at any row. */
+uint64_t query_may_find_block(const struct search_query *query, uint32_t first, uint64_t rows);
 
 /* Add a word that was found. */
 static inline void sum_add(const struct search_query *query, struct row_sum *sum, uint32_t leaf,

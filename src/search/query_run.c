@@ -163,11 +163,12 @@ static bool step_plain(struct search_query *query, uint32_t budget)
     bool is_over = false;
     while (!is_over && query->work < budget) {
         if (query->window->block < WINDOW_BLOCKS) {
-            query_take_block(query);
+            query_note_block(query);
         } else {
             is_over = !window_fill_strict(query);
         }
     }
+    query_take_noted(query);
     query_take_titled(query);
     return is_over;
 }

@@ -45,12 +45,48 @@ static void docs_set(struct search_index *index, uint32_t doc, uint32_t row)
     index->docs[page][doc % ROW_PAGE] = row + 1;
 }
 
+void index_state_set(struct search_index *index, uint32_t row, enum row_state state)
+{
+    uint64_t *live = &index->heads[row / ROW_PAGE]->live[row % ROW_PAGE / ROW_BLOCK];
+    uint64_t bit = 1ULL << row % ROW_BLOCK;
+    index_facts(index, row)->state = (uint8_t)state;
+    *live = state == ROW_LIVE ? *live | bit : *live & ~bit;
+}
+
+void index_title_class_set(struct search_index *index, uint32_t row, uint32_t words)
+{
+    struct row_heads *heads = index->heads[row / ROW_PAGE];
+    uint32_t block = row % ROW_PAGE / ROW_BLOCK;
+    uint32_t title_class = 0;
+    while (title_class < 3 && words >= title_class_words(title_class + 1)) {
+        title_class++;
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        uint64_t *bits = &heads->title_class[i][block];
+        uint64_t bit = 1ULL << row % ROW_BLOCK;
+        *bits = (title_class >> i & 1) != 0 ? *bits | bit : *bits & ~bit;
+    }
+}
+
+void index_names_set(struct search_index *index, uint32_t row, struct row_names names)
+{
+    struct row_names *alike = &index->heads[row / ROW_PAGE]->alike[row % ROW_PAGE / ROW_BLOCK];
+    *index_names(index, row) = names;
+    if (row % ROW_BLOCK == 0) {
+        *alike = names;
+        return;
+    }
+    alike->institution =
+        alike->institution == names.institution ? names.institution : NAME_NONE;
+    alike->term = alike->term == names.term ? names.term : NAME_NONE;
+}
+
 static void row_kill(struct search_index *index, uint32_t at)
 {
     struct row *row = index_row(index, at);
     struct row_facts *facts = index_facts(index, at);
     ASSERT(facts->state != ROW_DEAD);
-    facts->state = ROW_DEAD;
+    index_state_set(index, at, ROW_DEAD);
     arena_free(index->arena, *index_forward(index, at), row->forward_bytes);
     index->forward_bytes -= row->forward_bytes;
     index->text_bytes -= row->text_bytes;
@@ -91,8 +127,8 @@ uint32_t index_row_add(struct search_index *index, uint32_t doc)
     index->alive++;
     *index_row(index, at) = (struct row){0};
     *index_doc(index, at) = doc;
-    *index_facts(index, at) = (struct row_facts){.state = ROW_DEAD};
-    *index_names(index, at) = (struct row_names){0};
+    *index_facts(index, at) = (struct row_facts){0};
+    index_state_set(index, at, ROW_DEAD);
     *index_forward(index, at) = NULL;
     docs_set(index, doc, at);
     return at;
@@ -201,7 +237,7 @@ static void set_state(struct search_index *index, uint32_t doc, enum row_state s
 {
     uint32_t row = index_row_of(index, doc);
     if (row != POSTING_NO_ROW) {
-        index_facts(index, row)->state = (uint8_t)state;
+        index_state_set(index, row, state);
     }
 }
 

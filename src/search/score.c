@@ -186,18 +186,50 @@ static uint32_t full_score(uint64_t score)
     return FULL_BIT | (uint32_t)(score > FINE_MAX ? FINE_MAX : score);
 }
 
+/* Whether the row cannot be a hit even with a score of @most: enough others are better. */
+static bool is_beaten(struct search_query *query, uint32_t row, uint64_t most)
+{
+    if (query->hits_count < query->hits_max) {
+        return false;
+    }
+    struct search_hit worst = query->hits[0];
+    uint64_t score = FULL_BIT | most;
+    if (score > worst.score ||
+        (score == worst.score && *index_doc(query->index, row) <= worst.doc)) {
+        return false;
+    }
+    query->has_more = true;
+    return true;
+}
+
+/* Better ones may have come since the rows were noted: those that are beaten by now are
+ * forgotten, and the bytes of the others asked for. */
+static void titled_fetch(struct search_query *query)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < query->titled_count; i++) {
+        struct titled titled = query->titled[i];
+        if (!is_beaten(query, titled.row, titled.most)) {
+            __builtin_prefetch(*index_forward(query->index, titled.row));
+            query->titled[kept++] = titled;
+        }
+    }
+    query->titled_count = kept;
+}
+
 void query_take_titled(struct search_query *query)
 {
-    for (uint32_t i = 0; i < query->titled_count; i++) {
-        __builtin_prefetch(*index_forward(query->index, query->titled[i].row));
-    }
+    titled_fetch(query);
     for (uint32_t i = 0; i < query->titled_count; i++) {
         const struct titled *titled = &query->titled[i];
+        if (is_beaten(query, titled->row, titled->most)) {
+            continue;
+        }
+        query->work += TITLE_WORK;
         uint32_t percent = title_order_percent(query, titled->row, titled->cover);
         add_hit(query, titled->row,
                 full_score(titled->score + (uint64_t)titled->weight * percent / 100));
     }
-    query->work += query->titled_count * TITLE_WORK;
     query->titled_count = 0;
 }
 
@@ -211,39 +243,50 @@ static struct title_gain title_gain_of(uint32_t weight, uint32_t said, uint32_t 
         cover, sure, sure + (uint32_t)((uint64_t)weight * title_order_most(cover) / 100)};
 }
 
-/* The same from a table: nearly all rows that have the same words share it. */
+/* The same as a table: nearly all rows that have the same words share it. */
+static const struct title_gain *title_gains(struct search_query *query, uint32_t weight,
+                                            uint32_t said)
+{
+    struct title_gains *gains = &query->gains;
+    if (gains->weight != weight || gains->said != said) {
+        gains->weight = weight;
+        gains->said = said;
+        for (uint32_t i = 0; i < TITLE_GAINS; i++) {
+            gains->of[i] = title_gain_of(weight, said, i);
+        }
+    }
+    return gains->of;
+}
+
 static struct title_gain title_gain(struct search_query *query, const struct row_sum *sum,
                                     const struct row_facts *facts)
 {
-    struct title_gains *gains = &query->gains;
     uint32_t said = (uint32_t)sum->words + sum->pairs;
     uint32_t length =
         part_length(sum->words, facts->words) + part_length(sum->pairs, facts->pairs);
-    if (gains->weight != sum->weight || gains->said != said) {
-        gains->weight = sum->weight;
-        gains->said = said;
-        for (uint32_t i = 0; i < TITLE_GAINS; i++) {
-            gains->of[i] = title_gain_of(sum->weight, said, i);
-        }
-    }
-    return length < TITLE_GAINS ? gains->of[length] : title_gain_of(sum->weight, said, length);
+    const struct title_gain *gains = title_gains(query, sum->weight, said);
+    return length < TITLE_GAINS ? gains[length] : title_gain_of(sum->weight, said, length);
 }
 
 /* A row with all words in the title, and good enough as far as its length tells. */
 static void take_titled(struct search_query *query, uint32_t row, uint32_t weight,
                         struct title_gain gain, uint64_t score)
 {
+    uint64_t most = score + gain.most;
     score += gain.sure;
     if (query->soft == NULL || !title_has_passive(query, row)) {
         add_hit(query, row, full_score(score));
         return;
     }
     __builtin_prefetch(index_forward(query->index, row));
-    query->titled[query->titled_count++] = (struct titled){row, weight, gain.cover, score};
+    query->titled[query->titled_count++] =
+        (struct titled){row, weight, gain.cover, score, most};
     if (query->titled_count == TITLED_MAX) {
         query_take_titled(query);
     }
 }
+
+#define LEVEL_GAIN_MOST ((uint64_t)ranking.level_step * (LEVELS - 1))
 
 static uint32_t level_gain(const struct row_facts *facts)
 {
@@ -261,14 +304,8 @@ static inline void take_full(struct search_query *query, uint32_t row,
     if (is_title) {
         gain = title_gain(query, sum, facts);
     }
-    if (query->hits_count == query->hits_max) {
-        uint64_t most = FULL_BIT | (score + gain.most);
-        struct search_hit worst = query->hits[0];
-        if (most < worst.score ||
-            (most == worst.score && *index_doc(query->index, row) > worst.doc)) {
-            query->has_more = true; /* too little even with the best of titles */
-            return;
-        }
+    if (is_beaten(query, row, score + gain.most)) {
+        return;
     }
     if (is_title) {
         take_titled(query, row, sum->weight, gain, score);
@@ -277,28 +314,87 @@ static inline void take_full(struct search_query *query, uint32_t row,
     }
 }
 
-void query_take_block(struct search_query *query)
+/* The most that a title of each class can add to the score of the one word asked for. A pair
+ * counts other things than words. */
+static void lone_gains(struct search_query *query, uint32_t ret_gains[TITLE_CLASSES])
+{
+    const struct slot *slot = &query->slots[query->needed[0]];
+    const struct title_gain *gains = title_gains(query, slot->weight, 1);
+    for (uint32_t i = 0; i < TITLE_CLASSES; i++) {
+        ret_gains[i] = gains[slot->is_pair ? 0 : title_class_words(i)].most;
+    }
+}
+
+/* Of the block's @rows, all of which have the one word asked for, those that may still become
+ * hits: what the word itself scores and about how long the title is say no of nearly all
+ * others, without a look at their facts. */
+static uint64_t lone_good(struct search_query *query, uint32_t from, uint64_t rows)
+{
+    uint32_t gains[TITLE_CLASSES];
+    lone_gains(query, gains);
+    const struct match *matches = &query->window->matches[from];
+    uint32_t first = query->window->first + from;
+    const struct row_heads *heads = query->index->heads[first / ROW_PAGE];
+    uint32_t block = first % ROW_PAGE / ROW_BLOCK;
+    uint64_t low = heads->title_class[0][block];
+    uint64_t high = heads->title_class[1][block];
+    uint64_t worst = query->hits[0].score;
+    uint64_t good = 0;
+    for (uint64_t rest = rows; rest != 0; rest &= rest - 1) {
+        uint32_t bit = (uint32_t)__builtin_ctzll(rest);
+        const struct match *match = &matches[bit];
+        uint64_t most = LEVEL_GAIN_MOST + match->score + match->bonus;
+        uint32_t gain = gains[(low >> bit & 1) | (high >> bit & 1) << 1];
+        most += (match->fields & POSTING_TITLE) != 0 ? gain : 0;
+        good |= (uint64_t)((FULL_BIT | most) >= worst) << bit;
+    }
+    query->has_more = query->has_more || good != rows;
+    return good;
+}
+
+void query_take_noted(struct search_query *query)
+{
+    for (uint32_t i = 0; i < query->noted_count; i++) {
+        const struct noted *noted = &query->noted[i];
+        take_full(query, noted->row, index_facts(query->index, noted->row), &noted->sum);
+    }
+    query->noted_count = 0;
+}
+
+static void note(struct search_query *query, uint32_t at)
+{
+    const struct window *window = query->window;
+    if (query->noted_count == NOTED_MAX) {
+        query_take_noted(query);
+    }
+    struct noted *noted = &query->noted[query->noted_count++];
+    noted->row = window->first + at;
+    __builtin_prefetch(index_facts(query->index, noted->row));
+    __builtin_prefetch(index_doc(query->index, noted->row));
+    if (window->is_lone) {
+        noted->sum = (struct row_sum){.is_titled = true};
+        sum_add(query, &noted->sum, query->needed[0], &window->matches[at]);
+    } else {
+        noted->sum = window->sums[at];
+    }
+}
+
+void query_note_block(struct search_query *query)
 {
     struct window *window = query->window;
-    uint32_t from = window->block++ * 64;
-    uint64_t rest = window->rows[from / 64];
-    uint32_t lone = query->needed[0];
-    for (; rest != 0; rest &= rest - 1) {
-        uint32_t at = from + (uint32_t)__builtin_ctzll(rest);
-        uint32_t row = window->first + at;
-        const struct row_facts *facts = index_facts(query->index, row);
-        query->work++;
-        if (!query_may_find(query, row)) {
-            continue;
-        }
-        query->matches_count++;
-        if (window->is_lone) {
-            struct row_sum sum = {.is_titled = true};
-            sum_add(query, &sum, lone, &window->matches[at]);
-            take_full(query, row, facts, &sum);
-        } else {
-            take_full(query, row, facts, &window->sums[at]);
-        }
+    uint32_t from = window->block * ROW_BLOCK;
+    uint64_t rows = window->rows[window->block++];
+    if (rows == 0) {
+        return;
+    }
+    query->work += (uint32_t)__builtin_popcountll(rows);
+    rows = query_may_find_block(query, window->first + from, rows);
+    query->matches_count += (uint32_t)__builtin_popcountll(rows);
+    if (window->is_lone && query->hits_count == query->hits_max) {
+        rows = lone_good(query, from, rows);
+    }
+    for (; rows != 0; rows &= rows - 1) {
+        note(query, from + (uint32_t)__builtin_ctzll(rows));
     }
 }
 

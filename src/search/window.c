@@ -123,11 +123,14 @@ static uint32_t drivers_seek(struct search_query *query, uint32_t row)
 static bool window_move(struct search_query *query)
 {
     struct window *window = query->window;
-    window->first = drivers_seek(query, query->row_next);
+    uint32_t next = drivers_seek(query, query->row_next);
     query->work += FILL_WORK;
-    if (window->first >= query->row_end) {
+    if (next >= query->row_end) {
         return false;
     }
+    /* Blocks of the window are blocks of the index. No row comes twice by it: windows end with
+     * a block or with the last row. */
+    window->first = next / ROW_BLOCK * ROW_BLOCK;
     uint32_t rows = query->row_end - window->first;
     window->end = window->first + (rows < WINDOW_ROWS ? rows : WINDOW_ROWS);
     if (query->drivers == 0) {
