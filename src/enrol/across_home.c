@@ -280,6 +280,10 @@ void across__decided(struct across *across, uint64_t now_ms, const struct enrol_
     across_take_decide(&in, decide);
     struct across_head head = {.id = decide->id};
 
+    if (result->status == OK) {
+        across__walk_decided(across, decide);
+    }
+
     arena_free(&across->own, decide, sizeof *decide);
     struct across_flight *flight = across__flight_find(across, &head);
 

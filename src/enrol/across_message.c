@@ -80,6 +80,7 @@ void across_put_reserved(struct buf *out, const struct across_reserved *reserved
 {
     across_put_number(out, reserved->outcome);
     across_put_number(out, (uint64_t)-reserved->error);
+    across_put_number(out, reserved->fact);
     across_put_bytes(out, reserved->text);
     across_put_number(out, reserved->part_count);
     for (uint32_t i = 0; i < reserved->part_count; i++) {
@@ -210,6 +211,7 @@ void across_take_reserved(struct unpack *in, struct across_reserved *ret_reserve
 {
     ret_reserved->outcome = take_u32(in, ACROSS_OUTCOME_NR - 1);
     ret_reserved->error = -(int)take_u32(in, UINT8_MAX);
+    ret_reserved->fact = unpack_u64(in);
     ret_reserved->text = take_text(in, ENROL_TEXT_BYTES_MAX);
     ret_reserved->part_count = take_u32(in, ACROSS_OPS_MAX);
     in->failed = in->failed || ret_reserved->outcome == 0;

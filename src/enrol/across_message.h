@@ -112,6 +112,7 @@ struct across_refusal {
 struct across_reserved {
     uint32_t outcome; /* enum across_outcome */
     int error;        /* FAILED */
+    uint64_t fact;    /* the newest of the cluster's that the shard had applied */
     struct slice text;
     uint32_t part_count;
     struct across_part parts[ACROSS_OPS_MAX];

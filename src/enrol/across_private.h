@@ -208,6 +208,9 @@ uint32_t across__inquiry_news(struct across *across, const struct across_inquiry
 /* A fact was applied: after an import courses may have changed. */
 void across__walk_applied(struct across *across, const struct enrol_entry *entry,
                           const struct enrol_result *result);
+/* A decision was accepted: what it knows of the sections may be from before an import that this
+ * home has looked for already. */
+void across__walk_decided(struct across *across, const struct across_decide *decide);
 void across__walk_look(struct across *across, uint64_t now_ms);
 void across__walk_answered(struct across *across, uint64_t now_ms,
                            struct across_inquiry *inquiry, bool has_failed);

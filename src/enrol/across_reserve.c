@@ -81,9 +81,11 @@ static void make_hold(struct enrol_work *work, const struct across_head *head,
 /* ---- what the home is told */
 
 static void reply(struct enrol_work *work, const struct across_head *head,
-                  const struct across_reserved *reserved)
+                  struct across_reserved *reserved)
 {
     struct across_head back = *head;
+
+    reserved->fact = work->enrol->fact;
 
     back.kind = ACROSS_RESERVED;
     across_put_head(&work->result->reply, &back);

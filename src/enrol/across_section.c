@@ -267,6 +267,7 @@ void across__check_answer(struct across *across, struct slice bytes)
         *reserved = (struct across_reserved){
             .outcome = ACROSS_FAILED, .error = rc, .text = buf_slice(&text)};
     }
+    reserved->fact = enrol_fact_newest(enrol);
     /* Who has heard of less than the home says nothing: it is asked again. */
     if (message.reserve->fact <= enrol_fact_newest(enrol)) {
         message.head.kind = ACROSS_CHECKED;

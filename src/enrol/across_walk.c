@@ -112,6 +112,23 @@ void across__walk_applied(struct across *across, const struct enrol_entry *entry
     }
 }
 
+void across__walk_decided(struct across *across, const struct across_decide *decide)
+{
+    struct across_reserved *reserved = arena_alloc(&across->own, sizeof *reserved);
+
+    for (uint32_t i = 0; i < decide->reply_count; i++) {
+        struct unpack in = unpack_from(decide->replies[i].bytes);
+        struct across_head head;
+
+        across_take_head(&in, &head);
+        across_take_reserved(&in, reserved);
+        if (!in.failed && reserved->fact < enrol_fact_newest(across->enrol)) {
+            across->walk.is_wanted = true;
+        }
+    }
+    arena_free(&across->own, reserved, sizeof *reserved);
+}
+
 void across__walk_look(struct across *across, uint64_t now_ms)
 {
     struct across_walk *walk = &across->walk;

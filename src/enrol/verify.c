@@ -93,8 +93,10 @@ static void check_pair(struct enrol_verify *verify, uint32_t student,
     const struct campus_section *of_a = campus_section(campus, a->section);
     const struct campus_section *of_b = campus_section(campus, b->section);
     uint32_t permits = campus_registration_permits(a) | campus_registration_permits(b);
-    /* the times of a stand-in are those of some decision, not of this one */
-    bool is_foreign = campus_course(campus, of_a->course)->is_foreign ||
+    /* The times of a stand-in are those of some decision, not of this one; and for a student of
+     * another shard they were judged there, before a change that came here before its news. */
+    bool is_foreign = campus_student(campus, student)->is_foreign ||
+                      campus_course(campus, of_a->course)->is_foreign ||
                       campus_course(campus, of_b->course)->is_foreign;
 
     if (of_a->course == of_b->course) {
