@@ -508,6 +508,7 @@ static void draw_faults(struct shards_world *world)
 {
     struct rng *rng = &world->rng;
     static const uint32_t pauses[] = {0, 400, 1500, 6000};
+    static const uint32_t fact_pauses[] = {0, 0, 1500, 4000};
 
     world->faults = (struct shards_faults){
         .loss_ppm = chance(rng, 300000),
@@ -520,10 +521,10 @@ static void draw_faults(struct shards_world *world)
         .client_ms = (uint32_t)rng_between(rng, 30, 200),
         .students = (uint32_t)rng_between(rng, 1, SHARDS_STUDENTS),
         .deadline_ms = (uint32_t)rng_between(rng, 600, 5000),
-        .wait_ppm = rng_chance(rng, 700000) ? (uint32_t)rng_below(rng, 800000) : 0,
-        .check_ppm = chance(rng, 400000),
-        .permit_ppm = chance(rng, 300000),
-        .fact_ms = pauses[rng_below(rng, 4)],
+        .wait_ppm = rng_chance(rng, 800000) ? (uint32_t)rng_below(rng, 900000) : 0,
+        .check_ppm = chance(rng, 300000),
+        .permit_ppm = chance(rng, 150000),
+        .fact_ms = fact_pauses[rng_below(rng, 4)],
         .import_ppm = chance(rng, 50000),
     };
 }

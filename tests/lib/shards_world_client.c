@@ -132,7 +132,9 @@ static void draw_request(struct shards_world *world, struct shards_request *requ
     if (rng_chance(&world->rng, world->faults.permit_ppm)) {
         request->method = CARILLON__METHOD__METHOD_PERMIT;
         request->course = (uint32_t)rng_below(&world->rng, SHARDS_COURSES);
-        request->kinds = (uint32_t)rng_below(&world->rng, 8);
+        /* who may have a seat over the limit leaves none to be offered: few may */
+        request->kinds = (uint32_t)rng_below(&world->rng, 8) &
+                         (rng_chance(&world->rng, 150000) ? 7U : 6U);
         request->body =
             shards_permit_body(world, request->student, request->course, request->kinds);
         return;

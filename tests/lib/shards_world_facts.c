@@ -149,14 +149,14 @@ void shards_fact_draw(struct shards_world *world)
     struct shards_model change = {0};
 
     if (rng_chance(&world->rng, 400000)) {
-        order_limits(world, (uint32_t)rng_between(&world->rng, 3, SHARDS_COURSES_MAX_MOST));
+        order_limits(world, (uint32_t)rng_between(&world->rng, 4, SHARDS_COURSES_MAX_MOST));
         return;
     }
-    if (rng_chance(&world->rng, 300000)) {
+    if (rng_chance(&world->rng, 100000)) {
         change.opens_ms = change.closes_ms = 1; /* closed */
-    } else if (rng_chance(&world->rng, 300000)) {
+    } else if (rng_chance(&world->rng, 100000)) {
         change.opens_ms = FIXTURE_WALL_MS + world->now_ms + rng_below(&world->rng, 2000);
-    } else if (rng_chance(&world->rng, 300000)) {
+    } else if (rng_chance(&world->rng, 100000)) {
         change.level_min = (uint32_t)rng_between(&world->rng, 1, 3);
     }
     order_window(world, &change);
