@@ -14,6 +14,7 @@
 enum {
     STALE_ASK_MS = 500, /* between two questions, as long as they are answered */
     STALE_ANSWER_MS = 2000,
+    STALE_SHARDS = 64, /* of more than these each is asked about less often */
     POINT_INDEX = 1,
     STALENESS_AGE = 1,
     STALENESS_INDEX = 2,
@@ -112,7 +113,8 @@ static void on_timer(struct io_timer *timer)
         settle(&node->shards[i]);
         ask(&node->shards[i]);
     }
-    io_timer_start(node->io, timer, STALE_ASK_MS, on_timer);
+    io_timer_start(node->io, timer, (uint64_t)STALE_ASK_MS * (1 + node->shard_count / STALE_SHARDS),
+                   on_timer);
 }
 
 void node__stale_serve(struct node *node)

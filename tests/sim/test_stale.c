@@ -37,9 +37,10 @@ struct reader {
     struct carillon_reply reply;
 };
 
-static void begin(struct node_world *world, uint64_t seed)
+static void begin_shards(struct node_world *world, uint64_t seed, uint32_t shards)
 {
     node_world_init(world, seed, NULL, sometimes);
+    world->config.shards = shards;
     node_world_replicas(world, 2);
     assert_int_equal(node_world_open(world), OK);
     assert_true(node_world_gather(world));
@@ -50,6 +51,11 @@ static void begin(struct node_world *world, uint64_t seed)
     }
     node_world_run_ms(world, 2000);
     assert_string_equal(world->violation, "");
+}
+
+static void begin(struct node_world *world, uint64_t seed)
+{
+    begin_shards(world, seed, 1);
 }
 
 static void reader_begin(struct reader *reader, struct node_world *world, const char *address)
@@ -175,6 +181,53 @@ static void stale__of_a_node_that_is_cut_off__grows(void **state)
         assert_true(reader.reply.is_stale);
         assert_in_range(reader.reply.age_ms, away - 700, away + 3 * AGE_MS_FRESH);
         assert_int_not_equal(list(&reader, false), OK); /* nobody can say that this is all */
+    }
+    reader_end(&reader);
+    node_world_up(&world);
+    node_world_fini(&world);
+}
+
+/* What several shards have a part in is as old as the oldest of them. */
+static void stale__of_several_shards__says_the_age_of_the_oldest(void **state)
+{
+    Carillon__ScheduleRequest schedule = CARILLON__SCHEDULE_REQUEST__INIT;
+    Carillon__RosterRequest roster = CARILLON__ROSTER_REQUEST__INIT;
+    Carillon__SearchRequest search = CARILLON__SEARCH_REQUEST__INIT;
+    Carillon__SectionName name = CARILLON__SECTION_NAME__INIT;
+    struct node_world world;
+    struct reader reader;
+    char student[24], course[24];
+
+    (void)state;
+    begin_shards(&world, 6, 4);
+    node_world_student(1, student);
+    node_world_course(1, course);
+    schedule.student = student;
+    search.query = wire_text("ringing");
+    name.code = course;
+    name.section = wire_text("1");
+    roster.section = &name;
+    reader_begin(&reader, &world, "10.0.1.1:7440");
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(list(&reader, true), OK);
+        assert_true(reader.reply.is_stale);
+        assert_int_equal(
+            ask(&reader, CARILLON__METHOD__METHOD_SCHEDULE, &schedule.base, true), OK);
+        assert_true(reader.reply.is_stale);
+        assert_int_equal(
+            ask(&reader, CARILLON__METHOD__METHOD_SEARCH, &search.base, true), OK);
+        assert_true(reader.reply.is_stale);
+        assert_in_range(reader.reply.age_ms, round * (CUT_MS - 700),
+                        round * CUT_MS + 3 * AGE_MS_FRESH);
+        /* it takes what the leaders of other shards say, and none of them is old */
+        int rc = ask(&reader, CARILLON__METHOD__METHOD_ROSTER, &roster.base, true);
+        assert_false(reader.reply.is_stale);
+        assert_int_equal(rc == OK, round == 0);
+        if (round == 0) {
+            node_world_kill(&world);
+            node_world_replica_kill(&world, 1);
+            node_world_run_ms(&world, CUT_MS);
+        }
     }
     reader_end(&reader);
     node_world_up(&world);
@@ -330,6 +383,7 @@ int main(void)
         cmocka_unit_test(stale__of_any_node__says_its_age),
         cmocka_unit_test(stale__of_a_node_alone__has_no_age),
         cmocka_unit_test(stale__of_a_node_that_is_cut_off__grows),
+        cmocka_unit_test(stale__of_several_shards__says_the_age_of_the_oldest),
         cmocka_unit_test(stale__of_a_node_that_has_heard_of_nobody__is_not_given),
         cmocka_unit_test(stale__answer_that_is_not_applied_yet__does_not_count),
         cmocka_unit_test(stale__in_a_rush__whatever_is_older_than_its_age_is_in_it),
