@@ -145,6 +145,7 @@ static void on_role(void *context, uint32_t group, bool is_leading, uint64_t ter
     }
     struct shard *shard = node__shard_of_group(node, group);
     shard->is_leading = is_leading;
+    node__leaders_rest(node);
     event_log(EVENT_INFO, is_leading ? "leading" : "following", "group=%u term=%llu", group,
               (unsigned long long)term);
     if (!is_leading) {

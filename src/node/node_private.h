@@ -243,6 +243,7 @@ struct node {
     uint8_t stale_packed[2 * (1 + FIELD_VARINT_BYTES_MAX)];
     struct raft_entry *peer_entries; /* of the message being read */
     struct io_timer placement;
+    uint64_t leaders_rest_ns; /* until then leaders stay where they are */
     struct list reads; /* that wait for a read point */
     struct list idle_reads;
     uint32_t read_count;
@@ -434,6 +435,14 @@ void node__answer_message(struct node *node, struct conn_name name, uint64_t id,
 
 /* METHOD_PEER, of attempts across shards: from the leader of shard @from. */
 void node__across_take(struct node *node, uint32_t group, uint32_t from, struct slice message);
+
+/* ---- leaders.c: where shards are led */
+
+/* Hand a shard over to whoever should lead it, if this node leads one and has not just done so. */
+void node__leaders_spread(struct node *node);
+
+/* Not now: leaders have changed. */
+void node__leaders_rest(struct node *node);
 
 /* ---- read.c: reads behind a read point */
 

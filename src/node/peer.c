@@ -333,6 +333,7 @@ static void on_placement(struct io_timer *timer)
                       (unsigned long long)id, (int)kind);
         }
     }
+    node__leaders_spread(node);
     io_timer_start(node->io, timer, PLACEMENT_MS, on_placement);
 }
 

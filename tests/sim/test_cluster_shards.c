@@ -120,6 +120,40 @@ static void shards__of_three_nodes__answer_and_all_hold_the_same(void **state)
     node_world_fini(&world);
 }
 
+static uint32_t led_by(const struct node *node)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        count += node->shards[i].is_leading;
+    }
+    return count;
+}
+
+/* By their ids alone: some node may be the favourite of none, but hardly one of all. */
+static void shards__of_three_nodes__are_led_by_several(void **state)
+{
+    struct node_world world;
+    uint32_t spread = 0;
+
+    (void)state;
+    for (uint64_t seed = 10; seed < 14; seed++) {
+        begin(&world, seed, 2);
+        node_world_run_ms(&world, 10000);
+        uint32_t first = led_by(world.node);
+        uint32_t second = led_by(world.replicas[0].node);
+        uint32_t third = led_by(world.replicas[1].node);
+
+        assert_int_equal(first + second + third, SHARDS);
+        spread += (first > 0) + (second > 0) + (third > 0) > 1;
+        import(&world); /* which every leader has a part in */
+        import(&world);
+        ask_and_check(&world);
+        node_world_fini(&world);
+    }
+    assert_true(spread >= 3);
+}
+
 /* ---- any trouble, by seeds */
 
 static bool run_seed(uint64_t seed)
@@ -176,6 +210,7 @@ int main(void)
         cmocka_unit_test(shards__of_one_node__answer_as_one),
         cmocka_unit_test(shards__of_a_node_that_starts_again__hold_what_they_held),
         cmocka_unit_test(shards__of_three_nodes__answer_and_all_hold_the_same),
+        cmocka_unit_test(shards__of_three_nodes__are_led_by_several),
         cmocka_unit_test(shards__in_trouble_that_found_something__keep_what_they_told),
         cmocka_unit_test(shards__in_any_trouble__keep_what_they_told),
     };
