@@ -40,6 +40,7 @@ struct bench_options {
     uint32_t students;
     uint32_t sections;
     uint32_t registrations; /* start: how many the folder holds */
+    uint32_t shards;        /* of the daemon's cluster; 0: its default */
     uint32_t crowd;         /* flood: connections at a time, and new ones a second */
     double times;            /* overload: of the peak */
     uint32_t distinct; /* searches: also so many queries drawn from the catalogues; 0: none */

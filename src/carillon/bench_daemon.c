@@ -199,6 +199,9 @@ static int settings_write(const struct bench_daemon *daemon, const char *path)
     }
     fprintf(out, "data_folder = \"%s/data\";\nlisten = \"%s\";\n", daemon->folder,
             daemon->address);
+    if (daemon->shards > 0) {
+        fprintf(out, "shards = %u;\n", daemon->shards);
+    }
     return fclose(out) == 0 ? OK : ERR_IO;
 }
 

@@ -23,6 +23,7 @@ enum { BENCH_PATH_BYTES = 768, BENCH_ADDRESS_BYTES = 512, BENCH_TEXT_BYTES = 204
 struct bench_daemon {
     char folder[BENCH_PATH_BYTES]; /* ours; the data lie in its subfolder `data` */
     char address[BENCH_ADDRESS_BYTES];
+    uint32_t shards; /* of the cluster it founds; 0: the daemon's default */
     pid_t pid; /* 0: not running */
 };
 

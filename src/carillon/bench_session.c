@@ -124,6 +124,8 @@ static int client_wait(struct bench_session *session, uint32_t connections,
 static int daemon_start(struct bench_session *session)
 {
     char text[BENCH_TEXT_BYTES];
+
+    session->daemon.shards = session->options->shards;
     int rc = bench_daemon_start(&session->daemon, text);
 
     if (rc != OK) {

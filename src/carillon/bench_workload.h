@@ -27,6 +27,7 @@ enum {
     BENCH_CLAUSES_MAX = 8,
     BENCH_SECTIONS_MAX = 1000000,
     BENCH_STUDENTS_MAX = 10000000,
+    BENCH_SHARDS_MAX = 1024,
     BENCH_COURSE_MAX = 10000000, /* the largest number of a course */
     BENCH_REGISTRATIONS_MAX = 5, /* what a student may have: the node's default */
     BENCH_HOT_SECTIONS = 7,      /* that a tenth of the requests ask for */

@@ -10,6 +10,7 @@ enum {
     OPTION_SECONDS,
     OPTION_WARMUP,
     OPTION_RUNS,
+    OPTION_SHARDS,
     OPTION_STUDENTS,
     OPTION_SECTIONS,
     OPTION_SEED,
@@ -31,6 +32,7 @@ static const struct argp_option options[] = {
     {"seconds",       OPTION_SECONDS,       "S",       0, "measure for so long (default 10)", 0},
     {"warmup",        OPTION_WARMUP,        "S",       0, "after a warm-up of so long (default 2)", 0},
     {"runs",          OPTION_RUNS,          "N",       0, "repeat on a fresh node; the median is shown (default 3)", 0},
+    {"shards",        OPTION_SHARDS,        "N",       0, "split the node's students and courses into N parts, a power of two (default 1)", 0},
     {"students",      OPTION_STUDENTS,      "N",       0, "draw so many students (default 40000)", 0},
     {"sections",      OPTION_SECTIONS,      "N",       0, "draw so many sections (default 3000)", 0},
     {"seed",          OPTION_SEED,          "N",       0, "draw from this seed (default 1)", 0},
@@ -92,6 +94,9 @@ static error_t parse_numbers(int key, char *arg, struct argp_state *state,
         return 0;
     case OPTION_RUNS:
         bench->runs = parse_count(state, arg, BENCH_RUNS_MAX);
+        return 0;
+    case OPTION_SHARDS:
+        bench->shards = parse_count(state, arg, BENCH_SHARDS_MAX);
         return 0;
     case OPTION_STUDENTS:
         bench->students = parse_count(state, arg, BENCH_STUDENTS_MAX);

@@ -167,7 +167,8 @@ static void export_registrations(struct page *page, Carillon__ExportReply *reply
         uint32_t ordinal = (uint32_t)page->at;
         const struct campus_student *student = campus_student(campus, ordinal);
 
-        for (uint32_t i = 0; i < student->registration_count; i++) {
+        /* a stand-in's are in his home's part of the export */
+        for (uint32_t i = 0; i < student->registration_count && !student->is_foreign; i++) {
             const struct campus_registration *registration = campus_registration(student, i);
             uint32_t section = registration->section;
 
@@ -196,7 +197,7 @@ static void export_waitlists(struct page *page, Carillon__ExportReply *reply)
         const struct campus_section *section = campus_section(campus, ordinal);
         uint32_t number = 0;
 
-        if (section->waiting == 0 ||
+        if (section->waiting == 0 || campus_course(campus, section->course)->is_foreign ||
             !is_wanted(page, campus_catalogue(campus, section->catalogue))) {
             continue;
         }
