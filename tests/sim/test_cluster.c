@@ -17,7 +17,7 @@
 #include "tests/lib/cluster_world.h"
 
 enum {
-    SEEDS_MERGE = 120,
+    SEEDS_MERGE = 200,
     SEEDS_ALL = 1000, /* whatever can come of trouble comes of that many */
     SEEDS_NIGHTLY = 30000,
     SANITIZED_TIMES = 5, /* so much more a seed costs with sanitizers */
