@@ -1,15 +1,44 @@
+#include <ctype.h>
 #include <string.h>
 
 #include "carillon/secret.h"
 #include "carillon/verbs.h"
+#include "carillon/words.h"
 #include "proto/identity.pb-c.h"
+#include "proto/meta.pb-c.h"
 #include "wire/message.h"
+
+enum { ID_DIGITS_MIN = 4 };
 
 struct arguments {
     const char *action;
+    const char *node;
+    bool undo;
     const char *expires;
     const char *address;
 };
+
+static bool is_action(const struct arguments *arguments, const char *action)
+{
+    return strcmp(arguments->action, action) == 0;
+}
+
+static void check(const struct argp_state *state, const struct arguments *arguments)
+{
+    if (arguments->action == NULL) {
+        argp_error(state, "invite, drain or remove is expected");
+        return;
+    }
+    bool is_invite = is_action(arguments, "invite") || is_action(arguments, "add");
+
+    if (!is_invite && !is_action(arguments, "drain") && !is_action(arguments, "remove")) {
+        argp_error(state, "invite, drain or remove is expected, not \"%s\"", arguments->action);
+    } else if (is_invite != (arguments->node == NULL)) {
+        argp_error(state, is_invite ? "invite takes no node" : "a node is expected");
+    } else if (arguments->undo && !is_action(arguments, "drain")) {
+        argp_error(state, "--undo is for drain");
+    }
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state, void *input)
 {
@@ -22,13 +51,17 @@ static error_t parse(int key, char *arg, struct argp_state *state, void *input)
     case 'a':
         arguments->address = arg;
         return 0;
+    case 'u':
+        arguments->undo = true;
+        return 0;
     case ARGP_KEY_ARG:
-        arguments->action = arg;
+        if (state->arg_num > 1) {
+            return ARGP_ERR_UNKNOWN;
+        }
+        *(state->arg_num == 0 ? &arguments->action : &arguments->node) = arg;
         return 0;
     case ARGP_KEY_END:
-        if (arguments->action == NULL || strcmp(arguments->action, "invite") != 0) {
-            argp_error(state, "invite is expected");
-        }
+        check(state, arguments);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -41,14 +74,20 @@ static const struct cli_syntax syntax = {
                                      {"expires", 'e', "SPAN", 0, "30m, 12h, at most 7d (default: 24h)", 0},
                                      {"address", 'a', "HOST:PORT", 0,
              "where the other node will find this one (default: that of --connect)", 0},
+                                     {"undo", 'u', NULL, 0, "drain: the node stays after all", 0},
                                      {NULL, 0, NULL, 0, NULL, 0},
                                      },
     .parse = parse,
-    .arguments = "invite",
+    .arguments = "invite\ndrain NODE\nremove NODE",
     .about =
-        "Print what another node needs to join: an address, the fingerprint of the cluster's "
-        "root key, and a secret that is good once and not for long.\v"
-        "  carillon node invite --address 192.0.2.7:7440",
+        "invite: print what another node needs to join: an address, the fingerprint of the "
+        "cluster's root key, and a secret that is good once and not for long. drain: have a node "
+        "lead nothing, and vote only as long as the others need it, before it goes. remove: take "
+        "a node out of the cluster for ever; its certificate is refused from then on. NODE is a "
+        "name, an address, or the beginning of an id, as `carillon members` shows them.\v"
+        "  carillon node invite --address 192.0.2.7:7440\n"
+        "  carillon node drain north-2\n"
+        "  carillon node remove north-2",
 };
 
 /* The root key's line of `keys`. */
@@ -88,6 +127,86 @@ static int invite(struct cli *cli, const struct arguments *arguments,
     return code;
 }
 
+/* Whether @text is the beginning of an id, written with or without spaces between its groups. */
+static bool begins_id(struct cli *cli, const Carillon__Member *member, const char *text)
+{
+    const char *id = words_id(cli, member->node_id);
+    size_t digits = 0;
+
+    for (; *text != '\0'; text++) {
+        if (*text == ' ' || *text == '-') {
+            continue;
+        }
+        while (*id == ' ' || *id == '-') {
+            id++;
+        }
+        if (tolower((unsigned char)*text) != tolower((unsigned char)*id)) {
+            return false;
+        }
+        id++;
+        digits++;
+    }
+    return digits >= ID_DIGITS_MIN;
+}
+
+/* The one node that @text names; NULL after saying that there is none, or several. */
+static const Carillon__Member *find_node(struct cli *cli, const Carillon__MembersReply *reply,
+                                         const char *text)
+{
+    const Carillon__Member *found = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < reply->n_members; i++) {
+        const Carillon__Member *member = reply->members[i];
+
+        if (member->state != CARILLON__MEMBER_STATE__MEMBER_REMOVED &&
+            (strcmp(member->name, text) == 0 || strcmp(member->address, text) == 0 ||
+             begins_id(cli, member, text))) {
+            found = member;
+            count++;
+        }
+    }
+    if (count == 1) {
+        return found;
+    }
+    fprintf(cli->err, count == 0 ? "carillon: no node of the cluster is called \"%s\"\n"
+                                 : "carillon: \"%s\" fits more than one node; give its id\n",
+            text);
+    return NULL;
+}
+
+static int change(struct cli *cli, const struct arguments *arguments)
+{
+    Carillon__MembersRequest question = CARILLON__MEMBERS_REQUEST__INIT;
+    Carillon__ChangeRequest request = CARILLON__CHANGE_REQUEST__INIT;
+    Carillon__MembersReply *members = NULL;
+    Carillon__ChangeReply *reply = NULL;
+    int code = EXIT_DONE;
+    int error = cli_call(cli, CARILLON__METHOD__METHOD_MEMBERS, &question.base, &members);
+
+    if (error != OK) {
+        return cli->json ? cli_fail_json(cli, error) : cli_fail(cli, error);
+    }
+    const Carillon__Member *node = find_node(cli, members, arguments->node);
+
+    if (node == NULL) {
+        return EXIT_FAILED;
+    }
+    request.node_id = node->node_id;
+    request.state = CARILLON__MEMBER_STATE__MEMBER_REMOVED;
+    if (is_action(arguments, "drain")) {
+        request.state = arguments->undo ? CARILLON__MEMBER_STATE__MEMBER_PRESENT
+                                        : CARILLON__MEMBER_STATE__MEMBER_LEAVING;
+    }
+    if (cli_ask(cli, CARILLON__METHOD__METHOD_CHANGE, &request.base, &reply, &code)) {
+        fprintf(cli->out, "%s %s\n", node->name,
+                is_action(arguments, "remove") ? "is removed"
+                : arguments->undo              ? "stays"
+                                               : "is being drained");
+    }
+    return code;
+}
+
 int verb_node(struct cli *cli, int argc, char **argv)
 {
     struct arguments arguments = {.expires = "24h"};
@@ -95,6 +214,9 @@ int verb_node(struct cli *cli, int argc, char **argv)
     Carillon__KeysReply *reply = NULL;
 
     cli_parse(cli, argc, argv, &syntax, &arguments);
+    if (arguments.node != NULL) {
+        return change(cli, &arguments);
+    }
     int error = cli_call(cli, CARILLON__METHOD__METHOD_KEYS, &request.base, &reply);
 
     if (error != OK || root_of(reply) == NULL) {

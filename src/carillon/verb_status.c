@@ -6,7 +6,8 @@
 
 static const struct cli_syntax syntax = {
     .arguments = "",
-    .about = "Show the node: its state, what it holds, its memory, log and load.\v"
+    .about = "Show the node: its state, what it holds, its groups with their leaders and what others "
+             "lag, its memory, log and load.\v"
              "  carillon status",
 };
 
@@ -92,6 +93,65 @@ static void print_work(struct cli *cli, const Carillon__StatusReply *reply)
                           (double)reply->cpu_system_us / 1e6));
 }
 
+static const char *role_of(Carillon__GroupRole role)
+{
+    switch ((int)role) {
+    case CARILLON__GROUP_ROLE__GROUP_FOLLOWER:
+        return "follows";
+    case CARILLON__GROUP_ROLE__GROUP_CANDIDATE:
+        return "looks for a leader";
+    case CARILLON__GROUP_ROLE__GROUP_LEADER:
+        return "leads";
+    case CARILLON__GROUP_ROLE__GROUP_LEARNER:
+        return "learns";
+    default:
+        return "?";
+    }
+}
+
+static const char *member_name(struct cli *cli, const Carillon__GroupMember *member)
+{
+    return member->name[0] != '\0' ? member->name : cli_format(cli, "%016" PRIx64, member->node);
+}
+
+/* "a (leader), b (lags 12), c (learner)" */
+static const char *members_of(struct cli *cli, const Carillon__GroupStatus *group)
+{
+    const char *text = "";
+
+    for (size_t i = 0; i < group->n_members; i++) {
+        const Carillon__GroupMember *member = group->members[i];
+        const char *lag =
+            member->lag > 0 ? cli_format(cli, " (lags %" PRIu64 ")", member->lag) : "";
+
+        text = cli_format(cli, "%s%s%s%s%s%s", text, i > 0 ? ", " : "",
+                          member_name(cli, member), member->voter ? "" : " (learner)",
+                          member->node == group->leader ? " (leader)" : "", lag);
+    }
+    return text;
+}
+
+static void print_groups(struct cli *cli, const Carillon__StatusReply *reply)
+{
+    for (size_t i = 0; i < reply->n_groups; i++) {
+        const Carillon__GroupStatus *group = reply->groups[i];
+
+        print_fact(cli, cli_format(cli, "group %u", group->group),
+                   cli_format(cli,
+                              "%s, term %" PRIu64 ", last %" PRIu64 ", committed %" PRIu64
+                              ", applied %" PRIu64 "; %s",
+                              role_of(group->role), group->term, group->last_index,
+                              group->commit_index, group->applied_index,
+                              members_of(cli, group)));
+    }
+    print_fact(cli, "datagrams",
+               cli_format(cli,
+                          "%" PRIu64 " sent, %" PRIu64 " received, %" PRIu64
+                          " refused; %" PRIu64 " over connections",
+                          reply->datagrams_sent, reply->datagrams_received,
+                          reply->datagrams_refused, reply->datagrams_linked));
+}
+
 int verb_status(struct cli *cli, int argc, char **argv)
 {
     Carillon__StatusRequest request = CARILLON__STATUS_REQUEST__INIT;
@@ -110,6 +170,7 @@ int verb_status(struct cli *cli, int argc, char **argv)
     print_fact(cli, "cluster", words_id(cli, reply->cluster_id));
     print_fact(cli, "data", reply->data_folder);
     print_contents(cli, reply);
+    print_groups(cli, reply);
     print_work(cli, reply);
     return code;
 }

@@ -81,6 +81,7 @@ const char *identity_refusal_name(enum io_refusal refusal)
         [IO_REFUSAL_TOKEN] = "token",
         [IO_REFUSAL_INVITE] = "invite",
         [IO_REFUSAL_MEMBER] = "member",
+        [IO_REFUSAL_REMOVED] = "removed",
         [IO_REFUSAL_SLOW] = "slow",
         [IO_REFUSAL_SIZE] = "size",
         [IO_REFUSAL_CROWD] = "crowd",

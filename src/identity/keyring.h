@@ -50,6 +50,7 @@ enum keyring_part {
     KEYRING_CARD = 16,
     KEYRING_SECRET = 32,
     KEYRING_GUEST = 64, /* a certificate for another node; no file */
+    KEYRING_GIVEN = 128, /* the node's certificate, as another node has made it */
     KEYRING_SIGNED = KEYRING_NODE_CERTIFICATE | KEYRING_OPERATOR_CERTIFICATE | KEYRING_CARD |
                      KEYRING_GUEST,
     KEYRING_ROTATION =
@@ -98,6 +99,7 @@ struct keyring_update {
     } random;
     uint8_t guest_id[IDENTITY_ID_BYTES]; /* KEYRING_GUEST: set after planning */
     uint8_t guest_key[IDENTITY_KEY_BYTES];
+    struct slice given; /* KEYRING_GIVEN: DER, kept by the caller; set after planning */
     struct keyring_pair guest; /* its certificate alone; read it before taking */
     struct keyring_pair node; /* what was made */
     struct keyring_pair operator;

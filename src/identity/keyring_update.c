@@ -194,6 +194,36 @@ static int make_guest_certificate(struct keyring_update *update, const struct id
     return rc;
 }
 
+/* Another node's root key has signed it: it counts if it is what would have been made here. */
+static int keep_given_certificate(struct io *io, struct keyring_update *update)
+{
+    const struct keyring *ring = update->ring;
+    struct identity_trust trust = {
+        .root = &ring->root, .roles = IDENTITY_ROLE_NODE, .wall_ms = update->wall_ms};
+    struct identity_certificate read;
+    char name[2 * IDENTITY_ID_BYTES + 1];
+    struct buf pem;
+
+    memcpy(trust.cluster, ring->cluster, sizeof trust.cluster);
+    hex_encode(slice_from(ring->node_id, IDENTITY_ID_BYTES), name);
+    if (identity_certificate_judge(&trust, update->given, &read) != IO_REFUSAL_NONE ||
+        strcmp(read.name, name) != 0 ||
+        memcmp(read.key, ring->node.key.bytes, sizeof read.key) != 0 ||
+        read.not_after_ms <= ring->node.not_after_ms) {
+        return fail(update, "node.crt", ERR_MALFORMED,
+                    "what was given is no later certificate for this node's key");
+    }
+    buf_init(&pem, PEM_BYTES_MAX);
+    int rc = buf_append_slice(&update->node.certificate, update->given);
+
+    rc = rc == OK ? identity_certificate_to_pem(update->given, &pem) : rc;
+    rc = rc == OK ? write_file(io, update, "node.crt", &pem) : rc;
+    buf_fini(&pem);
+    update->node.not_before_ms = read.not_before_ms;
+    update->node.not_after_ms = read.not_after_ms;
+    return rc;
+}
+
 static int make_card(struct io *io, struct keyring_update *update,
                      const struct identity_key *root)
 {
@@ -276,6 +306,9 @@ void keyring_make(struct io *io, struct keyring_update *update)
 
     if ((update->parts & KEYRING_SIGNED) != 0) {
         rc = make_signed(io, update);
+    }
+    if (rc == OK && (update->parts & KEYRING_GIVEN) != 0) {
+        rc = keep_given_certificate(io, update);
     }
     if (rc == OK && (update->parts & KEYRING_SECRET) != 0) {
         rc = make_secret(io, update);

@@ -57,7 +57,8 @@ static bool take_member(const Carillon__Member *from, struct meta_member *to)
 
 static bool is_about_a_member(enum meta_kind kind)
 {
-    return kind == META_MEMBER_PUT || kind == META_MEMBER_JOIN || kind == META_MEMBER_REMOVE;
+    return kind == META_MEMBER_PUT || kind == META_MEMBER_JOIN || kind == META_MEMBER_REMOVE ||
+           kind == META_MEMBER_STATE;
 }
 
 /* @bytes: the whole entry. What is unpacked goes with its memory, so key and body are looked up

@@ -213,6 +213,46 @@ static int check_join(const struct meta *meta, const struct meta_entry *entry, u
     return check_put(meta, &entry->member, wall_ms);
 }
 
+/* Whether a member is there, other than @id, that nothing is moved away from. */
+static bool has_another(const struct meta *meta, const uint8_t id[META_ID_BYTES])
+{
+    for (uint32_t row = 0; row < meta->member_count; row++) {
+        const struct meta_member *other = &meta->members[row];
+
+        if (other->state == META_PRESENT && memcmp(other->id, id, META_ID_BYTES) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int check_state(const struct meta *meta, const struct meta_member *member)
+{
+    const struct meta_member *own = meta_find(meta, member->id);
+
+    if (own == NULL || own->state == META_REMOVED) {
+        return ERR_GONE;
+    }
+    bool may = member->state < META_REMOVED && may_follow[own->state][member->state];
+
+    return may && (member->state != META_LEAVING || has_another(meta, member->id))
+               ? OK
+               : ERR_ARGUMENT;
+}
+
+/* The last one is not removed: nobody could take it back. */
+static int check_remove(const struct meta *meta, const struct meta_member *member)
+{
+    const struct meta_member *own = meta_find(meta, member->id);
+
+    if (own == NULL) {
+        return ERR_GONE;
+    }
+    bool is_one = own->state == META_PRESENT || own->state == META_LEAVING;
+
+    return !is_one || has_another(meta, member->id) ? OK : ERR_ARGUMENT;
+}
+
 static uint64_t later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
@@ -241,7 +281,9 @@ int meta_check(const struct meta *meta, const struct meta_entry *entry)
     case META_MEMBER_JOIN:
         return check_join(meta, entry, wall_ms);
     case META_MEMBER_REMOVE:
-        return meta_find(meta, entry->member.id) != NULL ? OK : ERR_GONE;
+        return check_remove(meta, &entry->member);
+    case META_MEMBER_STATE:
+        return check_state(meta, &entry->member);
     case META_FACT:
         return check_fact(meta, entry);
     case META_FACTS_APPLIED:
@@ -300,12 +342,13 @@ static void invite_use(struct meta *meta, const struct meta_entry *entry)
     meta->invite_count = kept + 1;
 }
 
-static void remove_member(struct meta *meta, const uint8_t id[META_ID_BYTES])
+static void set_state(struct meta *meta, const uint8_t id[META_ID_BYTES],
+                      enum meta_member_state state)
 {
     struct meta_member *own = &meta->members[row_of(meta, id)];
 
-    if (own->state != META_REMOVED) {
-        own->state = META_REMOVED;
+    if (own->state != state) {
+        own->state = state;
         own->changed_ms = meta->wall_ms;
     }
 }
@@ -355,7 +398,10 @@ int meta_apply(struct meta *meta, const struct meta_entry *entry)
         put(meta, &entry->member);
         break;
     case META_MEMBER_REMOVE:
-        remove_member(meta, entry->member.id);
+        set_state(meta, entry->member.id, META_REMOVED);
+        break;
+    case META_MEMBER_STATE:
+        set_state(meta, entry->member.id, entry->member.state);
         break;
     case META_FACT:
         add_fact(meta, entry);

@@ -89,6 +89,7 @@ enum meta_kind {
     META_MEMBER_PUT,
     META_MEMBER_JOIN,
     META_MEMBER_REMOVE,
+    META_MEMBER_STATE = 4,
     META_FACT = 8,          /* gets the next number */
     META_FACTS_APPLIED = 9, /* up to fact.number, in every shard: they are forgotten */
     META_KIND_NR,
@@ -97,7 +98,8 @@ enum meta_kind {
 struct meta_entry {
     enum meta_kind kind;
     uint64_t wall_ms;
-    struct meta_member member; /* META_MEMBER_REMOVE: its id counts */
+    struct meta_member member; /* META_MEMBER_REMOVE: its id counts; META_MEMBER_STATE: and its
+                                  state */
     uint8_t invite[META_HASH_BYTES];
     uint64_t invite_expires_ms;
     struct {
@@ -116,7 +118,8 @@ int meta_check(const struct meta *meta, const struct meta_entry *entry) CHECKED;
 
 /* Change the state, or leave it as it is but for the time.
  *
- * Errors: ERR_ARGUMENT a field is not well formed, or the state may not follow its own;
+ * Errors: ERR_ARGUMENT a field is not well formed, or the state may not follow its own, or
+ * nobody would be left;
  * ERR_EXISTS another node has its number, or the node another key that is no older; ERR_FULL
  * too many nodes, or invites; ERR_GONE the node is removed, or unknown; ERR_FORBIDDEN the
  * invite was used. Of a fact: ERR_TOO_LARGE, ERR_ARGUMENT, ERR_BUSY too many are not applied

@@ -1,5 +1,6 @@
-/* How another node gets in: its certificate is signed, then an entry of the meta group uses the
- * invite and makes it a member, then the answer leaves. */
+/* How another node gets in, at whichever it asks: its certificate is signed by one that has the
+ * root key, then an entry of the meta group uses the invite and makes it a member, then the answer
+ * leaves. */
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -14,12 +15,10 @@ enum { ADMISSIONS_MAX = 8 };
 
 struct admission {
     struct node *node;
-    struct list node_link; /* in node.admissions */
     struct conn_name conn;
     uint64_t id;
-    uint64_t index; /* of its entry; 0: not proposed yet */
-    struct meta_entry entry;
-    struct door_signing signing;
+    struct node_change change;
+    struct node_sign sign;
 };
 
 /* ---- the end of one ---- */
@@ -28,12 +27,11 @@ static void admission_end(struct admission *admission)
 {
     struct node *node = admission->node;
 
-    list_remove(&admission->node_link);
     node->admission_count--;
     arena_free(&node->arena, admission, sizeof *admission);
 }
 
-static const char *text_of(int status)
+const char *node__admission_text(int status)
 {
     switch (status) {
     case ERR_ARGUMENT:
@@ -44,6 +42,10 @@ static const char *text_of(int status)
     case ERR_GONE:
         return "this node was removed from the cluster; a machine that comes back comes with an "
                "empty folder";
+    case ERR_NOT_LEADER:
+        return "nobody leads the cluster's own group just now; safe to ask again";
+    case ERR_TIMEOUT:
+        return "another node began to lead meanwhile; safe to ask again";
     case ERR_FULL:
         return "the cluster has as many nodes as it may have, or too many invites were used";
     default:
@@ -79,7 +81,7 @@ static void admission_answer(struct admission *admission)
 {
     struct node *node = admission->node;
     const struct keyring *ring = &node->door.ring;
-    const struct door_signing *signing = &admission->signing;
+    const struct door_signing *signing = &admission->sign.signing;
     Carillon__JoinReply reply = CARILLON__JOIN_REPLY__INIT;
     struct node_members members;
 
@@ -98,9 +100,20 @@ static void admission_answer(struct admission *admission)
 
 /* ---- on its way ---- */
 
-static void on_signed(struct door_signing *signing, int status, const char *text)
+static void on_changed(struct node_change *change, int status)
 {
-    struct admission *admission = CONTAINER_OF(signing, struct admission, signing);
+    struct admission *admission = CONTAINER_OF(change, struct admission, change);
+
+    if (status == OK) {
+        admission_answer(admission);
+    } else {
+        admission_refuse(admission, status, node__admission_text(status));
+    }
+}
+
+static void on_signed(struct node_sign *sign, int status, const char *text)
+{
+    struct admission *admission = CONTAINER_OF(sign, struct admission, sign);
     struct node *node = admission->node;
 
     if (status == OK && (node->is_closing || node->is_failed)) {
@@ -113,43 +126,10 @@ static void on_signed(struct door_signing *signing, int status, const char *text
         admission_refuse(admission, status, text);
         return;
     }
-    admission->entry.member.key_ms = signing->not_before_ms;
-    status = node__meta_propose(node, &admission->entry, &admission->index);
+    admission->change.entry.member.key_ms = sign->signing.not_before_ms;
+    status = node__change(node, &admission->change);
     if (status != OK) {
-        admission_refuse(admission, status, text_of(status));
-    }
-}
-
-void node__admissions_applied(struct node *node, uint64_t index, int status)
-{
-    struct list *link;
-    struct list *following;
-
-    LIST_EACH(link, following, &node->admissions)
-    {
-        struct admission *admission = CONTAINER_OF(link, struct admission, node_link);
-
-        if (admission->index == index && status == OK) {
-            admission_answer(admission);
-        } else if (admission->index == index) {
-            admission_refuse(admission, status, text_of(status));
-        }
-    }
-}
-
-void node__admissions_lost(struct node *node)
-{
-    struct list *link;
-    struct list *following;
-
-    LIST_EACH(link, following, &node->admissions)
-    {
-        struct admission *admission = CONTAINER_OF(link, struct admission, node_link);
-
-        if (admission->index != 0) {
-            admission_refuse(admission, ERR_TIMEOUT,
-                             "another node began to lead meanwhile; safe to ask again");
-        }
+        admission_refuse(admission, status, node__admission_text(status));
     }
 }
 
@@ -183,7 +163,7 @@ static int begin(struct node *node, struct conn *conn, uint64_t id, struct meta_
 {
     entry->wall_ms = node__wall_ms(node);
     entry->member.key_ms = entry->wall_ms; /* until the certificate says when it begins */
-    int rc = node->is_leading_meta ? meta_check(&node->meta, entry) : ERR_NOT_LEADER;
+    int rc = meta_check(&node->meta, entry); /* as far as this node knows; the leader looks again */
 
     if (rc != OK) {
         return rc;
@@ -196,18 +176,19 @@ static int begin(struct node *node, struct conn *conn, uint64_t id, struct meta_
     admission->node = node;
     admission->conn = conn->name;
     admission->id = id;
-    admission->entry = *entry;
-    memcpy(admission->signing.id, entry->member.id, sizeof admission->signing.id);
-    memcpy(admission->signing.key, entry->member.key, sizeof admission->signing.key);
-    admission->signing.done = on_signed;
-    list_add(&node->admissions, &admission->node_link);
+    admission->change.entry = *entry;
+    admission->change.done = on_changed;
+    memcpy(admission->sign.signing.id, entry->member.id, sizeof admission->sign.signing.id);
+    memcpy(admission->sign.signing.key, entry->member.key, sizeof admission->sign.signing.key);
+    admission->sign.invite =
+        slice_from(admission->change.entry.invite, sizeof admission->change.entry.invite);
+    admission->sign.done = on_signed;
     node->admission_count++;
-    rc = door_sign(&node->door, &admission->signing);
-    if (rc != SM_PENDING) {
+    rc = node__sign(node, &admission->sign);
+    if (rc != OK) {
         admission_end(admission);
-        return rc;
     }
-    return OK;
+    return rc;
 }
 
 void node__join(struct node *node, struct conn *conn, uint64_t id, struct slice body)
@@ -221,6 +202,6 @@ void node__join(struct node *node, struct conn *conn, uint64_t id, struct slice 
 
     rc = rc == OK ? begin(node, conn, id, &entry) : rc;
     if (rc != OK) {
-        refuse(node, conn->name, id, rc, text_of(rc));
+        refuse(node, conn->name, id, rc, node__admission_text(rc));
     }
 }

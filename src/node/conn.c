@@ -104,7 +104,9 @@ static void greet_who(struct conn *conn, const Carillon__Hello *hello)
     enum io_refusal refusal = table->hooks.greet(table->hooks.context, conn, hello, &welcome);
 
     if (refusal != IO_REFUSAL_NONE) {
-        conn_turn_away(conn, refusal, ERR_UNAUTHENTICATED, welcome.text);
+        conn_turn_away(conn, refusal,
+                       refusal == IO_REFUSAL_REMOVED ? ERR_GONE : ERR_UNAUTHENTICATED,
+                       welcome.text);
         return;
     }
     int rc = wire_pack_frame(&welcome.base, &conn->stream.out);
@@ -399,6 +401,17 @@ void conn_table_turn_out(struct conn_table *table)
         struct conn *conn = table->slots[slot];
 
         if (conn != NULL && conn->is_greeted && conn->who.node == 0) {
+            conn_close(conn);
+        }
+    }
+}
+
+void conn_table_turn_out_node(struct conn_table *table, uint64_t node)
+{
+    for (uint32_t slot = 0; slot < table->limits.connections_max + 1; slot++) {
+        struct conn *conn = table->slots[slot];
+
+        if (conn != NULL && conn->is_greeted && conn->who.node == node) {
             conn_close(conn);
         }
     }

@@ -127,6 +127,9 @@ void conn_table_close(struct conn_table *table, void (*closed)(struct conn_table
 /* Close the connections of clients: they may come again. */
 void conn_table_turn_out(struct conn_table *table);
 
+/* Close the connections of the node with this member number. */
+void conn_table_turn_out_node(struct conn_table *table, uint64_t node);
+
 /* Free the memory of the connections of a process that has died; the streams are not closed. */
 void conn_table_forget(struct conn_table *table);
 

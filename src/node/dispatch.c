@@ -213,6 +213,10 @@ static void route_peer(struct node *node, const struct envelope_request *request
         node__answer_error(node, call->asker.name, call->asker.id, ERR_FORBIDDEN);
     } else if (request->method == CARILLON__METHOD__METHOD_PEER) {
         node__peer_messages(node, conn, request->body);
+    } else if (request->method == CARILLON__METHOD__METHOD_META) {
+        node__peer_change(node, conn, request->id, request->body);
+    } else if (request->method == CARILLON__METHOD__METHOD_SIGN) {
+        node__peer_sign(node, conn, request->id, request->body);
     } else {
         route_forwarded(node, &call->asker, request->body);
     }

@@ -127,7 +127,7 @@ static void rotations_end(struct door *door, int status, const char *text)
     }
 }
 
-static void warn(struct door *door, int status, const char *text)
+void door_warn(struct door *door, int status, const char *text)
 {
     uint64_t now = io_wall_ms(door->io);
 
@@ -196,14 +196,18 @@ static void renewed(struct door *door)
     char text[sizeof door->update.text];
 
     memcpy(text, door->update.text, sizeof text);
+    bool is_due = (door->update.parts & KEYRING_NODE_CERTIFICATE) != 0 &&
+                  list_is_empty(&door->rotations);
     int rc = keyring_take(&door->ring, &door->update);
 
     rc = rc == OK ? door__show_certificate(door) : rc;
     if (rc == OK) {
         event_log(EVENT_INFO, "certificate-renewed", "until_ms=%llu card_epoch=%u",
                   (unsigned long long)door->ring.node.not_after_ms, door->ring.card.epoch);
+    } else if (rc == ERR_GONE && is_due && !door->is_closing) {
+        door->hooks.renew(door->hooks.context);
     } else {
-        warn(door, rc, text);
+        door_warn(door, rc, text);
     }
     rotations_end(door, rc, rc == OK ? "" : text);
 }
@@ -234,6 +238,7 @@ static void job_start(struct door *door, unsigned parts)
         memcpy(door->update.guest_id, door->signing->id, sizeof door->signing->id);
         memcpy(door->update.guest_key, door->signing->key, sizeof door->signing->key);
     }
+    door->update.given = slice_from(door->given, door->given_len);
     door->job = (struct io_job){.run = job_run, .done = job_on_done};
     io_lane_submit(door->io, IO_LANE_BULK, &door->job);
 }
@@ -267,6 +272,20 @@ int door_sign(struct door *door, struct door_signing *signing)
     door->signing = signing;
     job_start(door, KEYRING_GUEST);
     return SM_PENDING;
+}
+
+int door_take_certificate(struct door *door, struct slice certificate)
+{
+    if (certificate.len > sizeof door->given) {
+        return ERR_TOO_LARGE;
+    }
+    if (door->is_busy || door->is_closing) {
+        return ERR_BUSY;
+    }
+    memcpy(door->given, certificate.data, certificate.len);
+    door->given_len = certificate.len;
+    job_start(door, KEYRING_GIVEN);
+    return OK;
 }
 
 /* ---- closing ---- */

@@ -48,8 +48,12 @@ struct door_hooks {
     enum io_refusal (*invite)(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
                               struct conn_who *ret_who);
     bool (*is_revoked)(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES]);
-    /* Whether a node may be one of this cluster: IO_REFUSAL_NONE or IO_REFUSAL_MEMBER. */
+    /* Whether a node may be one of this cluster: IO_REFUSAL_NONE, IO_REFUSAL_REMOVED, or
+     * IO_REFUSAL_MEMBER. */
     enum io_refusal (*member)(void *context, const struct door_member *member);
+    /* The node's certificate ends, and the key to sign another is not here: have one made
+     * elsewhere (door_take_certificate), or say that there is none (door_warn). */
+    void (*renew)(void *context);
 };
 
 struct door {
@@ -76,6 +80,8 @@ struct door {
     struct keyring_update update; /* the job's */
     struct list rotations;        /* struct door_rotation */
     struct door_signing *signing; /* the job's, if it is one */
+    uint8_t given[IDENTITY_CERTIFICATE_BYTES_MAX]; /* the job's, if it is one */
+    size_t given_len;
     uint64_t warned_ms;
     bool is_busy; /* the job is on its way */
     bool is_closing;
@@ -123,6 +129,13 @@ void door_rotate(struct door *door, struct door_rotation *rotation);
  * Returns: SM_PENDING. Errors: ERR_BUSY keys are being made already. */
 int door_sign(struct door *door, struct door_signing *signing) CHECKED;
 
+/* Use @certificate, which another node has signed for this one's key, if it is good; kept until
+ * then by the door. Errors: ERR_BUSY keys are being made already; ERR_TOO_LARGE. */
+int door_take_certificate(struct door *door, struct slice certificate) CHECKED;
+
+/* The certificate was not renewed: say so, once a day. */
+void door_warn(struct door *door, int status, const char *text);
+
 /* ---- door_tls.c: handshakes ---- */
 
 /* What a stream to another node of the cluster is to connect with (io_stream.tls): it shows
@@ -134,7 +147,7 @@ static inline struct io_tls *door_peer_tls(const struct door *door)
 
 /* Which node stands at the other end of a stream, dialled or accepted; whoever dials compares it
  * with the one that was meant. Errors: IO_REFUSAL_ROLE it is no node; IO_REFUSAL_CERTIFICATE its
- * name is no id; IO_REFUSAL_MEMBER it was removed. */
+ * name is no id; IO_REFUSAL_REMOVED it was removed; IO_REFUSAL_MEMBER. */
 enum io_refusal door_peer_id(const struct door *door, const struct io_peer *peer,
                              uint8_t ret_id[IDENTITY_ID_BYTES]);
 

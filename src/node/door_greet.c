@@ -112,6 +112,9 @@ static const char *text_of(enum io_refusal refusal)
     if (refusal == IO_REFUSAL_TOKEN) {
         return "the token is unknown, revoked or has ended, or did not come over TLS";
     }
+    if (refusal == IO_REFUSAL_REMOVED) {
+        return "this node was removed from the cluster";
+    }
     if (refusal == IO_REFUSAL_MEMBER || refusal == IO_REFUSAL_CERTIFICATE) {
         return "this node is no member of the cluster any more, or has another key by now";
     }

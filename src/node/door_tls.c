@@ -75,6 +75,9 @@ static enum io_refusal judge(struct door *door, uint32_t roles, struct slice cer
     if (refusal == IO_REFUSAL_NONE && read.role == IDENTITY_ROLE_NODE) {
         refusal = judge_node(door, read.name, read.key, read.not_before_ms, &member);
     }
+    if (refusal == IO_REFUSAL_REMOVED && roles != IDENTITY_ROLE_NODE) {
+        refusal = IO_REFUSAL_NONE; /* it comes as far as its Hello, to be told */
+    }
     if (refusal == IO_REFUSAL_NONE) {
         ret_peer->role = read.role;
         memcpy(ret_peer->name, read.name, sizeof ret_peer->name);

@@ -17,7 +17,6 @@ enum {
     REQUEST_METHOD = 2, /* fields of Request, PeerRequest, PeerMessage, ForwardRequest */
     REQUEST_BODY = 5,
     PEER_MESSAGES = 1,
-    PEER_ADDRESS = 2,
     PEER_GROUP = 1,
     PEER_MESSAGE = 2,
     PEER_ACROSS = 3,
@@ -46,6 +45,11 @@ struct link *link_find(struct link_table *table, raft_id id)
     return NULL;
 }
 
+const struct link *link_find_const(const struct link_table *table, raft_id id)
+{
+    return link_find((struct link_table *)table, id);
+}
+
 /* ---- what others are to answer ---- */
 
 static void forward_free(struct link_table *table, uint32_t place)
@@ -70,6 +74,18 @@ static bool forward_make(struct link_table *table)
     return true;
 }
 
+static void forward_end(struct link_table *table, const struct link_forward *forward,
+                        int status, const struct envelope_reply *reply)
+{
+    if (forward->ask != NULL) {
+        forward->ask->done(forward->ask, status, reply);
+    } else if (status == OK) {
+        table->hooks.answered(table->hooks.context, forward, reply);
+    } else {
+        table->hooks.unanswered(table->hooks.context, forward, status);
+    }
+}
+
 /* Whoever waits for an answer of @to (0: of anybody, if it is late) hears that none will come. */
 static void forwards_end(struct link_table *table, raft_id to, uint64_t now)
 {
@@ -79,8 +95,7 @@ static void forwards_end(struct link_table *table, raft_id to, uint64_t now)
 
         if (forward.to != 0 && (forward.to == to || (to == 0 && is_late))) {
             forward_free(table, i);
-            table->hooks.unanswered(table->hooks.context, &forward,
-                                    to == 0 ? ERR_TIMEOUT : ERR_CLOSED);
+            forward_end(table, &forward, to == 0 ? ERR_TIMEOUT : ERR_CLOSED, NULL);
         }
     }
 }
@@ -97,7 +112,7 @@ static void take_reply(struct link *link, const struct envelope_reply *reply)
     const struct link_forward forward = table->forwards[place];
 
     forward_free(table, place);
-    table->hooks.answered(table->hooks.context, &forward, reply);
+    forward_end(table, &forward, OK, reply);
 }
 
 /* ---- the end of a connection ---- */
@@ -171,6 +186,9 @@ static void hang_up(struct link *link)
     if (was_up) {
         event_log(EVENT_INFO, "link-down", "node=%016llx", (unsigned long long)link->id);
         forwards_end(table, link->id, 0);
+        if (!link->is_unwanted && !table->is_closing) {
+            table->hooks.down(table->hooks.context, link->id);
+        }
     }
 }
 
@@ -218,19 +236,51 @@ static raft_id number_of(ProtobufCBinaryData node_id)
     return id;
 }
 
+enum welcome { WELCOME_NO, WELCOME_YES, WELCOME_REMOVED };
+
 /* Another node may have its address by now. */
-static bool is_welcome(const struct link *link, struct slice payload)
+static enum welcome read_welcome(const struct link *link, struct slice payload)
 {
+    enum welcome result = WELCOME_NO;
     struct arena scratch;
 
     arena_init(&scratch, WELCOME_SCRATCH_BYTES);
     const Carillon__Welcome *welcome =
         wire_unpack(&carillon__welcome__descriptor, payload, &scratch);
-    bool is_good = welcome != NULL && welcome->status == 0 &&
-                   welcome->version == CONN_PROTOCOL_VERSION &&
-                   number_of(welcome->node_id) == link->id;
+
+    if (welcome != NULL && error_from_wire(welcome->status) == ERR_GONE) {
+        result = WELCOME_REMOVED;
+    } else if (welcome != NULL && welcome->status == 0 &&
+               welcome->version == CONN_PROTOCOL_VERSION &&
+               number_of(welcome->node_id) == link->id) {
+        result = WELCOME_YES;
+    }
     arena_fini(&scratch);
-    return is_good;
+    return result;
+}
+
+static bool take_welcome(struct link *link, struct slice payload)
+{
+    struct link_table *table = link->table;
+    const struct link_hooks *hooks = &table->hooks;
+    enum welcome welcome = read_welcome(link, payload);
+
+    if (!hooks->is_it(hooks->context, io_stream_peer(&link->stream), link->id)) {
+        return false; /* its word counts for nothing */
+    }
+    if (welcome == WELCOME_REMOVED) {
+        hooks->removed(hooks->context, link->id);
+    }
+    if (welcome != WELCOME_YES) {
+        return false;
+    }
+    io_timer_stop(table->io, &link->timer);
+    link->state = LINK_UP;
+    link->failures = 0;
+    event_log(EVENT_INFO, "link-up", "node=%016llx address=%s port=%u",
+              (unsigned long long)link->id, link->address, link->port);
+    hooks->up(hooks->context, link->id);
+    return true;
 }
 
 static bool take_frame(struct link *link, struct slice payload)
@@ -238,19 +288,7 @@ static bool take_frame(struct link *link, struct slice payload)
     struct envelope_reply reply;
 
     if (link->state == LINK_GREETING) {
-        const struct link_hooks *hooks = &link->table->hooks;
-
-        if (!is_welcome(link, payload) ||
-            !hooks->is_it(hooks->context, io_stream_peer(&link->stream), link->id)) {
-            return false;
-        }
-        link->is_introduced = false;
-        io_timer_stop(link->table->io, &link->timer);
-        link->state = LINK_UP;
-        link->failures = 0;
-        event_log(EVENT_INFO, "link-up", "node=%016llx address=%s port=%u",
-                  (unsigned long long)link->id, link->address, link->port);
-        return true;
+        return take_welcome(link, payload);
     }
     /* Id 0 is about the connection itself: it ends. */
     if (envelope_reply_decode(payload, &reply) != OK) {
@@ -309,17 +347,12 @@ static void dial(struct link *link)
  * may ever stand in it. */
 static void pass_on(struct link *link)
 {
-    const struct link_table *table = link->table;
     struct buf *out = &link->stream.out;
     size_t before = out->len;
     size_t frame;
 
     if (link->gathered.len == 0) {
         return;
-    }
-    if (!link->is_introduced) {
-        link->is_introduced = field_append_text(&link->gathered, PEER_ADDRESS,
-                                                slice_from_text(table->own_address)) == OK;
     }
     int rc = frame_begin(out, &frame);
     rc = rc == OK ? field_append_number(out, REQUEST_METHOD, CARILLON__METHOD__METHOD_PEER) : rc;
@@ -366,6 +399,99 @@ void link_send(struct link_table *table, uint32_t group, const struct raft_messa
         }
     }
     link->is_dirty = true;
+}
+
+int link_say(struct link_table *table, raft_id to, uint32_t number, struct slice bytes)
+{
+    struct link *link = link_find(table, to);
+
+    if (!link_is_up(link)) {
+        return ERR_CLOSED;
+    }
+    int rc = field_append_item(&link->gathered, number, bytes);
+
+    if (rc != OK) {
+        pass_on(link);
+        rc = field_append_item(&link->gathered, number, bytes);
+    }
+    link->is_dirty = true;
+    return rc;
+}
+
+/* ---- asking ---- */
+
+/* A request in the making, of which nothing is sent before it is complete. */
+struct asking {
+    struct link *link;
+    uint32_t place; /* of its forward */
+    size_t before;
+    size_t frame;
+    struct field_open body;
+    int rc;
+};
+
+static int ask_begin(struct link_table *table, raft_id to, uint32_t method, size_t bytes_likely,
+                     struct asking *asking)
+{
+    struct link *link = link_find(table, to);
+
+    if (!link_is_up(link)) {
+        return ERR_NOT_LEADER;
+    }
+    if (table->forward_free == UINT32_MAX && !forward_make(table)) {
+        return ERR_BUSY;
+    }
+    pass_on(link); /* in the order that it was said */
+    struct buf *out = &link->stream.out;
+    uint32_t place = table->forward_free;
+    uint64_t id = (uint64_t)table->forwards[place].generation << 32 | place;
+    *asking = (struct asking){.link = link, .place = place, .before = out->len};
+    int rc = frame_begin(out, &asking->frame);
+
+    rc = rc == OK ? field_append_number(out, REQUEST_ID, id) : rc;
+    rc = rc == OK ? field_append_number(out, REQUEST_METHOD, method) : rc;
+    asking->rc = rc == OK ? field_begin(out, REQUEST_BODY, bytes_likely, &asking->body) : rc;
+    return OK;
+}
+
+static int ask_end(struct asking *asking, const struct link_forward *forward)
+{
+    struct link *link = asking->link;
+    struct link_table *table = link->table;
+    struct buf *out = &link->stream.out;
+    struct link_forward *kept = &table->forwards[asking->place];
+    uint32_t generation = kept->generation;
+    int rc = asking->rc == OK ? field_end(out, asking->body) : asking->rc;
+
+    if (rc != OK || out->len - asking->frame > FRAME_PEER_BYTES_MAX) {
+        out->len = asking->before;
+        return ERR_BUSY;
+    }
+    frame_end(out, asking->frame);
+    table->forward_free = kept->next;
+    table->forward_count++;
+    *kept = *forward;
+    kept->generation = generation;
+    kept->to = link->id;
+    link->is_dirty = true;
+    return OK;
+}
+
+int link_ask(struct link_table *table, raft_id to, uint32_t method, struct slice body,
+             struct link_ask *ask)
+{
+    const struct link_forward forward = {
+        .ask = ask,
+        .deadline_ns = io_now_ns(table->io) + (uint64_t)LINK_ASK_MS * 1000000,
+    };
+    struct asking asking;
+    int rc = ask_begin(table, to, method, body.len, &asking);
+
+    if (rc != OK) {
+        return rc;
+    }
+    asking.rc = asking.rc == OK ? buf_append_slice(&asking.link->stream.out, body) : asking.rc;
+    return ask_end(&asking, &forward);
 }
 
 static int append_across(struct buf *out, uint32_t group, uint32_t from, struct slice message)
@@ -415,42 +541,14 @@ static void append_forward(struct buf *out, int *rc, const struct conn_who *who,
 int link_forward(struct link_table *table, raft_id to, const struct conn_who *who,
                  const struct link_forward *forward, struct slice request)
 {
-    struct link *link = link_find(table, to);
-    struct field_open body;
-    size_t frame;
+    struct asking asking;
+    int rc = ask_begin(table, to, CARILLON__METHOD__METHOD_FORWARD, request.len, &asking);
 
-    if (!link_is_up(link)) {
-        return ERR_NOT_LEADER;
+    if (rc == OK) {
+        append_forward(&asking.link->stream.out, &asking.rc, who, forward, request);
+        rc = ask_end(&asking, forward);
     }
-    if (table->forward_free == UINT32_MAX && !forward_make(table)) {
-        return ERR_BUSY;
-    }
-    uint32_t place = table->forward_free;
-    struct link_forward *kept = &table->forwards[place];
-    uint64_t id = (uint64_t)kept->generation << 32 | place;
-    struct buf *out = &link->stream.out;
-    pass_on(link); /* in the order that it was said */
-    size_t before = out->len;
-    int rc = frame_begin(out, &frame);
-    rc = rc == OK ? field_append_number(out, REQUEST_ID, id) : rc;
-    rc = rc == OK ? field_append_number(out, REQUEST_METHOD, CARILLON__METHOD__METHOD_FORWARD)
-                  : rc;
-    rc = rc == OK ? field_begin(out, REQUEST_BODY, request.len, &body) : rc;
-    append_forward(out, &rc, who, forward, request);
-    rc = rc == OK ? field_end(out, body) : rc;
-    if (rc != OK || out->len - frame > FRAME_PEER_BYTES_MAX) {
-        out->len = before;
-        return ERR_BUSY;
-    }
-    frame_end(out, frame);
-    table->forward_free = kept->next;
-    table->forward_count++;
-    uint32_t generation = kept->generation;
-    *kept = *forward;
-    kept->generation = generation;
-    kept->to = to;
-    link->is_dirty = true;
-    return OK;
+    return rc;
 }
 
 static void on_turn(struct io_turn *turn)

@@ -22,6 +22,7 @@ enum {
     LINK_FORWARDS_MAX = 1 << 14,   /* requests that others are to answer, of all links */
     LINK_OUT_BYTES_MAX = 16 << 20, /* waiting to be sent to one node */
     LINK_GREET_MS = 3000,          /* from dialling to its Welcome */
+    LINK_ASK_MS = 10000,           /* an answer to link_ask */
     LINK_RETRY_MS = 50,            /* before the first repetition; doubled up to LINK_RETRY_MS_MAX */
     LINK_RETRY_MS_MAX = 1000,
 };
@@ -41,13 +42,19 @@ struct link {
     struct io_timer timer; /* of the greeting, or before the next dial */
     uint32_t failures;
     struct buf gathered; /* messages of this turn: a PeerRequest in the making */
-    bool is_introduced;  /* the other was told where this node listens */
     bool is_dirty;       /* something waits for the end of the turn */
     bool is_unwanted; /* it goes when it is closed */
 };
 
-/* A request of somebody else that another node is to answer. */
+/* What this node itself asks of another; embedded by the caller, who keeps it until done(). */
+struct link_ask {
+    /* @status: OK, and @reply is there; or that of link_hooks.unanswered. */
+    void (*done)(struct link_ask *ask, int status, const struct envelope_reply *reply);
+};
+
+/* A request of somebody else that another node is to answer, or of this node's own. */
 struct link_forward {
+    struct link_ask *ask; /* its own; NULL: somebody else's */
     struct conn_name conn;
     uint64_t id; /* as who asked calls it */
     uint64_t deadline_ns;
@@ -68,6 +75,12 @@ struct link_hooks {
     /* None will come: the link broke (ERR_CLOSED), or its deadline has passed (ERR_TIMEOUT).
      * Nobody knows what became of it. */
     void (*unanswered)(void *context, const struct link_forward *forward, int status);
+    /* The link to @id is up: what is said now comes before everything else. */
+    void (*up)(void *context, raft_id id);
+    /* It broke, or the other ended it. */
+    void (*down)(void *context, raft_id id);
+    /* The node at the other end, which is @id, says that this one was removed from the cluster. */
+    void (*removed)(void *context, raft_id id);
 };
 
 struct link_table {
@@ -110,6 +123,7 @@ void link_remove(struct link_table *table, raft_id id);
 
 /* The link to @id, or NULL. */
 struct link *link_find(struct link_table *table, raft_id id);
+const struct link *link_find_const(const struct link_table *table, raft_id id);
 
 static inline bool link_is_up(const struct link *link)
 {
@@ -122,6 +136,15 @@ void link_send(struct link_table *table, uint32_t group, const struct raft_messa
 /* Say @message of the leader of shard @from to that of @group, which @to is: likewise. */
 void link_send_across(struct link_table *table, raft_id to, uint32_t group, uint32_t from,
                       struct slice message);
+
+/* Say @bytes, a field @number of PeerRequest, at the end of the turn. Errors: ERR_CLOSED the link
+ * is not up; ERR_FULL it does not keep pace: nothing is said then. */
+int link_say(struct link_table *table, raft_id to, uint32_t number, struct slice bytes) CHECKED;
+
+/* Ask the node @to by a @method of its own with @body; ask->done() follows once. Errors: as
+ * link_forward. */
+int link_ask(struct link_table *table, raft_id to, uint32_t method, struct slice body,
+             struct link_ask *ask) CHECKED;
 
 /* Have the node @to answer a request. @request: its packed Request; @who made it.
  * answered() or unanswered() follows once.

@@ -87,7 +87,10 @@ void node__meta_apply(struct node *node, uint64_t index, uint64_t term, struct s
         say_change(node, &entry);
         node__members_link(node);
     }
-    node__admissions_applied(node, index, rc);
+    if (rc == OK && entry.kind == META_MEMBER_REMOVE) {
+        conn_table_turn_out_node(&node->conns, meta_number(entry.member.id));
+    }
+    node__changes_applied(node, index, rc);
 }
 
 int node__meta_propose(struct node *node, struct meta_entry *entry, uint64_t *ret_index)
@@ -95,6 +98,10 @@ int node__meta_propose(struct node *node, struct meta_entry *entry, uint64_t *re
     entry->wall_ms = node__wall_ms(node);
     int rc = meta_check(&node->meta, entry);
 
+    if (rc == OK && entry->kind == META_MEMBER_REMOVE &&
+        !node__can_do_without(node, meta_number(entry->member.id))) {
+        rc = ERR_BUSY;
+    }
     if (rc != OK) {
         return rc;
     }
@@ -155,16 +162,85 @@ static bool is_as_known(const struct meta_member *own, const struct meta_member 
            memcmp(own->key, known->key, sizeof own->key) == 0;
 }
 
+static void pack_member(const struct meta_member *member, Carillon__Member *out)
+{
+    carillon__member__init(out);
+    out->node_id = wire_binary(slice_from(member->id, sizeof member->id));
+    out->name = wire_text(member->name);
+    out->address = wire_text(member->address);
+    out->key = wire_binary(slice_from(member->key, sizeof member->key));
+    out->key_ms = member->key_ms;
+    out->state = (Carillon__MemberState)member->state;
+    out->changed_ms = member->changed_ms;
+}
+
+/* Whoever leads puts it, or has done so already and this node has not heard of it yet. A node that
+ * others do not find where it is now hears of no leader: it tells everybody. */
+static void tell_leader(struct node *node, const struct meta_member *own)
+{
+    raft_id leader = engine_raft_leader(&node->raft, NODE_GROUP_META);
+    Carillon__Member message;
+    bool is_told;
+
+    pack_member(own, &message);
+    buf_clear(&node->entry);
+    int rc = wire_pack(&message.base, &node->entry);
+
+    ASSERT(rc == OK);
+    is_told = link_say(&node->links, leader, NODE_PEER_OWN, buf_slice(&node->entry)) == OK;
+    for (uint32_t i = 0; i < LINKS_MAX && !is_told; i++) {
+        (void)!link_say(&node->links, node->links.links[i].id, NODE_PEER_OWN,
+                        buf_slice(&node->entry)); /* else the next look says it */
+    }
+}
+
+/* What another node says of itself, over TLS with its own certificate. */
+void node__member_said(struct node *node, const struct conn *conn, struct slice body)
+{
+    const Carillon__Member *said =
+        wire_unpack(&carillon__member__descriptor, body, &node->scratch);
+    struct meta_entry entry = {.kind = META_MEMBER_PUT};
+    struct meta_member *member = &entry.member;
+    uint64_t index;
+
+    if (said == NULL || said->node_id.len != sizeof member->id ||
+        said->key.len != sizeof member->key || !meta_name_is_valid(said->name) ||
+        !meta_address_is_valid(said->address) ||
+        meta_number(said->node_id.data) != conn->who.node) {
+        node->counters.bad_peer_messages++;
+        return;
+    }
+    memcpy(member->id, said->node_id.data, sizeof member->id);
+    memcpy(member->key, said->key.data, sizeof member->key);
+    (void)snprintf(member->name, sizeof member->name, "%s", said->name);
+    (void)snprintf(member->address, sizeof member->address, "%s", said->address);
+    member->key_ms = said->key_ms;
+    if (!node->is_leading_meta || is_as_known(member, meta_find(&node->meta, member->id))) {
+        return;
+    }
+    int rc = node__meta_propose(node, &entry, &index);
+
+    if (rc != OK && !error_is_retryable(rc)) {
+        event_log(EVENT_WARNING, "member-not-put", "name=%s address=%s error=%s", member->name,
+                  member->address, error_name(rc));
+    }
+}
+
 void node__members_look(struct node *node)
 {
     const struct meta_member *known = meta_find(&node->meta, node__identity(node)->node);
     struct meta_entry entry = {.kind = META_MEMBER_PUT};
 
-    if (!node->is_leading_meta || node->own_proposed != 0 || node->is_closing) {
+    if (node->own_proposed != 0 || node->is_closing ||
+        (known != NULL && known->state == META_REMOVED)) {
         return;
     }
     describe_own(node, known, &entry.member);
     if (is_as_known(&entry.member, known)) {
+        return;
+    }
+    if (!node->is_leading_meta) {
+        tell_leader(node, &entry.member);
         return;
     }
     int rc = node__meta_propose(node, &entry, &node->own_proposed);
@@ -183,7 +259,7 @@ void node__meta_role(struct node *node, bool is_leading)
     node->is_leading_meta = is_leading;
     node->own_proposed = 0;
     if (!is_leading) {
-        node__admissions_lost(node);
+        node__changes_lost(node);
         node__facts_lost(node);
     }
     node__members_look(node);
@@ -203,7 +279,10 @@ enum io_refusal node__member_judge(void *context, const struct door_member *peer
                       memcmp(known->key, peer->key, sizeof known->key) == 0 ||
                       peer->key_ms > known->key_ms;
 
-    return known->state != META_REMOVED && is_its_key ? IO_REFUSAL_NONE : IO_REFUSAL_MEMBER;
+    if (known->state == META_REMOVED) {
+        return IO_REFUSAL_REMOVED;
+    }
+    return is_its_key ? IO_REFUSAL_NONE : IO_REFUSAL_MEMBER;
 }
 
 /* ---- the method ---- */
@@ -213,17 +292,32 @@ void node__members_pack(const struct node *node, struct node_members *out)
     out->count = node->meta.member_count;
     for (uint32_t i = 0; i < out->count; i++) {
         const struct meta_member *member = &node->meta.members[i];
-        Carillon__Member *row = &out->rows[i];
 
-        carillon__member__init(row);
-        row->node_id = wire_binary(slice_from(member->id, sizeof member->id));
-        row->name = wire_text(member->name);
-        row->address = wire_text(member->address);
-        row->key = wire_binary(slice_from(member->key, sizeof member->key));
-        row->key_ms = member->key_ms;
-        row->state = (Carillon__MemberState)member->state;
-        row->changed_ms = member->changed_ms;
-        out->list[i] = row;
+        pack_member(member, &out->rows[i]);
+        out->list[i] = &out->rows[i];
+    }
+}
+
+/* How this node finds the others; itself it finds always. */
+static void pack_sights(const struct node *node, struct node_members *out)
+{
+    for (uint32_t i = 0; i < out->count; i++) {
+        const struct meta_member *member = &node->meta.members[i];
+        Carillon__Member *row = &out->rows[i];
+        uint64_t since_ms;
+
+        if (member->state == META_REMOVED) {
+            continue;
+        }
+        raft_id id = meta_number(member->id);
+        enum member_state state = node__swim_state(node, id, &since_ms);
+
+        if (node__swim_is_gone(node, id)) {
+            row->sight = CARILLON__MEMBER_SIGHT__SIGHT_GONE;
+        } else if (state < MEMBER_STATE_NR) {
+            row->sight = (Carillon__MemberSight)state;
+        }
+        row->sight_ms = since_ms;
     }
 }
 
@@ -233,6 +327,7 @@ void node__members(struct node *node, struct conn *conn, uint64_t id)
     struct node_members members;
 
     node__members_pack(node, &members);
+    pack_sights(node, &members);
     reply.n_members = members.count;
     reply.members = members.list;
     reply.node_id = wire_binary(slice_from(node__identity(node)->node, META_ID_BYTES));

@@ -176,7 +176,7 @@ static void on_writable(void *context, bool is_writable)
     node->is_writable = is_writable;
 }
 
-static void fail(struct node *node, const char *text)
+void node__fail(struct node *node, const char *text)
 {
     if (node->is_failed) {
         return;
@@ -190,7 +190,7 @@ static void fail(struct node *node, const char *text)
 
 static void on_failed(void *context, const char *text)
 {
-    fail(context, text);
+    node__fail(context, text);
 }
 
 /* ---- closing
@@ -202,6 +202,7 @@ static void node_free(struct node *node)
     struct arena arena = node->arena;
 
     arena_spare_free(node->spare);
+    node__swim_fini(node);
     node__verify_fini(node);
     node__search_fini(node);
     search_destroy(node->search);
@@ -275,11 +276,19 @@ static void on_connections_closed(struct conn_table *table)
     close_audits(node);
 }
 
+static void on_book_closed(struct node *node)
+{
+    conn_table_close(&node->conns, on_connections_closed);
+}
+
+static void on_swim_closed(struct node *node)
+{
+    node__book_close(node, on_book_closed);
+}
+
 static void on_links_closed(void *context)
 {
-    struct node *node = context;
-
-    conn_table_close(&node->conns, on_connections_closed);
+    node__swim_close(context, on_swim_closed);
 }
 
 static void on_engine_closed(void *context)
@@ -297,7 +306,9 @@ static void on_leaving(struct io_timer *timer)
 {
     struct node *node = CONTAINER_OF(timer, struct node, clock);
 
-    if (!node->is_failed && node__leads_any(node) && io_now_ns(node->io) < node->leave_by_ns) {
+    bool is_done = !node__leads_any(node) && node__swim_has_left(node);
+
+    if (!node->is_failed && !is_done && io_now_ns(node->io) < node->leave_by_ns) {
         io_timer_start(node->io, timer, LEAVE_STEP_MS, on_leaving);
         return;
     }
@@ -315,7 +326,13 @@ void node_close(struct node *node, void (*closed)(void *context), void *context)
     node__peers_stop(node);
     node__verify_fini(node);
     node->leave_by_ns = io_now_ns(node->io) + (uint64_t)LEAVE_MS * 1000000;
-    if (!node->is_failed && node__hand_over(node)) {
+    bool is_failed = node->is_failed;
+    bool is_asked = !is_failed && node__hand_over(node);
+
+    if (!is_failed) {
+        node__swim_leave(node);
+    }
+    if (is_asked || (!is_failed && !node__swim_has_left(node))) {
         io_timer_start(node->io, &node->clock, LEAVE_STEP_MS, on_leaving);
     } else {
         engine_close(node->engine);
@@ -361,7 +378,7 @@ static void on_clock(struct io_timer *timer)
 
     for (uint32_t i = 0; i < node->shard_count; i++) {
         if (audit_status(node->shards[i].audit) == ERR_IO) {
-            fail(node, "the audit trail cannot be written: the disk failed");
+            node__fail(node, "the audit trail cannot be written: the disk failed");
             return;
         }
     }
@@ -437,8 +454,8 @@ static void on_refused(void *context, enum io_refusal refusal)
 
 /* A student's token is in the shard that is his home, others are in all. Its number names both
  * shard and place there. */
-static bool look_up(struct node *node, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
-                    struct enrol_token_view *ret_token)
+bool node__token_find(struct node *node, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
+                      struct enrol_token_view *ret_token)
 {
     for (uint32_t i = 0; i < node->shard_count; i++) {
         if (enrol_token_find(node->shards[i].enrol, hash, node__wall_ms(node), ret_token)) {
@@ -456,7 +473,7 @@ static enum io_refusal find_token(void *context,
 {
     struct enrol_token_view token;
 
-    if (!look_up(context, hash, &token) || token.role == METHOD_ROLE_NODE || token.student.len > CONN_STUDENT_BYTES_MAX) {
+    if (!node__token_find(context, hash, &token) || token.role == METHOD_ROLE_NODE || token.student.len > CONN_STUDENT_BYTES_MAX) {
         return IO_REFUSAL_TOKEN;
     }
     ret_who->roles = token.role;
@@ -476,7 +493,7 @@ static enum io_refusal find_invite(void *context,
     struct node *node = context;
     struct enrol_token_view token;
 
-    if (!look_up(node, hash, &token) ||
+    if (!node__token_find(node, hash, &token) ||
         token.role != METHOD_ROLE_NODE ||
         meta_invite_is_used(&node->meta, hash, NULL, node__wall_ms(node))) {
         return IO_REFUSAL_INVITE;
@@ -520,7 +537,7 @@ static struct node *node_create(struct io *io, const struct node_config *config)
     list_init(&node->waits);
     list_init(&node->reads);
     list_init(&node->idle_reads);
-    list_init(&node->admissions);
+    list_init(&node->changes);
     return node;
 }
 
@@ -591,7 +608,7 @@ static int open_connections(struct node *node)
         node, node__request, on_arrive, on_greet, on_refused,
     };
     node->door.hooks = (struct door_hooks){node, find_token, find_invite, is_revoked,
-                                            node__member_judge};
+                                            node__member_judge, node__renew};
     node->door.is_plain_allowed = strcmp(node->config.plain, "loopback") == 0;
     if (rc == OK) {
         door_prepare(&node->door, node->config.runtime_folder, node->config.listen);
@@ -673,6 +690,7 @@ int node_open(struct io *io, const struct node_config *config, struct node **ret
         abandon(node);
         return rc;
     }
+    node__swim_open(node);
     node__peers_open(node);
     node->conns.listener.tls = node->door.tls;
     door_serve(&node->door);

@@ -18,6 +18,7 @@
 #include "node/shard.h"
 #include "proto/meta.pb-c.h"
 #include "proto/operator.pb-c.h"
+#include "node/swim.h"
 #include "search/search.h"
 #include "wire/envelope.h"
 #include "wire/field.h"
@@ -50,6 +51,15 @@ enum {
     NODE_PEER_ENTRIES_MAX = 1024, /* of one message: raft_options.append_entries_max */
     NODE_CLUSTER_GROUPS_MAX = 65, /* whose leaders clients are told */
     NODE_CLUSTER_BYTES_MAX = 3 << 10, /* fits beside any body: NODE_REPLY_BODY_BYTES_MAX */
+};
+
+/* Fields of PeerRequest. */
+enum {
+    NODE_PEER_MESSAGES = 1,
+    NODE_PEER_ADDRESS = 2,
+    NODE_PEER_OWN = 3,
+    NODE_PEER_KEY = 4,
+    NODE_PEER_DATAGRAM = 5,
 };
 
 /* An entry of the log that is not applied yet, while the node starts. */
@@ -191,6 +201,17 @@ struct node_counters {
     uint64_t bad_peer_messages;
 };
 
+/* The file DATA/members. */
+struct book {
+    struct node *node;
+    struct io_job job;
+    int status;
+    bool is_busy;
+    void (*closed)(struct node *node);
+    char bytes[2048]; /* in the file, or on their way there: a line a member */
+    size_t len;
+};
+
 struct node {
     struct io *io;
     struct node_config config;
@@ -201,8 +222,10 @@ struct node {
     struct engine *engine;
     struct meta meta; /* who the cluster's nodes are */
     struct buf meta_bytes; /* its snapshot, being written or restored */
-    struct list admissions; /* of nodes that join */
-    uint32_t admission_count;
+    struct list changes; /* struct node_change, proposed here */
+    uint32_t admission_count; /* of nodes that join */
+    struct node_sign *renewal; /* of this node's certificate; NULL: none is on its way */
+    uint32_t request_count;   /* of changes, and of certificates, that others wait for */
     uint64_t own_proposed; /* the entry that puts this node there; 0: none is on its way */
     struct shard *shards;
     uint32_t shard_count; /* a power of two, 0 before the folder's identity is known */
@@ -241,6 +264,8 @@ struct node {
     struct node_cluster cluster;
     struct io_timer stale_timer;
     uint8_t stale_packed[2 * (1 + FIELD_VARINT_BYTES_MAX)];
+    struct swim *swim; /* NULL: not open yet */
+    struct book book;
     struct raft_entry *peer_entries; /* of the message being read */
     struct io_timer placement;
     uint64_t leaders_rest_ns; /* until then leaders stay where they are */
@@ -271,6 +296,9 @@ struct node {
     bool is_serving; /* connections are taken */
     bool is_writable;
     bool is_failed;
+    bool is_removed;        /* from the cluster: it stops */
+    uint64_t removed_ns;    /* when it heard of that */
+    uint64_t handed_over_ns; /* when it last asked others to lead */
     bool is_closing;
     bool engine_is_closed;
     void (*failed)(void *context);
@@ -414,13 +442,52 @@ int node__forwarded_decode(struct slice body, struct conn_who *ret_who,
 /* The node @id belongs to the cluster and listens at a numeric @address. Errors: as link_put. */
 int node__member_put(struct node *node, raft_id id, const char *address, uint16_t port) CHECKED;
 
-/* Keep links to those that the meta group says are members. */
+/* Keep links to those that the meta group says are members, and look whether they are there. */
 void node__members_link(struct node *node);
+
+/* ---- book.c: where the others were, for the next start */
+
+/* Keep links to those of the start before; when the links are open. */
+void node__book_open(struct node *node);
+
+/* Keep where the members are, if that has changed. */
+void node__book_keep(struct node *node);
+
+/* closed() follows when nothing is on its way to the disk. */
+void node__book_close(struct node *node, void (*closed)(struct node *node));
+
+/* ---- depart.c: nodes that are to go */
+
+/* Whether @id may keep data and lead: it is a member, or not known yet, and not being moved
+ * away from. */
+bool node__may_carry(const struct node *node, raft_id id);
+
+/* Whether @id can be counted on now: there is a link to it, and it is not held for unreachable. A
+ * hint, no verdict. This node itself can. */
+bool node__is_present(const struct node *node, raft_id id);
+
+/* Whether every group still has a majority of its voters present without @id: whoever takes one
+ * away while too many others are down takes the cluster away. */
+bool node__can_do_without(const struct node *node, raft_id id);
+
+/* @by says that this node was removed from the cluster: it stops. */
+void node__removed(struct node *node, raft_id by);
+
+/* Hand over what this node leads and shall not; stop when it was removed. Called every
+ * PLACEMENT_MS. */
+void node__depart_turn(struct node *node);
 
 /* Before the engine is opened; when the node serves; when it stops. */
 void node__peers_open(struct node *node);
 void node__peers_serve(struct node *node);
 void node__peers_stop(struct node *node);
+
+/* The live token with this hash, in whichever shard it is. */
+bool node__token_find(struct node *node, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
+                      struct enrol_token_view *ret_token);
+
+/* The node cannot go on: whoever owns it is told, and closes it. */
+void node__fail(struct node *node, const char *text);
 
 /* Ask others to lead what this node leads. Returns: whether anybody was asked. */
 bool node__hand_over(struct node *node);
@@ -548,12 +615,16 @@ void node__meta_apply(struct node *node, uint64_t index, uint64_t term, struct s
                       bool is_replay);
 void node__meta_role(struct node *node, bool is_leading);
 
-/* Judge @entry, stamp it and propose it. Errors: as meta_check, and as engine_propose. */
+/* Judge @entry, stamp it and propose it. Errors: as meta_check, and as engine_propose; ERR_BUSY
+ * also for a removal that a group could not bear now. */
 int node__meta_propose(struct node *node, struct meta_entry *entry,
                        uint64_t *ret_index) CHECKED;
 
 /* See to it that the state says of this node what it is, when it is for this node to say. */
 void node__members_look(struct node *node);
+
+/* A node says what it is, and that is another thing than the state does. */
+void node__member_said(struct node *node, const struct conn *conn, struct slice body);
 
 /* Where others find this node. */
 void node__own_address(const struct node *node, char ret_address[META_ADDRESS_BYTES_MAX + 1]);
@@ -580,16 +651,62 @@ static inline bool node__is_waiting(const struct node *node)
            engine_raft_configuration(&node->raft, NODE_GROUP_META)->count == 0;
 }
 
+/* ---- change.c: entries of the meta group, proposed by whoever leads it */
+
+/* A change on its way; embedded by the caller, who keeps it until done(). */
+struct node_change {
+    struct node *node;
+    struct list node_link; /* in node.changes, when it was proposed here */
+    struct link_ask ask;   /* when the leader was asked */
+    struct meta_entry entry;
+    uint64_t index;
+    /* @status: OK, it is in force; as meta_apply, or as engine_propose; ERR_TIMEOUT nobody
+     * knows. */
+    void (*done)(struct node_change *change, int status);
+};
+
+/* Have the leader of the meta group judge and propose change->entry; done() follows once.
+ * Errors: as meta_check; ERR_NOT_LEADER nobody leads; ERR_BUSY; nothing has happened then. */
+int node__change(struct node *node, struct node_change *change) CHECKED;
+
+/* The entry of the meta group at @index was applied, with this result. */
+void node__changes_applied(struct node *node, uint64_t index, int status);
+
+/* The node leads the meta group no more. */
+void node__changes_lost(struct node *node);
+
+/* METHOD_META, METHOD_CHANGE */
+void node__peer_change(struct node *node, const struct conn *conn, uint64_t id, struct slice body);
+void node__operator_change(struct node *node, const struct conn *conn, uint64_t id, struct slice body);
+
+/* ---- sign.c: certificates of nodes, made by one that has the root key */
+
+/* One on its way; embedded by the caller, who keeps it until done(). */
+struct node_sign {
+    struct node *node;
+    struct door_signing signing; /* what is wanted, and what came */
+    struct link_ask ask;
+    uint32_t asked;          /* links that were asked, or passed over */
+    struct slice invite;     /* its hash, kept by the caller; empty: for this node itself */
+    void (*done)(struct node_sign *sign, int status, const char *text);
+};
+
+/* Sign here, or have another node do it; done() follows once. Errors: ERR_BUSY; as door_sign. */
+int node__sign(struct node *node, struct node_sign *sign) CHECKED;
+
+/* door_hooks.renew */
+void node__renew(void *context);
+
+/* METHOD_SIGN */
+void node__peer_sign(struct node *node, const struct conn *conn, uint64_t id, struct slice body);
+
 /* ---- admission.c: nodes that join */
 
 /* The method of that name, of a connection that showed an invite. */
 void node__join(struct node *node, struct conn *conn, uint64_t id, struct slice body);
 
-/* The entry of the meta group at @index was applied, with this result. */
-void node__admissions_applied(struct node *node, uint64_t index, int status);
-
-/* The node leads the meta group no more. */
-void node__admissions_lost(struct node *node);
+/* What the error of an entry about a node means to people. */
+const char *node__admission_text(int status);
 
 /* ---- write.c: a change on its way */
 
@@ -748,6 +865,9 @@ struct node_refusals {
 /* Fill in who was not let in, and how; @out is what the reply then points to. */
 void node__status_refusals(const struct node *node, struct node_refusals *out,
                            Carillon__StatusReply *reply);
+
+/* operate_groups.c: fill in the groups and the datagrams, from node.scratch. */
+void node__status_groups(struct node *node, Carillon__StatusReply *reply);
 
 /* A slice of a running verify. Returns: whether more is to do. */
 bool node__verify_turn(struct node *node);

@@ -101,6 +101,7 @@ static void status(struct node *node, struct conn *conn, uint64_t id)
     status_log(node, &reply);
     status_activity(node, &reply);
     node__status_refusals(node, &refusals, &reply);
+    node__status_groups(node, &reply);
     node__answer_message(node, conn->name, id, &reply.base);
 }
 
@@ -370,6 +371,8 @@ void node__operate(struct node *node, struct conn *conn, uint64_t id,
         node__members(node, conn, id);
     } else if (method->number == CARILLON__METHOD__METHOD_JOIN) {
         node__join(node, conn, id, body);
+    } else if (method->number == CARILLON__METHOD__METHOD_CHANGE) {
+        node__operator_change(node, conn, id, body);
     } else {
         ASSERT(method->number == CARILLON__METHOD__METHOD_AUDIT);
         audit(node, conn, id, body);

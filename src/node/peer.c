@@ -6,8 +6,6 @@
 #include "wire/field.h"
 
 enum {
-    PEER_MESSAGES = 1,
-    PEER_ADDRESS = 2,
     PEER_GROUP = 1,
     PEER_MESSAGE = 2,
     FORWARD_ROLES = 1,
@@ -104,6 +102,36 @@ void node__members_link(struct node *node)
                       (unsigned long long)id, member->address);
         }
     }
+    if (node->swim != NULL) {
+        node__swim_members(node);
+        node__book_keep(node);
+    }
+}
+
+static void take_field(struct node *node, const struct conn *conn, const struct field *field)
+{
+    if (field->type != FIELD_BYTES) {
+        return; /* of a later version */
+    }
+    switch (field->number) {
+    case NODE_PEER_MESSAGES:
+        take_item(node, conn->who.node, field->bytes);
+        break;
+    case NODE_PEER_ADDRESS:
+        answer_at(node, conn->who.node, field->bytes);
+        break;
+    case NODE_PEER_OWN:
+        node__member_said(node, conn, field->bytes);
+        break;
+    case NODE_PEER_KEY:
+        node__swim_key(node, conn->who.node, field->bytes);
+        break;
+    case NODE_PEER_DATAGRAM:
+        node__swim_linked(node, conn->who.node, field->bytes);
+        break;
+    default:
+        break; /* likewise */
+    }
 }
 
 void node__peer_messages(struct node *node, const struct conn *conn, struct slice body)
@@ -116,11 +144,7 @@ void node__peer_messages(struct node *node, const struct conn *conn, struct slic
             node->counters.bad_peer_messages++;
             return;
         }
-        if (field.number == PEER_MESSAGES && field.type == FIELD_BYTES) {
-            take_item(node, conn->who.node, field.bytes);
-        } else if (field.number == PEER_ADDRESS && field.type == FIELD_BYTES) {
-            answer_at(node, conn->who.node, field.bytes);
-        }
+        take_field(node, conn, &field);
     }
 }
 
@@ -239,13 +263,15 @@ static bool is_wanted(struct node *node, raft_id id)
     return id == node->raft.id || link_find(&node->links, id) != NULL;
 }
 
-/* Nodes that are there now: one that is not would have a vote and not give it. */
+/* Nodes that are there now and stay: one that is not would have a vote and not give it. */
 static uint32_t present_count(const struct node *node)
 {
-    uint32_t count = 1;
+    uint32_t count = node__may_carry(node, node->raft.id);
 
     for (uint32_t i = 0; i < LINKS_MAX; i++) {
-        count += link_is_up(&node->links.links[i]);
+        raft_id id = node->links.links[i].id;
+
+        count += id != 0 && node__is_present(node, id) && node__may_carry(node, id);
     }
     return count;
 }
@@ -261,33 +287,58 @@ int node__member_put(struct node *node, raft_id id, const char *address, uint16_
     return id == node->raft.id ? OK : link_put(&node->links, id, address, port);
 }
 
+/* Voters that are to stay ones. */
+static uint32_t voters_kept(const struct node *node, const struct raft_configuration *now)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < now->count; i++) {
+        count += now->members[i].is_voter && node__may_carry(node, now->members[i].id);
+    }
+    return count;
+}
+
+/* What @member is to become, if anything. Whoever is drained keeps its vote as long as without it
+ * their number were even: that would help nobody to bear a loss. */
+static bool next_of_member(struct node *node, const struct raft_configuration *now,
+                           const struct raft_member *member, enum raft_change_kind *ret_kind)
+{
+    uint32_t voters = raft_configuration_voters(now);
+    uint32_t kept = voters_kept(node, now);
+    bool may_demote = member->is_voter && voters > 1 && member->id != node->raft.id;
+
+    if (!is_wanted(node, member->id)) {
+        *ret_kind = may_demote ? RAFT_DEMOTE : RAFT_REMOVE;
+        return !member->is_voter || may_demote;
+    }
+    if (!node__may_carry(node, member->id)) {
+        *ret_kind = RAFT_DEMOTE;
+        return may_demote && kept % 2 == 1;
+    }
+    *ret_kind = RAFT_PROMOTE;
+    return !member->is_voter && kept < voters_target(present_count(node)) &&
+           node__is_present(node, member->id);
+}
+
 /* The next change that brings @group nearer to what is wanted. Returns: whether there is one. */
 static bool next_change(struct node *node, uint32_t group, enum raft_change_kind *ret_kind,
                         raft_id *ret_id)
 {
     const struct raft_configuration *now = engine_raft_configuration(&node->raft, group);
-    uint32_t voters = raft_configuration_voters(now);
 
     for (uint32_t i = 0; i < LINKS_MAX; i++) {
         const struct link *link = &node->links.links[i];
 
-        if (link_is_up(link) && raft_configuration_find(now, link->id) == now->count) {
+        if (link_is_up(link) && raft_configuration_find(now, link->id) == now->count &&
+            node__may_carry(node, link->id)) {
             *ret_kind = RAFT_ADD_LEARNER;
             *ret_id = link->id;
             return true;
         }
     }
     for (uint32_t i = 0; i < now->count; i++) {
-        const struct raft_member *member = &now->members[i];
-
-        *ret_id = member->id;
-        if (!is_wanted(node, member->id)) {
-            *ret_kind = member->is_voter && voters > 1 ? RAFT_DEMOTE : RAFT_REMOVE;
-            return !member->is_voter || voters > 1;
-        }
-        if (!member->is_voter && voters < voters_target(present_count(node)) &&
-            link_is_up(link_find(&node->links, member->id))) {
-            *ret_kind = RAFT_PROMOTE;
+        *ret_id = now->members[i].id;
+        if (next_of_member(node, now, &now->members[i], ret_kind)) {
             return true;
         }
     }
@@ -319,6 +370,10 @@ static void on_placement(struct io_timer *timer)
     struct node *node = CONTAINER_OF(timer, struct node, placement);
 
     settle_members(node);
+    node__depart_turn(node);
+    if (node->is_failed) {
+        return; /* it may be closing by now */
+    }
     node__cluster_look(node);
     for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
         enum raft_change_kind kind;
@@ -347,9 +402,30 @@ static bool is_it(void *context, const struct io_peer *peer, raft_id id)
     return door_peer_id(&node->door, peer, own) == IO_REFUSAL_NONE && meta_number(own) == id;
 }
 
+static void on_link_up(void *context, raft_id id)
+{
+    struct node *node = context;
+
+    (void)!link_say(&node->links, id, NODE_PEER_ADDRESS,
+                    slice_from_text(node->links.own_address)); /* nothing else was said yet */
+    node__swim_link_up(node, id);
+}
+
+static void on_link_down(void *context, raft_id id)
+{
+    node__swim_link_down(context, id);
+}
+
+static void on_removed(void *context, raft_id id)
+{
+    node__removed(context, id);
+}
+
 void node__peers_open(struct node *node)
 {
-    const struct link_hooks hooks = {node, is_it, on_answered, on_unanswered};
+    const struct link_hooks hooks = {
+        node, is_it, on_answered, on_unanswered, on_link_up, on_link_down, on_removed,
+    };
 
     node->peer_entries =
         arena_alloc(&node->arena, NODE_PEER_ENTRIES_MAX * sizeof *node->peer_entries);
@@ -357,6 +433,7 @@ void node__peers_open(struct node *node)
     node->links.tls = door_peer_tls(&node->door);
     node__own_address(node, node->links.own_address);
     node__members_link(node);
+    node__book_open(node);
 }
 
 void node__peers_serve(struct node *node)
@@ -382,22 +459,36 @@ bool node__leads_any(const struct node *node)
     return false;
 }
 
+/* Who leads best: a voter that is there, and that stays if one does. */
+static raft_id heir(const struct node *node, const struct raft_configuration *now)
+{
+    raft_id found = 0;
+
+    for (uint32_t i = 0; i < now->count; i++) {
+        raft_id id = now->members[i].id;
+
+        if (!now->members[i].is_voter || id == node->raft.id || !node__is_present(node, id)) {
+            continue;
+        }
+        if (node__may_carry(node, id)) {
+            return id;
+        }
+        found = found != 0 ? found : id;
+    }
+    return found;
+}
+
 /* A leader that leaves without a word costs its group the time of an election. */
 bool node__hand_over(struct node *node)
 {
     bool is_asked = false;
 
     for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
-        const struct raft_configuration *now = engine_raft_configuration(&node->raft, group);
+        raft_id next = heir(node, engine_raft_configuration(&node->raft, group));
 
-        for (uint32_t i = 0; i < now->count && node->raft.groups[group].is_leading; i++) {
-            const struct raft_member *member = &now->members[i];
-
-            if (member->is_voter && link_is_up(link_find(&node->links, member->id))) {
-                engine_raft_transfer(&node->raft, group, member->id);
-                is_asked = true;
-                break;
-            }
+        if (node->raft.groups[group].is_leading && next != 0) {
+            engine_raft_transfer(&node->raft, group, next);
+            is_asked = true;
         }
     }
     return is_asked;

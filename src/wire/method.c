@@ -63,6 +63,9 @@ static const struct method methods[] = {
     ROW(MEMBERS,        "node.members",         NODE,  REGISTRAR, 5000,  members_request,        members_reply,        ""),
     ROW(JOIN,           "node.join",            NODE,  INVITED,   30000, join_request,           join_reply,           "ERR_ARGUMENT ERR_EXISTS ERR_GONE ERR_FULL"),
     ROW(POINT,          "cluster.point",        READ,  ANYONE,    5000,  point_request,          point_reply,          ""),
+    ROW(CHANGE,         "node.change",          NODE,  OPERATOR,  15000, change_request,         change_reply,         "ERR_ARGUMENT ERR_GONE ERR_BUSY"),
+    ROW(META,           "peer.meta",            PEER,  NODE,      10000, meta_entry,             peer_reply,           "ERR_ARGUMENT ERR_EXISTS ERR_GONE ERR_FULL ERR_FORBIDDEN ERR_BUSY"),
+    ROW(SIGN,           "peer.sign",            PEER,  NODE,      10000, sign_request,           sign_reply,           "ERR_ARGUMENT ERR_GONE ERR_BUSY ERR_FORBIDDEN"),
 };
 /* clang-format on */
 

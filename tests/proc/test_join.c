@@ -382,7 +382,7 @@ static void root_key__moved_away__is_asked_for_and_the_invite_stays_good(void **
     key_path(&first, "root.key", path);
     (void)snprintf(away, sizeof away, "%s/away", first.folder);
     assert_int_equal(rename(path, away), 0);
-    expect_refused(line, "root.key: it is needed to sign certificates and is not there; put it back");
+    expect_refused(line, "put root.key back into DATA/keys");
     assert_int_equal(member_count(), members);
     assert_int_equal(rename(away, path), 0);
     daemon_init(&second);

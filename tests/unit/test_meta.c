@@ -150,6 +150,7 @@ static void member_put__of_what_is_not_well_formed__is_refused(void **state)
 static void states__follow_each_other_in_one_direction(void **state)
 {
     (void)state;
+    assert_int_equal(put_state(3, META_PRESENT), OK); /* which stays */
     assert_int_equal(put_state(1, META_LEAVING), ERR_ARGUMENT);
     assert_int_equal(put_state(1, META_JOINING), OK);
     assert_int_equal(put_state(1, META_LEAVING), ERR_ARGUMENT);
@@ -164,6 +165,57 @@ static void states__follow_each_other_in_one_direction(void **state)
     assert_int_equal(put_state(1, META_ANY), ERR_GONE);
     assert_int_equal(remove_node(2), ERR_GONE);
     assert_int_equal(state_of(1), META_REMOVED);
+}
+
+static int drain(uint8_t node, enum meta_member_state to)
+{
+    struct meta_entry entry = entry_of(META_MEMBER_STATE, node);
+
+    entry.member.state = to;
+    memset(entry.member.key, 0, sizeof entry.member.key); /* what else it says does not count */
+    entry.member.name[0] = '\0';
+    entry.member.address[0] = '\0';
+    return apply(&entry);
+}
+
+static void member_state__changes_the_state_and_nothing_else(void **state)
+{
+    struct meta_member before;
+
+    (void)state;
+    assert_int_equal(drain(1, META_LEAVING), ERR_GONE);
+    assert_int_equal(put_state(1, META_PRESENT), OK);
+    assert_int_equal(put_state(2, META_JOINING), OK);
+    assert_int_equal(drain(2, META_LEAVING), ERR_ARGUMENT); /* it keeps nothing yet */
+    assert_int_equal(put_state(2, META_PRESENT), OK);
+    before = meta.members[1];
+    assert_int_equal(drain(2, META_LEAVING), OK);
+    assert_int_equal(drain(2, META_LEAVING), OK);
+    assert_int_equal(state_of(2), META_LEAVING);
+    meta.members[1].state = META_PRESENT;
+    assert_memory_equal(&before, &meta.members[1], sizeof before);
+    assert_int_equal(drain(2, META_JOINING), ERR_ARGUMENT);
+    assert_int_equal(drain(2, META_REMOVED), ERR_ARGUMENT); /* that is an entry of its own */
+    assert_int_equal(drain(2, META_PRESENT), OK);
+    assert_int_equal(remove_node(2), OK);
+    assert_int_equal(drain(2, META_PRESENT), ERR_GONE);
+}
+
+/* Somebody has to keep the data. */
+static void the_last_member__is_neither_drained_nor_removed(void **state)
+{
+    (void)state;
+    assert_int_equal(put_state(1, META_PRESENT), OK);
+    assert_int_equal(put_state(2, META_JOINING), OK);
+    assert_int_equal(drain(1, META_LEAVING), ERR_ARGUMENT);
+    assert_int_equal(remove_node(1), ERR_ARGUMENT);
+    assert_int_equal(put_state(2, META_PRESENT), OK);
+    assert_int_equal(drain(1, META_LEAVING), OK);
+    assert_int_equal(drain(2, META_LEAVING), ERR_ARGUMENT);
+    assert_int_equal(remove_node(2), ERR_ARGUMENT); /* the other is on its way out */
+    assert_int_equal(remove_node(1), OK);
+    assert_int_equal(remove_node(1), OK);
+    assert_int_equal(remove_node(2), ERR_ARGUMENT);
 }
 
 static void member_join__lets_one_node_in(void **state)
@@ -333,15 +385,15 @@ static void snapshot__restored_at_any_place__goes_on_the_same(void **state)
     rng_init(&rng, 20261);
     buf_init(&bytes, META_STATE_BYTES_MAX);
     meta_init(&other);
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 6000; i++) {
         uint8_t node = (uint8_t)rng_below(&rng, 90);
         struct meta_entry entry = join_of(node, (uint8_t)rng_below(&rng, 90));
 
         entry.kind = (enum meta_kind)rng_below(&rng, META_KIND_NR);
-        entry.wall_ms += (uint64_t)i * 40 * 60 * 1000;
+        entry.wall_ms += (uint64_t)i * 20 * 60 * 1000;
         entry.invite_expires_ms = entry.wall_ms + rng_below(&rng, 3 * DAY_MS);
         entry.member.state =
-            entry.kind == META_MEMBER_PUT ? (enum meta_member_state)rng_below(&rng, 5) : META_ANY;
+            entry.kind == META_MEMBER_PUT || entry.kind == META_MEMBER_STATE ? (enum meta_member_state)rng_below(&rng, 5) : META_ANY;
         entry.member.key[0] = (uint8_t)rng_below(&rng, 2);
         entry.member.key_ms = rng_below(&rng, 1000);
         assert_int_equal(meta_apply(&other, &entry), apply(&entry));
@@ -487,6 +539,8 @@ int main(void)
         cmocka_unit_test_setup(member_put__with_a_key_that_is_no_later__is_refused, setup),
         cmocka_unit_test_setup(member_put__of_what_is_not_well_formed__is_refused, setup),
         cmocka_unit_test_setup(states__follow_each_other_in_one_direction, setup),
+        cmocka_unit_test_setup(member_state__changes_the_state_and_nothing_else, setup),
+        cmocka_unit_test_setup(the_last_member__is_neither_drained_nor_removed, setup),
         cmocka_unit_test_setup(member_join__lets_one_node_in, setup),
         cmocka_unit_test_setup(member_join__of_the_same_node__is_answered_again_for_an_hour,
                                setup),
