@@ -19,8 +19,15 @@
 #include "node/join.h"
 #include "node/node.h"
 
-enum { TEXT_BYTES_MAX = 64 << 10, OPTION_PRINT_CONFIG = 256, OPTION_SET, OPTION_PORT_FILE, OPTION_JOIN,
-       OPTION_SHARDS };
+enum {
+    TEXT_BYTES_MAX = 64 << 10,
+    OPTION_PRINT_CONFIG = 256,
+    OPTION_SET,
+    OPTION_PORT_FILE,
+    OPTION_JOIN,
+    OPTION_SHARDS,
+    OPTION_REFILL,
+};
 
 struct daemon {
     struct io_uv *world;
@@ -50,6 +57,7 @@ static const struct argp_option options[] = {
     {"listen", 'l', "ADDRESS:PORT", 0, "serve there; port 0 takes a free one", 0},
     {"join", OPTION_JOIN, "INVITE", 0, "become a node of another's cluster, by what `carillon node invite` prints there", 0},
     {"shards", OPTION_SHARDS, "N", 0, "with an empty folder: split students and courses into N parts, a power of two, for ever", 0},
+    {"refill", OPTION_REFILL, NULL, 0, "of a cluster of several: set a damaged log aside, and get everything from the others", 0},
     {"memory",                                      'm', "BYTES", 0, "memory for state and index, such as 4G", 0},
     {"set",    OPTION_SET, "NAME=VALUE", 0, "any setting of the configuration file", 0},
     {"port-file",                                     OPTION_PORT_FILE, "FILE", 0, "write the served port into FILE when ready", 0},
@@ -93,6 +101,9 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
         return 0;
     case OPTION_JOIN:
         set_or_exit(daemon, "join", value);
+        return 0;
+    case OPTION_REFILL:
+        daemon->config.refill = ENGINE_REFILL_ALWAYS;
         return 0;
     case 'm':
         set_or_exit(daemon, "memory_bytes_max", value);
@@ -239,6 +250,31 @@ static int join(struct daemon *daemon)
     return rc;
 }
 
+/* A world of its own for each attempt: what the one before has left goes with its world. */
+static bool make_world(struct daemon *daemon)
+{
+    daemon->world = io_uv_create();
+    if (daemon->world == NULL) {
+        (void)fprintf(
+            stderr, "carillond: the system gives no descriptors or memory for an event loop\n");
+    }
+    return daemon->world != NULL;
+}
+
+static int open_node(struct daemon *daemon)
+{
+    return node_open(io_uv_world(daemon->world), &daemon->config, &daemon->node, &daemon->text);
+}
+
+/* The damage was set aside once: what is damaged again so soon is for people to look at. */
+static int open_refilled(struct daemon *daemon)
+{
+    event_log(EVENT_ERROR, "log-set-aside", "reason=\"%s\"", buf_text(&daemon->text));
+    buf_clear(&daemon->text);
+    io_uv_destroy(daemon->world);
+    return make_world(daemon) ? open_node(daemon) : ERR_IO;
+}
+
 static int serve(struct daemon *daemon)
 {
     int joined = join(daemon);
@@ -246,9 +282,9 @@ static int serve(struct daemon *daemon)
     if (joined != OK) {
         return error_exit_code(joined);
     }
-    int rc =
-        node_open(io_uv_world(daemon->world), &daemon->config, &daemon->node, &daemon->text);
+    int rc = open_node(daemon);
 
+    rc = rc == ERR_CANCELLED ? open_refilled(daemon) : rc;
     if (rc != OK) {
         (void)fprintf(stderr, "carillond: %s\n", buf_text(&daemon->text));
         return error_exit_code(rc);
@@ -287,14 +323,13 @@ int main(int argc, char **argv)
     identity_secure_memory();
     raise_descriptor_limit();
     arena_advise(advise_huge);
-    daemon.world = io_uv_create();
-    if (daemon.world == NULL) {
-        (void)fprintf(
-            stderr, "carillond: the system gives no descriptors or memory for an event loop\n");
+    if (!make_world(&daemon)) {
         return EXIT_UNAVAILABLE;
     }
     int status = serve(&daemon);
-    io_uv_destroy(daemon.world);
+    if (daemon.world != NULL) {
+        io_uv_destroy(daemon.world);
+    }
     buf_fini(&daemon.text);
     return status;
 }

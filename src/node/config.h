@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "node/engine.h"
 
 enum {
     CONFIG_PATH_BYTES = 400,
@@ -37,6 +38,7 @@ struct node_config {
     uint64_t snapshot_log_bytes; /* log written since the last snapshot that starts a new one */
     uint64_t audit_bytes_max;    /* oldest audit files beyond this are removed */
     bool is_joined; /* its groups wait to be added to those of other nodes; not in the file */
+    enum engine_refill refill; /* not in the file */
 };
 
 /* The defaults: data in /var/lib/carillon for root, else $XDG_DATA_HOME/carillon; half of the

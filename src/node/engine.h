@@ -29,6 +29,14 @@ struct engine {
 
 struct log_identity;
 
+/* Whether a damaged log is set aside when the folder is opened, for others to refill the groups
+ * (docs/spec/log.md section 11). */
+enum engine_refill {
+    ENGINE_REFILL_JOINED, /* of a node that joined others */
+    ENGINE_REFILL_ALWAYS,
+    ENGINE_REFILL_NEVER,
+};
+
 struct engine_hooks {
     void *context;
 

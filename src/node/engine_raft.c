@@ -124,7 +124,7 @@ static int raft_read_point(struct engine *handle, uint32_t group, struct engine_
         return ERR_STOPPED;
     }
     const struct raft_configuration *members = &state->raft.configuration;
-    if (raft_configuration_voters(members) == 1 &&
+    if (!state->raft.is_refilling && raft_configuration_voters(members) == 1 &&
         raft_configuration_is_voter(members, engine->id)) {
         return OK;
     }
@@ -478,14 +478,14 @@ static int open_log(struct engine_raft *engine, const struct engine_options *opt
         .closed = log_closed,
     };
 
-    int status = log_path_join(folder, options->folder, "log");
+    int status = log_refill_path(folder, options->folder, "log", &engine->refill);
     if (status != OK) {
         return status;
     }
     log.folder = folder;
     log.identity = log_identity_hash(&engine->identity);
     log.groups = engine->group_count;
-    log.is_new = is_new;
+    log.is_new = is_new || engine->refill.is_unmade;
     status = log_open(&engine->log, engine->io, &log, &hooks);
     if (status != OK && engine->text[0] == '\0') {
         (void)snprintf(engine->text, sizeof engine->text, "%s", log_text(&engine->log));
@@ -500,6 +500,8 @@ static void make_groups(struct engine_raft *engine, const struct engine_options 
     engine->id = engine_raft__id_read(engine->identity.node);
     engine->raft_options = options->raft;
     engine->raft_options.id = engine->id;
+    engine->raft_options.refill = engine->refill.count;
+    engine->raft_options.is_refilling = engine->refill.is_refilling;
     engine->groups = arena_alloc_zero(&engine->arena, count * sizeof *engine->groups);
     engine->gathered = arena_alloc(&engine->arena, count * sizeof *engine->gathered);
     engine->dirty = arena_alloc(&engine->arena, count * sizeof *engine->dirty);
@@ -516,21 +518,96 @@ static void make_groups(struct engine_raft *engine, const struct engine_options 
     engine->fetched = arena_alloc(&engine->arena, fetched * sizeof *engine->fetched);
 }
 
+static int open_refill(struct engine_raft *engine)
+{
+    int status = log_refill_read(engine->io, engine->folder, &engine->refill);
+
+    if (status == ERR_DAMAGED || status == ERR_VERSION) {
+        (void)snprintf(engine->text, sizeof engine->text, "%.*s/refill: offset 0: %s",
+                       LOG_PATH_BYTES, engine->folder, error_text(status));
+    }
+    return status == OK ? log_refill_path(engine->snapshots, engine->folder, "snapshots",
+                                          &engine->refill)
+                        : status;
+}
+
+/* The log does not hold what it must. Where others have it, the next open begins anew: what is
+ * there stays as it is. */
+static void set_aside(struct engine_raft *engine, const struct engine_options *options)
+{
+    const struct log_refill next = {
+        .count = engine->refill.count + 1, .is_refilling = true, .is_unmade = true};
+
+    if (options->refill == ENGINE_REFILL_NEVER ||
+        (options->refill == ENGINE_REFILL_JOINED && !engine->identity.is_joined)) {
+        return;
+    }
+    if (log_refill_write(engine->io, engine->folder, &next) == OK) {
+        engine->refill = next;
+    }
+}
+
+/* The folder of the log is whole: from now on it is damage when it is not. */
+static int note_made(struct engine_raft *engine)
+{
+    struct log_refill next = engine->refill;
+
+    next.is_unmade = false;
+    int status = log_refill_write(engine->io, engine->folder, &next);
+    if (status == OK) {
+        engine->refill = next;
+    } else {
+        log_abandon(&engine->log);
+    }
+    return status;
+}
+
+bool engine_raft_is_refilling(struct engine_raft *engine)
+{
+    bool is_refilling = false;
+
+    if (!engine->refill.is_refilling) {
+        return false;
+    }
+    for (uint32_t i = 0; i < engine->group_count; i++) {
+        is_refilling = is_refilling || raft_is_refilling(&engine->groups[i].raft);
+    }
+    if (!is_refilling) {
+        const struct log_refill next = {.count = engine->refill.count};
+
+        /* if it cannot be written the next start is refilled once more, which does no harm */
+        if (log_refill_write(engine->io, engine->folder, &next) == OK) {
+            engine->refill = next;
+        }
+    }
+    return is_refilling;
+}
+
 static int open_data(struct engine_raft *engine, const struct engine_options *options)
 {
     bool is_new;
 
-    int status = open_identity(engine, options, &is_new);
+    int len = snprintf(engine->folder, sizeof engine->folder, "%s", options->folder);
+    int status = len < LOG_PATH_BYTES ? open_identity(engine, options, &is_new) : ERR_TOO_LARGE;
     if (status == OK) {
-        status = log_path_join(engine->snapshots, options->folder, "snapshots");
+        status = open_refill(engine);
     }
     if (status != OK) {
         return status;
     }
+    bool was_unmade = engine->refill.is_unmade;
     make_groups(engine, options);
     status = engine_raft__restore(engine);
     if (status == OK) {
         status = open_log(engine, options, is_new);
+    }
+    if (status == ERR_DAMAGED) {
+        engine->refill.is_unmade = false;
+        set_aside(engine, options);
+        return status;
+    }
+    if (status == OK && was_unmade) {
+        status = note_made(engine);
     }
     if (status == OK && is_new) {
         status = log_identity_write(engine->io, options->folder, &engine->identity);
@@ -583,6 +660,9 @@ int engine_raft_open(struct engine_raft *engine, struct io *io,
     int status = open_data(engine, options);
     status = status == OK ? identified(engine) : status;
     if (status != OK) {
+        if (status != ERR_DAMAGED) {
+            engine->refill.is_unmade = false; /* nothing was set aside */
+        }
         if (engine->text[0] == '\0') {
             (void)snprintf(engine->text, sizeof engine->text, "%s: %s", options->folder,
                            error_text(status));

@@ -23,6 +23,7 @@
 
 #include "log/log.h"
 #include "log/read.h"
+#include "log/refill.h"
 #include "log/snapshot.h"
 #include "log/transfer.h"
 #include "node/engine.h"
@@ -35,6 +36,7 @@ struct engine_options {
     uint32_t shards;    /* when the folder is new; else the folder's own number holds */
     bool is_joined; /* of a new folder: groups begin without members, waiting to be added to
                        those of others; else what the folder says holds */
+    enum engine_refill refill;
     uint64_t snapshot_log_bytes; /* default 256 MiB */
     struct raft_options raft;    /* of every group; id and seed are set here */
     struct log_options log;      /* folder, identity, groups and is_new are set here */
@@ -129,6 +131,8 @@ struct engine_raft {
     struct io *io;
     struct engine_hooks hooks;
     struct log_identity identity;
+    struct log_refill refill;
+    char folder[LOG_PATH_BYTES]; /* DATA */
     struct raft_options raft_options;
     raft_id id;
     struct log log;
@@ -193,7 +197,9 @@ struct engine_raft {
  *
  * Errors:  ERR_LOCKED another process has it; ERR_DAMAGED, ERR_VERSION (engine_raft_text()
  * names file and offset); ERR_IO; ERR_DISK_FULL; ERR_CONFIG unusable options; what a restore
- * hook returned. Nothing is open then.
+ * hook returned. Nothing is open then. A log that is ERR_DAMAGED was set aside if that may be
+ * (engine_raft_is_set_aside): opened once more, by nobody who remembers what hooks said of it,
+ * the groups begin without anything and wait to be refilled.
  */
 int engine_raft_open(struct engine_raft *engine, struct io *io,
                      const struct engine_options *options,
@@ -205,6 +211,16 @@ void engine_raft_abandon(struct engine_raft *engine);
 
 /* What went wrong, for people; "" when nothing did. Kept after a failed open. */
 const char *engine_raft_text(const struct engine_raft *engine);
+
+/* Whether a failed open has set a damaged log aside. */
+static inline bool engine_raft_is_set_aside(const struct engine_raft *engine)
+{
+    return engine->refill.is_unmade;
+}
+
+/* Whether any group still waits to be refilled: none of its answers may be relied on. Looked at
+ * now and then it writes down when that is over; waits for the disk that once. */
+bool engine_raft_is_refilling(struct engine_raft *engine);
 
 /* A message to this node's member of @group came in; what it points to is borrowed for the call.
  * Dropped while there is no room for what it brings. */

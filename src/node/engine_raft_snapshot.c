@@ -413,10 +413,11 @@ static int restore_file(struct restore *restore)
     return status;
 }
 
-/* A group begins with the node that made the cluster as its only member. */
+/* A group begins with the node that made the cluster as its only member; one that lost its log
+ * does not know whom it had. */
 static struct raft_configuration configuration_of(const struct engine_raft *engine)
 {
-    if (engine->identity.is_joined) {
+    if (engine->identity.is_joined || engine->refill.count > 0) {
         return (struct raft_configuration){0};
     }
     return (struct raft_configuration){

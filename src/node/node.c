@@ -567,6 +567,7 @@ static int open_engine(struct node *node, struct buf *text)
     options.folder = node->config.data_folder;
     options.shards = node->config.shards == 0 ? 1 : (uint32_t)node->config.shards;
     options.is_joined = node->config.is_joined;
+    options.refill = node->config.refill;
     options.snapshot_log_bytes = node->config.snapshot_log_bytes;
     options.log.segment_bytes = node->config.log_segment_bytes / PAGE_BYTES * PAGE_BYTES;
     uint64_t batch_bytes = options.log.segment_bytes - 2 * (uint64_t)PAGE_BYTES;
@@ -592,7 +593,7 @@ static int open_engine(struct node *node, struct buf *text)
                                                        : node->config.data_folder,
                                  reason);
     }
-    return rc;
+    return rc != OK && engine_raft_is_set_aside(&node->raft) ? ERR_CANCELLED : rc;
 }
 
 static int open_connections(struct node *node)

@@ -19,7 +19,8 @@ struct node;
  * Owns:    copies @config; @io stays the caller's and must outlive the node.
  * Bounds:  memory as config->memory_bytes_max tells.
  * Errors:  ERR_LOCKED another process uses the folder; ERR_DAMAGED stored data is damaged
- * (@text names file and offset); ERR_EXISTS the port is in use; ERR_ADDRESS, ERR_PERMISSION,
+ * (@text names file and offset); ERR_CANCELLED it is, and was set aside: open once more, in
+ * another world, to be refilled by the cluster's other nodes; ERR_EXISTS the port is in use; ERR_ADDRESS, ERR_PERMISSION,
  * ERR_DISK_FULL, ERR_IO. @text says what to do.
  */
 int node_open(struct io *io, const struct node_config *config, struct node **ret_node,

@@ -644,11 +644,13 @@ void node__members_pack(const struct node *node, struct node_members *out);
 /* The method of that name. */
 void node__members(struct node *node, struct conn *conn, uint64_t id);
 
-/* Whether the node has joined, and belongs to no group yet. */
+/* Whether the node has joined, and belongs to no group yet; or has lost its log, and does not
+ * know yet what it must. */
 static inline bool node__is_waiting(const struct node *node)
 {
-    return node__identity(node)->is_joined &&
-           engine_raft_configuration(&node->raft, NODE_GROUP_META)->count == 0;
+    return node->raft.refill.is_refilling ||
+           (node__identity(node)->is_joined &&
+            engine_raft_configuration(&node->raft, NODE_GROUP_META)->count == 0);
 }
 
 /* ---- change.c: entries of the meta group, proposed by whoever leads it */

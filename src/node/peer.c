@@ -320,12 +320,32 @@ static bool next_of_member(struct node *node, const struct raft_configuration *n
            node__is_present(node, member->id);
 }
 
+/* A voter that lost its log counts for nothing, and nothing else can change while it is one.
+ * Returns: whether there is one to be demoted. */
+static bool find_refilled(struct node *node, uint32_t group, raft_id *ret_id)
+{
+    const struct raft *raft = &node->raft.groups[group].raft;
+    const struct raft_configuration *now = &raft->configuration;
+
+    for (uint32_t i = 0; i < now->count; i++) {
+        if (now->members[i].is_voter && raft_is_refilled_by(raft, now->members[i].id)) {
+            *ret_id = now->members[i].id;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The next change that brings @group nearer to what is wanted. Returns: whether there is one. */
 static bool next_change(struct node *node, uint32_t group, enum raft_change_kind *ret_kind,
                         raft_id *ret_id)
 {
     const struct raft_configuration *now = engine_raft_configuration(&node->raft, group);
 
+    if (find_refilled(node, group, ret_id)) {
+        *ret_kind = RAFT_DEMOTE;
+        return true;
+    }
     for (uint32_t i = 0; i < LINKS_MAX; i++) {
         const struct link *link = &node->links.links[i];
 
@@ -365,6 +385,14 @@ static void settle_members(struct node *node)
     }
 }
 
+static void settle_refill(struct node *node)
+{
+    if (node->raft.refill.is_refilling && !engine_raft_is_refilling(&node->raft)) {
+        event_log(EVENT_INFO, "refilled", "times=%llu",
+                  (unsigned long long)node->raft.refill.count);
+    }
+}
+
 static void on_placement(struct io_timer *timer)
 {
     struct node *node = CONTAINER_OF(timer, struct node, placement);
@@ -375,6 +403,7 @@ static void on_placement(struct io_timer *timer)
         return; /* it may be closing by now */
     }
     node__cluster_look(node);
+    settle_refill(node);
     for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
         enum raft_change_kind kind;
         raft_id id;

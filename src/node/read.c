@@ -9,7 +9,8 @@ bool node__can_read(const struct shard *shard)
     const struct raft_configuration *members =
         engine_raft_configuration(&node->raft, node__group_of(shard));
 
-    return shard->is_leading || (raft_configuration_voters(members) == 1 &&
+    return shard->is_leading || (!node->raft.refill.is_refilling &&
+                                 raft_configuration_voters(members) == 1 &&
                                  raft_configuration_is_voter(members, node->raft.id));
 }
 

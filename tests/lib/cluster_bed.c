@@ -133,6 +133,9 @@ static bool start_with(struct cluster_bed *bed, uint32_t node, const char *invit
         flags[count++] = "--set";
         flags[count++] = snapshots;
     }
+    if (bed->options.may_refill) {
+        flags[count++] = "--refill";
+    }
     if (invite != NULL) {
         flags[count++] = "--join";
         flags[count++] = invite;

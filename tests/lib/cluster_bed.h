@@ -22,6 +22,7 @@ enum { CLUSTER_NODES_MAX = SWITCH_NODES_MAX, CLUSTER_ADDRESS_BYTES = 32 };
 struct cluster_options {
     uint32_t nodes;
     bool is_networked;
+    bool may_refill;       /* the nodes are started with --refill */
     bool is_controlled;    /* clock and syncs obey cluster_bed.controls */
     uint32_t disk_mib;     /* of a file system for each data folder; 0: the machine's */
     const char *segments;  /* log_segment_bytes and */

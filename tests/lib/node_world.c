@@ -75,6 +75,7 @@ void node_world_init(struct node_world *world, uint64_t seed,
     world->ops = calloc(NODE_WORLD_OPS_MAX, sizeof *world->ops);
     ASSERT(world->ops != NULL);
     world->config = (struct node_config){
+        .refill = ENGINE_REFILL_NEVER, /* damage is mended, unless a test is about refills */
         .data_folder = "data",
         .listen = "10.0.0.1:7440",
         .plain = "never",

@@ -166,6 +166,12 @@ void node_world_replica_kill(struct node_world *world, uint32_t replica);
 void node_world_replica_up(struct node_world *world, uint32_t replica);
 int node_world_replica_open(struct node_world *world, uint32_t replica) CHECKED;
 
+/* Kill it and damage the beginning of its log; its next start has to set that aside. */
+void node_world_replica_damage(struct node_world *world, uint32_t replica);
+
+/* Its power fails: what was not synced is lost. */
+void node_world_replica_cut(struct node_world *world, uint32_t replica);
+
 /* All who run get to know one another; done by every start. */
 void node_world__introduce(struct node_world *world);
 

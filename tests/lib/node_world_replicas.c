@@ -119,6 +119,28 @@ void node_world_replica_kill(struct node_world *world, uint32_t number)
     }
 }
 
+void node_world_replica_damage(struct node_world *world, uint32_t number)
+{
+    struct world_replica *replica = &world->replicas[number];
+    const struct log *log = &replica->node->raft.log;
+    char path[LOG_PATH_BYTES];
+
+    (void)snprintf(path, sizeof path, "%.*s/log-%016llx", LOG_PATH_BYTES - 32, log->folder,
+                   (unsigned long long)log->segments[0].serial);
+    node_world_replica_kill(world, number);
+    int rc = io_sim_flip_bit(replica->io, path, 70 + rng_below(&world->rng, 20), 3);
+    ASSERT(rc == OK);
+}
+
+void node_world_replica_cut(struct node_world *world, uint32_t number)
+{
+    io_sim_crash(world->replicas[number].io);
+    if (world->replicas[number].node != NULL) {
+        node_forget(world->replicas[number].node);
+        world->replicas[number].node = NULL;
+    }
+}
+
 static void on_replica_failed(void *context)
 {
     (void)context; /* it is found out by whoever looks */
@@ -134,6 +156,11 @@ int node_world_replica_open(struct node_world *world, uint32_t number)
     buf_clear(&world->text);
     replica->node = NULL;
     int rc = node_open(replica->io, &replica->config, &replica->node, &world->text);
+    if (rc == ERR_CANCELLED) { /* a damaged log was set aside */
+        node_world_run_ms(world, 10);
+        buf_clear(&world->text);
+        rc = node_open(replica->io, &replica->config, &replica->node, &world->text);
+    }
     if (rc != OK) {
         replica->node = NULL;
         node_world_run_ms(world, 10); /* what is open closes by itself */
