@@ -25,7 +25,7 @@
 #include "enrol/across_entry.h"
 #include "enrol/enrol.h"
 
-enum { ENROL_PREPARED_MS = 120000 };
+enum { ENROL_PREPARED_MS = 10000 };
 
 /* ---- chunks */
 
