@@ -489,7 +489,7 @@ static void probe_send(struct client_link *link)
     Carillon__Request request = CARILLON__REQUEST__INIT;
 
     request.id = CLIENT_PROBE_ID;
-    request.method = CARILLON__METHOD__METHOD_STATUS;
+    request.method = CARILLON__METHOD__METHOD_NONE; /* any answer will do */
     if (wire_pack_frame(&request.base, &link->stream.out) == OK) {
         client__link_touch(link);
         client__links_flush(link->client);

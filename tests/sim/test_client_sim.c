@@ -142,7 +142,7 @@ static void node_take(struct fake_conn *conn, const Carillon__Request *request)
     struct scene *scene = conn->node->context;
     uint32_t number;
 
-    if (request->method == CARILLON__METHOD__METHOD_STATUS) {
+    if (request->method == CARILLON__METHOD__METHOD_NONE) {
         fake_reply(conn, request->id, OK, SLICE_NONE); /* whether anybody is there */
         return;
     }

@@ -84,8 +84,8 @@ static void say_nothing(struct fake_conn *conn, const Carillon__Request *request
 
 static void answer_to_the_probe_only(struct fake_conn *conn, const Carillon__Request *request)
 {
-    if (request->method == CARILLON__METHOD__METHOD_STATUS) {
-        fake_reply(conn, request->id, OK, SLICE_NONE);
+    if (request->method == CARILLON__METHOD__METHOD_NONE) {
+        fake_reply(conn, request->id, ERR_METHOD, SLICE_NONE);
     }
 }
 

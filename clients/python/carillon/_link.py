@@ -17,8 +17,7 @@ from .messages import envelope_pb2
 HELLO_MAGIC = 0x43524C4E
 PROTOCOL_VERSION = 1
 
-STATUS = 1  # the method that asks a node whether it is there
-PROBE_ID = 1  # and the request that does: no other has this id
+PROBE_ID = 1  # asks a node whether it is there, by a method that no node has: any answer will do
 PROBE = 1.0  # of silence, before that is asked; and again before the node is left
 
 ERR_CLOSED = number_of("ERR_CLOSED")
@@ -87,7 +86,7 @@ class Link(asyncio.Protocol):
             return
         if left <= 0:
             self._is_probed = True
-            self._append(encode(envelope_pb2.Request(id=PROBE_ID, method=STATUS).SerializeToString()))
+            self._append(encode(envelope_pb2.Request(id=PROBE_ID).SerializeToString()))
             left = PROBE
         self._probe_timer = self._loop.call_later(left, self._probe)
 

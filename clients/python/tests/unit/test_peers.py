@@ -8,7 +8,7 @@ from carillon.errors import number_of
 from carillon.messages import catalogue_pb2, envelope_pb2, operator_pb2, registration_pb2, search_pb2
 from lib.fake_node import FakeNode
 
-STATUS = 1
+NONE = 0
 SUBMIT = 5
 SCHEDULE = 6
 IDS = (b"the first node..", b"the second node.")
@@ -129,11 +129,11 @@ class Peers(unittest.IsolatedAsyncioTestCase):
         done = await self.client(self.first.address).register("s", "A 1")
         self.assertEqual(done.attempts, 2)
         self.assertEqual(len(self.second.requests), 1)
-        self.assertEqual([request.method for request in self.first.requests], [SUBMIT, STATUS])
+        self.assertEqual([request.method for request in self.first.requests], [SUBMIT, NONE])
 
     async def test_node__that_takes_its_time__is_waited_for(self):
         self.tell()
-        self.first.handle = lambda connection, request: (connection.answer(request) if request.method == STATUS
+        self.first.handle = lambda connection, request: (connection.answer(request) if request.method == NONE
                                                          else None)
         with self.assertRaises(carillon.OutcomeUnknown):
             await self.client(self.first.address).register("s", "A 1", deadline=3.5)
