@@ -87,6 +87,7 @@ struct world_op {
     enum world_op_kind kind;
     enum world_op_state state;
     bool was_unknown;
+    bool is_asked; /* and not answered yet, whatever it was told before */
     uint32_t student; /* 1.. */
     uint32_t add;     /* course, 1.. */
     uint32_t drop;

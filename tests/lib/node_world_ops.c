@@ -188,6 +188,7 @@ static void on_done(void *context, const struct carillon_reply *reply)
     struct node_world *world = op->world;
 
     world->asked--;
+    op->is_asked = false;
     if (world->record != NULL) {
         witness_record_done(world->record, op->call, method_of(op->kind), reply->status,
                             slice_from(reply->body, reply->body_bytes));
@@ -221,6 +222,7 @@ static void submit(struct world_op *op, uint32_t method, const ProtobufCMessage 
         op->state = WORLD_OP_ASKED;
     }
     world->asked++;
+    op->is_asked = true;
     if (world->record != NULL) {
         op->call = witness_record_call(world->record, method, op->key.bytes, message);
     }
