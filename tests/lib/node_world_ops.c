@@ -43,6 +43,7 @@ static struct carillon_client *client(struct node_world *world, uint32_t number)
             .outstanding_max = CLIENT_OUTSTANDING,
             .connect_ms = 1000,
             .retry_never = world->retry_never,
+            .stays = true,
             .io = world->client_io[number],
         };
         int rc = carillon_create(&options, &world->clients[number]);
