@@ -99,6 +99,9 @@ void node__peer_sign(struct node *node, const struct conn *conn, uint64_t id, st
  * away from. */
 bool node__may_carry(const struct node *node, raft_id id);
 
+/* Whether this node's state of group 0 says that @id was removed. */
+bool node__was_removed(const struct node *node, raft_id id);
+
 /* Whether @id can be counted on now: there is a link to it, and it is not held for unreachable. A
  * hint, no verdict. This node itself can. */
 bool node__is_present(const struct node *node, raft_id id);

@@ -21,6 +21,13 @@ bool node__may_carry(const struct node *node, raft_id id)
     return member == NULL || (member->state != META_LEAVING && member->state != META_REMOVED);
 }
 
+bool node__was_removed(const struct node *node, raft_id id)
+{
+    const struct meta_member *member = find_member(node, id);
+
+    return member != NULL && member->state == META_REMOVED;
+}
+
 bool node__is_present(const struct node *node, raft_id id)
 {
     return id == node->raft.id || (link_is_up(link_find_const(&node->links, id)) &&
@@ -78,8 +85,9 @@ void node__depart_turn(struct node *node)
     }
     if (node->is_removed &&
         (!node__leads_any(node) || is_due(node, node->removed_ns, REMOVED_MS))) {
-        node__fail(node, "this node was removed from its cluster and is not let in again; to use the "
-                         "machine, start with an empty data folder and a new invite "
-                         "(`carillon node invite`)");
+        node__fail(node,
+                   "this node was removed from its cluster and is not let in again; to use the "
+                   "machine, start with an empty data folder and a new invite "
+                   "(`carillon node invite`)");
     }
 }

@@ -201,7 +201,8 @@ int node__forwarded_decode(struct slice body, struct conn_who *ret_who,
             student = field.bytes;
         } else if (field.number == FORWARD_REQUEST && field.type == FIELD_BYTES) {
             ret_call->payload = field.bytes;
-        } else if (field.number == FORWARD_TO && field.type == FIELD_VARINT && field.value > 0) {
+        } else if (field.number == FORWARD_TO && field.type == FIELD_VARINT &&
+                   field.value > 0) {
             ret_call->group = (uint32_t)(field.value - 1);
             ret_call->is_addressed = true;
         }
@@ -258,11 +259,6 @@ static void on_unanswered(void *context, const struct link_forward *forward, int
 
 /* ---- who belongs to the groups */
 
-static bool is_wanted(struct node *node, raft_id id)
-{
-    return id == node->raft.id || link_find(&node->links, id) != NULL;
-}
-
 /* Nodes that are there now and stay: one that is not would have a vote and not give it. */
 static uint32_t present_count(const struct node *node)
 {
@@ -298,8 +294,8 @@ static uint32_t voters_kept(const struct node *node, const struct raft_configura
     return count;
 }
 
-/* What @member is to become, if anything. Whoever is drained keeps its vote as long as without it
- * their number were even: that would help nobody to bear a loss. */
+/* What @member is to become, if anything. Whoever is drained keeps its vote as long as without
+ * it their number were even: that would help nobody to bear a loss. */
 static bool next_of_member(struct node *node, const struct raft_configuration *now,
                            const struct raft_member *member, enum raft_change_kind *ret_kind)
 {
@@ -307,7 +303,8 @@ static bool next_of_member(struct node *node, const struct raft_configuration *n
     uint32_t kept = voters_kept(node, now);
     bool may_demote = member->is_voter && voters > 1 && member->id != node->raft.id;
 
-    if (!is_wanted(node, member->id)) {
+    /* A leader's own state of group 0 may lag: whom it does not know is no less a member. */
+    if (node__was_removed(node, member->id)) {
         *ret_kind = may_demote ? RAFT_DEMOTE : RAFT_REMOVE;
         return !member->is_voter || may_demote;
     }
@@ -336,7 +333,8 @@ static bool find_refilled(struct node *node, uint32_t group, raft_id *ret_id)
     return false;
 }
 
-/* The next change that brings @group nearer to what is wanted. Returns: whether there is one. */
+/* The next change that brings @group nearer to what is wanted. Returns: whether there is one.
+ */
 static bool next_change(struct node *node, uint32_t group, enum raft_change_kind *ret_kind,
                         raft_id *ret_id)
 {

@@ -298,24 +298,18 @@ static bool strike_remove(struct cluster_world *cluster, enum cluster_fault faul
         leader == cluster->node_count || leader == node) {
         return false;
     }
-    raft_id id = who->raft.id;
     struct meta_entry entry = {.kind = META_MEMBER_REMOVE};
     struct node *first = cluster_world__node(cluster, leader);
     uint64_t index;
 
     memcpy(entry.member.id, node__identity(who)->node, sizeof entry.member.id);
-    if (meta_find(&first->meta, entry.member.id) != NULL &&
+    if (meta_find(&first->meta, entry.member.id) == NULL ||
         node__meta_propose(first, &entry, &index) != OK) {
         return false;
     }
     cluster->nodes[node].is_removed = true;
     io_sim_kill(cluster_world__io(cluster, node));
     cluster_world__fell(cluster, node);
-    for (uint32_t i = 0; i < cluster->node_count; i++) {
-        if (cluster_world__node(cluster, i) != NULL) {
-            link_remove(&cluster_world__node(cluster, i)->links, id);
-        }
-    }
     return true;
 }
 

@@ -1,5 +1,5 @@
-/* A cluster's members in a simulated world: drained, removed, moved, certified; and nothing that
- * was told is lost meanwhile. SEED=n runs one seed of the campaign. */
+/* A cluster's members in a simulated world: drained, removed, moved, certified; and nothing
+ * that was told is lost meanwhile. SEED=n runs one seed of the campaign. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,17 +52,20 @@ static void node__drained__leads_nothing_until_it_is_taken_back(void **state)
     }
     assert_false(node__may_carry(members_bed_node(&world, 1), world.node->raft.id));
     /* of three one more or less would leave two: its vote is kept */
-    assert_int_equal(
-        raft_configuration_voters(engine_raft_configuration(&world.node->raft, 1)), 3);
+    assert_int_equal(raft_configuration_voters(engine_raft_configuration(&world.node->raft, 1)),
+                     3);
     /* nobody else is left to lead if these go too */
-    assert_int_equal(members_bed_change(&world, 0, node__identity(members_bed_node(&world, 1))->node,
-                            META_MEMBER_STATE, META_LEAVING),
+    assert_int_equal(members_bed_change(&world, 0,
+                                        node__identity(members_bed_node(&world, 1))->node,
+                                        META_MEMBER_STATE, META_LEAVING),
                      OK);
-    assert_int_equal(members_bed_change(&world, 0, node__identity(members_bed_node(&world, 2))->node,
-                            META_MEMBER_STATE, META_LEAVING),
+    assert_int_equal(members_bed_change(&world, 0,
+                                        node__identity(members_bed_node(&world, 2))->node,
+                                        META_MEMBER_STATE, META_LEAVING),
                      ERR_ARGUMENT);
     assert_int_equal(members_bed_change(&world, 0, id, META_MEMBER_STATE, META_PRESENT), OK);
-    assert_int_equal(members_bed_change(&world, 0, id, META_MEMBER_STATE, META_JOINING), ERR_ARGUMENT);
+    assert_int_equal(members_bed_change(&world, 0, id, META_MEMBER_STATE, META_JOINING),
+                     ERR_ARGUMENT);
     node_world_settle(&world);
     node_world_check(&world);
     members_bed_expect_fine(&world);
@@ -76,7 +79,8 @@ static uint32_t members_of(const struct node *node, uint32_t group)
 
 static bool is_voter(const struct node_world *world, uint32_t group, raft_id id)
 {
-    return raft_configuration_is_voter(engine_raft_configuration(&world->node->raft, group), id);
+    return raft_configuration_is_voter(engine_raft_configuration(&world->node->raft, group),
+                                       id);
 }
 
 /* Of two and of four one is a learner: it takes the vote of the one that is drained. */
@@ -92,8 +96,8 @@ static void node__drained_of_an_even_number__gives_its_vote_to_the_learner(void 
         node_world_run_ms(&world, 6000);
         raft_id drained = world.node->raft.id;
         assert_true(is_voter(&world, 1, drained) && members_bed_leads_any(world.node));
-        assert_int_equal(members_bed_change(&world, 1, node__identity(world.node)->node, META_MEMBER_STATE,
-                                META_LEAVING),
+        assert_int_equal(members_bed_change(&world, 1, node__identity(world.node)->node,
+                                            META_MEMBER_STATE, META_LEAVING),
                          OK);
         node_world_run_ms(&world, 6000);
         for (uint32_t group = 0; group < engine_raft_groups(&world.node->raft); group++) {
@@ -104,8 +108,8 @@ static void node__drained_of_an_even_number__gives_its_vote_to_the_learner(void 
             assert_int_equal(members_of(world.node, group), others + 1);
         }
         assert_false(members_bed_leads_any(world.node));
-        assert_int_equal(members_bed_change(&world, 1, node__identity(world.node)->node, META_MEMBER_STATE,
-                                META_PRESENT),
+        assert_int_equal(members_bed_change(&world, 1, node__identity(world.node)->node,
+                                            META_MEMBER_STATE, META_PRESENT),
                          OK);
         node_world_run_ms(&world, 3000);
         assert_int_equal(
@@ -113,6 +117,26 @@ static void node__drained_of_an_even_number__gives_its_vote_to_the_learner(void 
         members_bed_expect_fine(&world);
         node_world_fini(&world);
     }
+}
+
+/* A leader may begin to lead before its own state of group 0 has everybody, and then has no
+ * link to them either: that is no reason to take their votes away. */
+static void node__that_a_leader_has_no_link_to__keeps_its_vote(void **state)
+{
+    struct node_world world;
+
+    (void)state;
+    begin(&world, 27);
+    assert_true(members_bed_leads_any(world.node));
+    raft_id other = members_bed_node(&world, 1)->raft.id;
+    link_remove(&world.node->links, other);
+    for (int i = 0; i < 30; i++) {
+        node_world_run_ms(&world, 100);
+        for (uint32_t group = 0; group < engine_raft_groups(&world.node->raft); group++) {
+            assert_true(is_voter(&world, group, other));
+        }
+    }
+    node_world_fini(&world);
 }
 
 static void expect_stopped(struct node_world *world, uint32_t number)
@@ -134,7 +158,8 @@ static void node__removed__stops_and_is_not_let_in_again(void **state)
     members_bed_import(&world);
     memcpy(id, node__identity(members_bed_node(&world, 2))->node, sizeof id);
     assert_int_equal(members_bed_change(&world, 0, id, META_MEMBER_REMOVE, META_ANY), OK);
-    assert_int_equal(members_bed_change(&world, 1, id, META_MEMBER_REMOVE, META_ANY), OK); /* once is enough */
+    assert_int_equal(members_bed_change(&world, 1, id, META_MEMBER_REMOVE, META_ANY),
+                     OK); /* once is enough */
     expect_stopped(&world, 2);
     node_world_replica_kill(&world, 1);
     members_bed_work(&world, 100);
@@ -142,7 +167,8 @@ static void node__removed__stops_and_is_not_let_in_again(void **state)
     for (uint32_t group = 0; group < engine_raft_groups(&world.node->raft); group++) {
         assert_int_equal(members_of(world.node, group), 2);
     }
-    assert_int_equal(members_bed_change(&world, 0, id, META_MEMBER_STATE, META_PRESENT), ERR_GONE);
+    assert_int_equal(members_bed_change(&world, 0, id, META_MEMBER_STATE, META_PRESENT),
+                     ERR_GONE);
     /* it comes back with its old folder */
     node_world_replica_up(&world, 1);
     expect_stopped(&world, 2);
@@ -217,7 +243,8 @@ static void removal__that_leaves_no_majority__is_refused(void **state)
     static struct members_bed_wish wish;
     wish = (struct members_bed_wish){.change = {.done = members_bed_on_done}};
     wish.change.entry.kind = META_MEMBER_REMOVE;
-    memcpy(wish.change.entry.member.id, node__identity(members_bed_node(&world, 1))->node, META_ID_BYTES);
+    memcpy(wish.change.entry.member.id, node__identity(members_bed_node(&world, 1))->node,
+           META_ID_BYTES);
     struct node *leader =
         world.node->is_leading_meta ? world.node : members_bed_node(&world, 1);
     assert_true(leader->is_leading_meta);
@@ -308,7 +335,8 @@ static void certificate__of_a_node_without_the_root_key__is_renewed_by_another(v
     until_ms = pair->not_after_ms;
     node_world_replica_kill(&world, 1);
     node_world_replica_up(&world, 1);
-    assert_true(members_bed_node(&world, 2)->door.ring.node.not_after_ms / 1000 == until_ms / 1000);
+    assert_true(members_bed_node(&world, 2)->door.ring.node.not_after_ms / 1000 ==
+                until_ms / 1000);
     members_bed_expect_fine(&world);
     node_world_fini(&world);
 }
@@ -339,8 +367,8 @@ static int ask_certificate(struct node_world *world, const uint8_t *id, const ui
     return sign_status;
 }
 
-/* A member asks for itself and the key that the cluster knows of it, or for whoever has an invite
- * that is good. */
+/* A member asks for itself and the key that the cluster knows of it, or for whoever has an
+ * invite that is good. */
 static void certificate__for_anything_else__is_not_signed(void **state)
 {
     struct node_world world;
@@ -400,15 +428,16 @@ static void drain_and_undo(struct node_world *world)
     uint32_t number = (uint32_t)rng_below(&world->rng, MEMBERS_BED_NODES);
 
     memcpy(id, node__identity(members_bed_node(world, number))->node, sizeof id);
-    int rc = members_bed_change(world, (uint32_t)rng_below(&world->rng, MEMBERS_BED_NODES), id, META_MEMBER_STATE,
-                    META_LEAVING);
+    int rc = members_bed_change(world, (uint32_t)rng_below(&world->rng, MEMBERS_BED_NODES), id,
+                                META_MEMBER_STATE, META_LEAVING);
 
     members_bed_work(world, 15);
     trouble(world);
     members_bed_work(world, 15);
-    rc = rc == OK ? members_bed_change(world, (uint32_t)rng_below(&world->rng, MEMBERS_BED_NODES), id,
-                           META_MEMBER_STATE, META_PRESENT)
-                  : rc;
+    rc = rc == OK
+             ? members_bed_change(world, (uint32_t)rng_below(&world->rng, MEMBERS_BED_NODES),
+                                  id, META_MEMBER_STATE, META_PRESENT)
+             : rc;
     if (rc != OK) {
         node_world_violate(world, "a node is not drained and taken back: %s", error_name(rc));
     }
@@ -510,13 +539,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(node__drained__leads_nothing_until_it_is_taken_back),
         cmocka_unit_test(node__drained_of_an_even_number__gives_its_vote_to_the_learner),
+        cmocka_unit_test(node__that_a_leader_has_no_link_to__keeps_its_vote),
         cmocka_unit_test(node__removed__stops_and_is_not_let_in_again),
         cmocka_unit_test(node__removed_while_it_was_away__is_told_when_it_comes_back),
         cmocka_unit_test(node__that_starts__dials_those_it_knew),
         cmocka_unit_test(removal__that_leaves_no_majority__is_refused),
         cmocka_unit_test(node__with_another_address__tells_the_leader),
-        cmocka_unit_test(
-            certificate__of_a_node_without_the_root_key__is_renewed_by_another),
+        cmocka_unit_test(certificate__of_a_node_without_the_root_key__is_renewed_by_another),
         cmocka_unit_test(certificate__for_anything_else__is_not_signed),
         cmocka_unit_test(members__that_come_and_go_in_any_trouble__lose_nothing),
     };
