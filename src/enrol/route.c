@@ -56,6 +56,10 @@ static const struct row rows[] = {
     ROW(FORWARD,       NODE,  0, 0, 0),
     ROW(MEMBERS,       NODE,  0, 0, 0),
     ROW(JOIN,          NODE,  0, 0, 0),
+    ROW(POINT,         SHARD, 0, 0, 0), /* the one whose leader it is said to be for */
+    ROW(CHANGE,        NODE,  0, 0, 0),
+    ROW(META,          NODE,  0, 0, 0),
+    ROW(SIGN,          NODE,  0, 0, 0),
 };
 /* clang-format on */
 

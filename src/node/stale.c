@@ -89,7 +89,7 @@ static void ask(struct shard *shard)
 {
     struct shard_stale *stale = &shard->stale;
 
-    if (stale->is_asking) {
+    if (stale->is_asking || shard->node->engine_is_closed) {
         return;
     }
     stale->asked_ns = io_now_ns(shard->node->io);

@@ -52,6 +52,10 @@ static const struct {
     {"peer.forward",           "N"},
     {"node.members",           "RO"},
     {"node.join",              "I"},
+    {"cluster.point",          "CSRON"},
+    {"node.change",            "O"},
+    {"peer.meta",              "N"},
+    {"peer.sign",              "N"},
 };
 /* clang-format on */
 
