@@ -33,6 +33,19 @@ uint64_t io_wall_ms(struct io *io)
     return io->ops->wall_ms(io);
 }
 
+uint64_t io_cpu_thread_ns(struct io *io)
+{
+    ASSERT(io != NULL);
+    return io->ops->cpu_thread_ns(io);
+}
+
+void io_cpu_process(struct io *io, struct io_cpu *ret_used)
+{
+    ASSERT(io != NULL);
+    ASSERT(ret_used != NULL);
+    io->ops->cpu_process(io, ret_used);
+}
+
 void io_random(struct io *io, void *data, size_t len)
 {
     ASSERT(io != NULL);

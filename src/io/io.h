@@ -1,4 +1,4 @@
-/* io/io.h -- everything log, node and client ask of the world: clock, timers, random, files,
+/* io/io.h -- everything log, node and client ask of the world: clocks, timers, random, files,
  * lanes, streams, datagrams.
  *
  * Layer: io (base)
@@ -32,6 +32,16 @@ uint64_t io_now_exact_ns(struct io *io);
 
 /* Wall clock in ms since 1970 (UTC); may jump. */
 uint64_t io_wall_ms(struct io *io);
+
+/* Processor time in ns, read anew by each call: of the calling thread, of the whole process. For
+ * figures that people read; nothing may be decided by it. */
+struct io_cpu {
+    uint64_t user_ns;
+    uint64_t system_ns;
+};
+
+uint64_t io_cpu_thread_ns(struct io *io);
+void io_cpu_process(struct io *io, struct io_cpu *ret_used);
 
 /* Fill with random bytes of the world (from the kernel, or seeded in the simulation). */
 void io_random(struct io *io, void *data, size_t len);
@@ -254,6 +264,8 @@ struct io_ops {
     uint64_t (*now_ns)(struct io *io);
     uint64_t (*now_exact_ns)(struct io *io);
     uint64_t (*wall_ms)(struct io *io);
+    uint64_t (*cpu_thread_ns)(struct io *io);
+    void (*cpu_process)(struct io *io, struct io_cpu *ret_used);
     void (*random)(struct io *io, void *data, size_t len);
     void (*timer_start)(struct io *io, struct io_timer *timer, uint64_t delay_ms);
     void (*timer_stop)(struct io *io, struct io_timer *timer);

@@ -134,6 +134,7 @@ struct io_sim_machine {
     uint64_t drift_from_ns; /* when the drift was set: the world's time, */
     uint64_t drift_own_ns;  /* and the machine's own */
     uint64_t paused_until_ns;
+    uint64_t cpu_ns; /* what its process has used */
     struct io_peer peer; /* who its process is to others */
     struct heap timers;  /* struct io_timer */
     struct list turns;  /* struct io_turn */
@@ -203,6 +204,8 @@ void io_sim__machine_down(struct io_sim_machine *machine, bool is_kill);
 uint64_t io_sim__now_ns(struct io *io);
 uint64_t io_sim__now_exact_ns(struct io *io);
 uint64_t io_sim__wall_ms(struct io *io);
+uint64_t io_sim__cpu_thread_ns(struct io *io);
+void io_sim__cpu_process(struct io *io, struct io_cpu *ret_used);
 void io_sim__random(struct io *io, void *data, size_t len);
 void io_sim__timer_start(struct io *io, struct io_timer *timer, uint64_t delay_ms);
 void io_sim__timer_stop(struct io *io, struct io_timer *timer);

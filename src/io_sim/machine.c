@@ -84,6 +84,20 @@ void io_sim_wall_set(struct io *io, uint64_t unix_ms)
     machine->wall_offset_ms = unix_ms - io_sim__own_ns(machine) / NS_PER_MS;
 }
 
+/* A machine has worked since it was last asked: as long as the exact clock says reading it takes.
+ * The real time of the processor would differ from run to run. */
+uint64_t io_sim__cpu_thread_ns(struct io *io)
+{
+    struct io_sim_machine *machine = io_sim__of(io);
+    machine->cpu_ns += READ_CLOCK_NS;
+    return machine->cpu_ns;
+}
+
+void io_sim__cpu_process(struct io *io, struct io_cpu *ret_used)
+{
+    *ret_used = (struct io_cpu){.user_ns = io_sim__cpu_thread_ns(io)};
+}
+
 void io_sim__random(struct io *io, void *data, size_t len)
 {
     rng_fill(&io_sim__of(io)->random, data, len);
@@ -215,6 +229,7 @@ static void machine_up(struct io_sim_machine *machine, struct loss *loss)
     }
     machine->is_down = false;
     machine->life++;
+    machine->cpu_ns = 0;
     io_sim__trace(machine->sim, machine, 4, machine->life);
 }
 
@@ -286,6 +301,8 @@ const struct io_ops io_sim__ops = {
     .now_ns = io_sim__now_ns,
     .now_exact_ns = io_sim__now_exact_ns,
     .wall_ms = io_sim__wall_ms,
+    .cpu_thread_ns = io_sim__cpu_thread_ns,
+    .cpu_process = io_sim__cpu_process,
     .random = io_sim__random,
     .timer_start = io_sim__timer_start,
     .timer_stop = io_sim__timer_stop,

@@ -1,12 +1,13 @@
-/* io_uv/clock.c -- time, random bytes, and all timers of a world behind one of libuv's. */
+/* io_uv/clock.c -- time, processor time, random bytes, and all timers of a world behind one of libuv's. */
 #include <errno.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/assert.h"
 #include "io_uv/io_uv_private.h"
 
-enum { NS_PER_MS = 1000000 };
+enum { NS_PER_US = 1000, NS_PER_MS = 1000000, NS_PER_S = 1000000000 };
 
 uint64_t io_uv__now_exact_ns(struct io *io)
 {
@@ -30,6 +31,30 @@ uint64_t io_uv__wall_ms(struct io *io)
     int rc = clock_gettime(CLOCK_REALTIME, &now);
     ASSERT(rc == 0);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / NS_PER_MS;
+}
+
+uint64_t io_uv__cpu_thread_ns(struct io *io)
+{
+    (void)io;
+    struct timespec used;
+    int rc = clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    ASSERT(rc == 0);
+    return (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
+static uint64_t ns_of(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_usec * NS_PER_US;
+}
+
+void io_uv__cpu_process(struct io *io, struct io_cpu *ret_used)
+{
+    (void)io;
+    struct rusage usage;
+    int rc = getrusage(RUSAGE_SELF, &usage);
+    ASSERT(rc == 0);
+    *ret_used =
+        (struct io_cpu){.user_ns = ns_of(usage.ru_utime), .system_ns = ns_of(usage.ru_stime)};
 }
 
 void io_uv__random(struct io *io, void *data, size_t len)

@@ -104,6 +104,8 @@ void io_uv__cancel(struct io_uv_later *later);
 uint64_t io_uv__now_ns(struct io *io);
 uint64_t io_uv__now_exact_ns(struct io *io);
 uint64_t io_uv__wall_ms(struct io *io);
+uint64_t io_uv__cpu_thread_ns(struct io *io);
+void io_uv__cpu_process(struct io *io, struct io_cpu *ret_used);
 void io_uv__random(struct io *io, void *data, size_t len);
 void io_uv__timer_start(struct io *io, struct io_timer *timer, uint64_t delay_ms);
 void io_uv__timer_stop(struct io *io, struct io_timer *timer);

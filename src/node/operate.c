@@ -1,6 +1,4 @@
 /* Methods of kind NODE: about the node itself. */
-#include <sys/resource.h>
-
 #include "base/assert.h"
 #include "enrol/merge.h"
 #include "node/node_private.h"
@@ -10,11 +8,6 @@
 #include "wire/message.h"
 
 enum { AUDIT_SHARD_SHIFT = 54 }; /* of a page's place: the log's index below, the shard above */
-
-static uint64_t microseconds(struct timeval time)
-{
-    return (uint64_t)time.tv_sec * 1000000U + (uint64_t)time.tv_usec;
-}
 
 /* ---- status
  * -------------------------------------------------------------------------------------------------------
@@ -65,7 +58,7 @@ static void status_log(struct node *node, Carillon__StatusReply *reply)
 static void status_activity(struct node *node, Carillon__StatusReply *reply)
 {
     const struct histogram *searches = &node->counters.search_time;
-    struct rusage usage;
+    struct io_cpu used;
 
     reply->connections = node->conns.used;
     reply->requests = node->counters.requests;
@@ -75,10 +68,9 @@ static void status_activity(struct node *node, Carillon__StatusReply *reply)
     reply->search_cpu_ns = node->counters.search_cpu_ns;
     reply->search_p50_ns = histogram_quantile(searches, 500000);
     reply->search_p99_ns = histogram_quantile(searches, 990000);
-    if (getrusage(RUSAGE_SELF, &usage) == 0) {
-        reply->cpu_user_us = microseconds(usage.ru_utime);
-        reply->cpu_system_us = microseconds(usage.ru_stime);
-    }
+    io_cpu_process(node->io, &used);
+    reply->cpu_user_us = used.user_ns / 1000;
+    reply->cpu_system_us = used.system_ns / 1000;
 }
 
 static void status(struct node *node, struct conn *conn, uint64_t id)

@@ -1,6 +1,5 @@
 /* Searching: parse, run in slices. */
 #include <stdio.h>
-#include <time.h>
 
 #include "base/assert.h"
 #include "campus/shard.h"
@@ -12,15 +11,6 @@ enum {
     LIMIT_DEFAULT = 20,
     QUERY_SCRATCH_BYTES = SEARCH_SCRATCH_BYTES + (1 << 20),
 };
-
-/* A system call: read twice a search, or a turn, and no more often. */
-static uint64_t cpu_ns(void)
-{
-    struct timespec used;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return (uint64_t)used.tv_sec * 1000000000U + (uint64_t)used.tv_nsec;
-}
 
 /* ---- queries at rest
  * ----------------------------------------------------------------------------------------------
@@ -200,7 +190,7 @@ bool node__search_turn(struct node *node)
     if (list_is_empty(&node->queries) && list_is_empty(&node->long_queries)) {
         return false;
     }
-    uint64_t cpu = cpu_ns();
+    uint64_t cpu = io_cpu_thread_ns(node->io); /* a system call: twice a turn, no more often */
     uint64_t until = io_now_exact_ns(node->io) + NODE_QUERY_TURN_NS;
     bool is_long_served = false;
 
@@ -217,7 +207,7 @@ bool node__search_turn(struct node *node)
             step_short(node);
         }
     }
-    node->counters.search_cpu_ns += cpu_ns() - cpu;
+    node->counters.search_cpu_ns += io_cpu_thread_ns(node->io) - cpu;
     return !list_is_empty(&node->queries) || !list_is_empty(&node->long_queries);
 }
 
@@ -326,13 +316,13 @@ void node__search(struct node *node, const struct node_call *call,
         node__answer_error(node, asker->name, asker->id, ERR_BUSY);
         return;
     }
-    uint64_t cpu = cpu_ns();
+    uint64_t cpu = io_cpu_thread_ns(node->io);
     struct query *query = query_take(node);
 
     query->deadline_ns = call->deadline_ns;
     bool goes_on = start(query, asker, request);
 
-    node->counters.search_cpu_ns += cpu_ns() - cpu;
+    node->counters.search_cpu_ns += io_cpu_thread_ns(node->io) - cpu;
     if (goes_on) {
         list_add(&node->queries, &query->node_link);
         node->query_count++;

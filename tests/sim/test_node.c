@@ -14,6 +14,9 @@
 
 #include "base/assert.h"
 #include "node/node_private.h"
+#include "proto/operator.pb-c.h"
+#include "proto/search.pb-c.h"
+#include "wire/message.h"
 #include "tests/lib/node_world.h"
 
 enum {
@@ -422,9 +425,42 @@ static void node__with_a_sync_that_lies__is_found_out(void **state)
     assert_true(found > SEEDS_LYING / 4);
 }
 
+/* The figures that a node tells, of its processor time too, are of the world it lives in. */
+static uint64_t hash_of_figures(void)
+{
+    const Carillon__StatusRequest status = CARILLON__STATUS_REQUEST__INIT;
+    Carillon__SearchRequest search = CARILLON__SEARCH_REQUEST__INIT;
+    Carillon__StatusReply *told;
+    Carillon__SearchReply *found;
+    struct node_world world;
+
+    search.query = wire_text("open:true");
+    node_world_init(&world, 1, NULL, sometimes);
+    begin_term(&world);
+    assert_int_equal(node_world_call(&world, CARILLON__METHOD__METHOD_SEARCH, &search.base,
+                                     &carillon__search_reply__descriptor, &found),
+                     OK);
+    assert_int_equal(node_world_call(&world, CARILLON__METHOD__METHOD_STATUS, &status.base,
+                                     &carillon__status_reply__descriptor, &told),
+                     OK);
+    assert_non_null(told);
+    assert_true(told->cpu_user_us > 0);
+    assert_true(told->search_cpu_ns > 0);
+    uint64_t hash = io_sim_trace_hash(world.sim);
+    node_world_fini(&world);
+    return hash;
+}
+
+static void node__asked_for_its_figures__tells_the_same_in_every_run(void **state)
+{
+    (void)state;
+    assert_true(hash_of_figures() == hash_of_figures());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(node__asked_for_its_figures__tells_the_same_in_every_run),
         cmocka_unit_test(node__in_any_trouble__keeps_what_it_told),
         cmocka_unit_test(node__campaign__has_met_every_trouble),
         cmocka_unit_test(node__with_a_sync_that_lies__is_found_out),

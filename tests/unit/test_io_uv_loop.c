@@ -161,6 +161,30 @@ static void clock__within_a_turn__stands_still(void **state)
     assert_true(io_wall_ms(f->io) > 1600000000000u);
 }
 
+static uint64_t process_ns(struct io *io)
+{
+    struct io_cpu used;
+
+    io_cpu_process(io, &used);
+    return used.user_ns + used.system_ns;
+}
+
+static void cpu__work_done__is_counted_and_waiting_is_not(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t thread_ns = io_cpu_thread_ns(f->io);
+    uint64_t all_ns = process_ns(f->io);
+    uint64_t began_ns = io_now_exact_ns(f->io);
+
+    usleep(20000);
+    uint64_t idle_ns = io_cpu_thread_ns(f->io) - thread_ns;
+    assert_true(idle_ns < io_now_exact_ns(f->io) - began_ns);
+    while (io_cpu_thread_ns(f->io) - thread_ns < 5 * MS) {
+    }
+    while (process_ns(f->io) - all_ns < 5 * MS) {
+    }
+}
+
 static void random__two_draws__differ(void **state)
 {
     struct fixture *f = *state;
@@ -338,6 +362,7 @@ int main(void)
         CASE(timers__stopped_or_moved__fire_only_as_last_told),
         CASE(timer__rearmed_without_delay__lets_others_have_their_turn),
         CASE(clock__within_a_turn__stands_still),
+        CASE(cpu__work_done__is_counted_and_waiting_is_not),
         CASE(random__two_draws__differ),
         CASE(turn__several_events__one_call_after_them),
         CASE(turn__again__is_called_without_waiting),
