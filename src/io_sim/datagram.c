@@ -228,6 +228,13 @@ void io_sim__ports_drop(struct io_sim_machine *machine)
     }
 }
 
+void io_sim__ports_forget(struct io_sim_machine *machine)
+{
+    for (struct list *node = machine->ports.next; node != &machine->ports; node = node->next) {
+        CONTAINER_OF(node, struct port, node)->closed.is_certain = false;
+    }
+}
+
 void io_sim__ports_fini(struct io_sim *sim)
 {
     while (!list_is_empty(&sim->flights)) {

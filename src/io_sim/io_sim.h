@@ -20,7 +20,7 @@
  * The process. crash() ends it between two instructions: its timers, turns, jobs and
  * connections are gone, file calls answer ERR_IO until restart. Whoever runs the test frees the
  * process's memory; while it does so, closing files and streams is allowed, and closed() is the
- * only callback that may still come.
+ * only callback that may still come, unless it is told to forget them.
  */
 #ifndef CARILLON_IO_SIM_H
 #define CARILLON_IO_SIM_H
@@ -84,6 +84,10 @@ void io_sim_crash(struct io *io);
 
 /* The process is killed now: like a crash, but the disk loses nothing, synced or not. */
 void io_sim_kill(struct io *io);
+
+/* The memory of the process that died is freed as a whole: closed() does not come any more for
+ * what it was closing when it died. */
+void io_sim_forget(struct io *io);
 
 /* Bring the machine up again after crash or kill; after a crash the disk loses what it must. */
 void io_sim_restart(struct io *io);

@@ -279,6 +279,7 @@ void io_sim__folder_unlock(struct io *io, struct io_file *lock);
 
 /* datagram.c */
 void io_sim__ports_drop(struct io_sim_machine *machine);
+void io_sim__ports_forget(struct io_sim_machine *machine);
 void io_sim__ports_fini(struct io_sim *sim);
 int io_sim__datagrams_open(struct io *io, struct io_datagrams *datagrams, const char *address,
                            uint16_t port, uint16_t *ret_port);
@@ -306,6 +307,7 @@ bool io_sim__address_is_loopback(const char *address);
 bool io_sim__address_is_wildcard(const char *address);
 void io_sim__address_set(char address[ADDRESS_BYTES], const char *text);
 void io_sim__net_drop(struct io_sim_machine *machine);
+void io_sim__net_forget(struct io_sim_machine *machine);
 void io_sim__net_fini(struct io_sim *sim);
 int io_sim__stream_connect(struct io *io, struct io_stream *stream, const char *address,
                            uint16_t port);

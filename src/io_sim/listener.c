@@ -241,6 +241,13 @@ void io_sim__doors_drop(struct io_sim_machine *machine)
     }
 }
 
+void io_sim__doors_forget(struct io_sim_machine *machine)
+{
+    for (struct list *node = machine->doors.next; node != &machine->doors; node = node->next) {
+        CONTAINER_OF(node, struct door, node)->closed.is_certain = false;
+    }
+}
+
 void io_sim__doors_fini(struct io_sim *sim)
 {
     for (struct io_sim_machine *m = sim->machines; m != NULL; m = m->next) {

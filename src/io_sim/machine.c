@@ -215,6 +215,15 @@ void io_sim_kill(struct io *io)
     io_sim__machine_down(io_sim__of(io), true);
 }
 
+void io_sim_forget(struct io *io)
+{
+    ASSERT(io != NULL);
+    struct io_sim_machine *machine = io_sim__of(io);
+    ASSERT(machine->is_down);
+    io_sim__net_forget(machine);
+    io_sim__ports_forget(machine);
+}
+
 bool io_sim_is_down(const struct io *io)
 {
     ASSERT(io != NULL);

@@ -84,6 +84,7 @@ struct io_sim_machine *io_sim__machine_at(struct io_sim *sim, const char *addres
 struct door *io_sim__door_find(struct io_sim_machine *from, const char *address, uint16_t port);
 bool io_sim__door_knock(struct door *door, struct end *end); /* false: the queue is full */
 void io_sim__doors_drop(struct io_sim_machine *machine);
+void io_sim__doors_forget(struct io_sim_machine *machine);
 void io_sim__doors_fini(struct io_sim *sim);
 
 #endif

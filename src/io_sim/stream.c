@@ -449,6 +449,15 @@ void io_sim__net_drop(struct io_sim_machine *machine)
     io_sim__doors_drop(machine);
 }
 
+/* An event that is not certain is dropped on a machine that is down, and in its next life. */
+void io_sim__net_forget(struct io_sim_machine *machine)
+{
+    for (struct list *node = machine->ends.next; node != &machine->ends; node = node->next) {
+        CONTAINER_OF(node, struct end, node)->closed.is_certain = false;
+    }
+    io_sim__doors_forget(machine);
+}
+
 void io_sim__net_fini(struct io_sim *sim)
 {
     while (!list_is_empty(&sim->conns)) {

@@ -38,7 +38,8 @@ void node_on_failed(struct node *node, void (*failed)(void *context), void *cont
 void node_close(struct node *node, void (*closed)(void *context), void *context);
 
 /* Free the memory of a node whose simulated process has died: nothing is written, said or
- * called, also when it was closing. */
+ * called, also when it was closing; what the world was to tell of closing it must not tell
+ * either. */
 void node_forget(struct node *node);
 
 #endif

@@ -195,8 +195,12 @@ static void note_where(struct node_world *world, bool is_kill)
 static void fall(struct node_world *world, bool is_kill)
 {
     if (world->node != NULL) {
-        note_where(world, is_kill);
-        world->sometimes[SOMETIMES_RECYCLED] += log_dropped(&world->node->raft.log, 1) > 0;
+        if (!world->node->engine_is_closed) {
+            note_where(world, is_kill);
+            world->sometimes[SOMETIMES_RECYCLED] +=
+                log_dropped(&world->node->raft.log, 1) > 0;
+        }
+        io_sim_forget(world->io);
         node_forget(world->node);
         world->node = NULL;
     }

@@ -114,6 +114,7 @@ void node_world_replica_kill(struct node_world *world, uint32_t number)
 
     io_sim_kill(replica->io);
     if (replica->node != NULL) {
+        io_sim_forget(replica->io);
         node_forget(replica->node);
         replica->node = NULL;
     }
@@ -136,6 +137,7 @@ void node_world_replica_cut(struct node_world *world, uint32_t number)
 {
     io_sim_crash(world->replicas[number].io);
     if (world->replicas[number].node != NULL) {
+        io_sim_forget(world->replicas[number].io);
         node_forget(world->replicas[number].node);
         world->replicas[number].node = NULL;
     }

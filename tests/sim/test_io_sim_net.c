@@ -367,6 +367,38 @@ static void crash__open_connection__peer_is_told_and_nothing_is_left(void **stat
     }
 }
 
+/* What a process was closing when it died, it is told nothing more of once it is forgotten. */
+static void forget__closing_when_it_died__closed_does_not_come(void **state)
+{
+    (void)state;
+    for (int is_forgotten = 0; is_forgotten < 2; is_forgotten++) {
+        struct fixture f;
+        uint16_t port = 0;
+        start(&f, 1);
+        join(&f);
+        io_stream_close(f.server_io, &f.server.stream);
+        io_listener_close(f.server_io, &f.listener);
+        io_sim_kill(f.server_io);
+        if (is_forgotten) {
+            io_sim_forget(f.server_io);
+        }
+        io_sim_restart(f.server_io);
+        idle(&f);
+        assert_int_equal(f.server.closed, !is_forgotten);
+        assert_int_equal(f.listener_closed, !is_forgotten);
+        assert_int_equal(f.client.ended, 1);
+        io_stream_close(f.client_io, &f.client.stream);
+        idle(&f);
+        assert_int_equal(f.client.closed, 1);
+        f.client.connected = 0;
+        f.server.stream.world = NULL; /* in the memory of another process */
+        f.listener.world = NULL;
+        assert_int_equal(io_listen(f.server_io, &f.listener, "10.0.0.1", PORT, &port), OK);
+        join(&f);
+        end(&f);
+    }
+}
+
 /* ---- timers, turns, lanes ---- */
 
 struct world {
@@ -586,6 +618,7 @@ int main(void)
         cmocka_unit_test(connect__nobody_there__is_refused),
         cmocka_unit_test(listen__wrong_or_taken__says_so),
         cmocka_unit_test(crash__open_connection__peer_is_told_and_nothing_is_left),
+        cmocka_unit_test(forget__closing_when_it_died__closed_does_not_come),
         cmocka_unit_test(timers__any_order__fire_when_due),
         cmocka_unit_test(turn__events__are_followed_by_its_end),
         cmocka_unit_test(lanes__jobs__run_and_return_in_order),

@@ -457,10 +457,30 @@ static void node__asked_for_its_figures__tells_the_same_in_every_run(void **stat
     assert_true(hash_of_figures() == hash_of_figures());
 }
 
+/* Power fails in an orderly end, when the log is closed and the process is not gone yet. */
+static void node__power_cut_behind_the_end_of_its_log__starts_again(void **state)
+{
+    struct node_world world;
+
+    (void)state;
+    node_world_init(&world, 3, NULL, sometimes);
+    begin_term(&world);
+    node_world_close_begin(&world);
+    while (!world.node->engine_is_closed) {
+        assert_true(node_world_step(&world));
+        assert_non_null(world.node);
+    }
+    node_world_cut(&world);
+    recover(&world);
+    assert_string_equal(world.violation, "");
+    node_world_fini(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(node__asked_for_its_figures__tells_the_same_in_every_run),
+        cmocka_unit_test(node__power_cut_behind_the_end_of_its_log__starts_again),
         cmocka_unit_test(node__in_any_trouble__keeps_what_it_told),
         cmocka_unit_test(node__campaign__has_met_every_trouble),
         cmocka_unit_test(node__with_a_sync_that_lies__is_found_out),

@@ -92,6 +92,7 @@ static void end(struct joiner *joiner)
 {
     if (joiner->node != NULL) {
         io_sim_kill(joiner->io);
+        io_sim_forget(joiner->io);
         node_forget(joiner->node);
     }
     buf_fini(&joiner->text);
@@ -185,6 +186,7 @@ static void join__interrupted_anywhere__goes_on_with_the_same_start(void **state
         is_over = !io_sim_is_down(joiner.io);
         if (!is_over) {
             if (joiner.node != NULL) {
+                io_sim_forget(joiner.io);
                 node_forget(joiner.node);
                 joiner.node = NULL;
             }
