@@ -23,6 +23,7 @@
 
 enum {
     NODE_WORLD_COURSES = 6,
+    NODE_WORLD_COURSES_MAX = 16, /* of a student, from the first WORLD_LIMITS on */
     NODE_WORLD_STUDENTS = 16,
     NODE_WORLD_OPS_MAX = 8192,
     NODE_WORLD_REPLICAS_MAX = 5,

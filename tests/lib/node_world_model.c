@@ -1,6 +1,6 @@
 /* What the ops that were told must have been answered, and what must be left: the rules of a
- * small world, applied in the order of the log. Students meet no rule but seats, so whoever is
- * first in a waitlist gets the seat. */
+ * small world, applied in the order of the log. Students meet no rule but seats and the limit of
+ * courses: whoever is first in a waitlist and may have one more course gets the seat. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,7 +8,10 @@
 #include "tests/lib/node_world.h"
 #include "wire/message.h"
 
-enum { PAGE_ROWS = 7 };
+enum {
+    PAGE_ROWS = 7,
+    COURSES_MAX = 5, /* unless a registrar sets it: docs/spec/registration.md section 6 */
+};
 
 struct place {
     uint64_t registered; /* index of the entry that did it; 0: not */
@@ -17,6 +20,7 @@ struct place {
 
 struct model {
     struct node_world *world;
+    uint32_t courses_max;
     uint32_t capacity[NODE_WORLD_COURSES + 1];
     struct place places[NODE_WORLD_COURSES + 1][NODE_WORLD_STUDENTS + 1];
 };
@@ -36,14 +40,26 @@ static bool is_full(const struct model *model, uint32_t course)
     return enrolled(model, course) >= model->capacity[course];
 }
 
-static struct place *first_waiting(struct model *model, uint32_t course)
+static uint32_t courses_of(const struct model *model, uint32_t student)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 1; i <= NODE_WORLD_COURSES; i++) {
+        count += model->places[i][student].registered != 0;
+    }
+    return count;
+}
+
+/* Whoever has all the courses he may have is passed over and keeps his place. */
+static struct place *first_eligible(struct model *model, uint32_t course)
 {
     struct place *first = NULL;
 
     for (uint32_t i = 1; i <= NODE_WORLD_STUDENTS; i++) {
         struct place *place = &model->places[course][i];
 
-        if (place->waiting != 0 && (first == NULL || place->waiting < first->waiting)) {
+        if (place->waiting != 0 && (first == NULL || place->waiting < first->waiting) &&
+            courses_of(model, i) < model->courses_max) {
             first = place;
         }
     }
@@ -54,11 +70,34 @@ static void promote(struct model *model, uint32_t course, uint64_t index)
 {
     struct place *first;
 
-    while (!is_full(model, course) && (first = first_waiting(model, course)) != NULL) {
+    while (!is_full(model, course) && (first = first_eligible(model, course)) != NULL) {
         first->waiting = 0;
         first->registered = index;
         model->world->sometimes[SOMETIMES_PROMOTED]++;
     }
+}
+
+/* @student has a course less: what he was passed over for, in the order of his waiting. */
+static void promote_student(struct model *model, uint32_t student, uint64_t index)
+{
+    uint64_t after = 0;
+    uint32_t course;
+
+    do {
+        course = 0;
+        for (uint32_t i = 1; i <= NODE_WORLD_COURSES; i++) {
+            uint64_t waiting = model->places[i][student].waiting;
+
+            if (waiting > after &&
+                (course == 0 || waiting < model->places[course][student].waiting)) {
+                course = i;
+            }
+        }
+        if (course != 0) {
+            after = model->places[course][student].waiting;
+            promote(model, course, index);
+        }
+    } while (course != 0);
 }
 
 /* The first refusal that the op must meet, or 0. */
@@ -79,9 +118,14 @@ static uint32_t refusal(const struct model *model, const struct world_op *op)
     if (add->waiting != 0) {
         return CARILLON__REFUSAL_KIND__REFUSAL_ALREADY_WAITLISTED;
     }
-    return is_full(model, op->add) && op->kind != WORLD_WAIT
-               ? CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_AVAILABLE
-               : 0;
+    if (is_full(model, op->add)) {
+        return op->kind == WORLD_WAIT ? 0 : CARILLON__REFUSAL_KIND__REFUSAL_WAITLIST_AVAILABLE;
+    }
+    uint32_t left = op->drop != 0 && drop->registered != 0;
+
+    return courses_of(model, op->student) - left < model->courses_max
+               ? 0
+               : CARILLON__REFUSAL_KIND__REFUSAL_COURSE_LIMIT;
 }
 
 static uint32_t perform_drop(struct model *model, const struct world_op *op)
@@ -135,6 +179,7 @@ static void apply_submit(struct model *model, const struct world_op *op)
     }
     if (op->drop != 0) {
         promote(model, op->drop, op->index);
+        promote_student(model, op->student, op->index);
     }
 }
 
@@ -145,6 +190,11 @@ static void apply(struct model *model, const struct world_op *op)
     } else if (op->kind == WORLD_CAP) {
         model->capacity[op->add] = op->capacity;
         promote(model, op->add, op->index);
+    } else if (op->kind == WORLD_LIMITS) {
+        model->courses_max = NODE_WORLD_COURSES_MAX;
+        for (uint32_t i = 1; i <= NODE_WORLD_COURSES; i++) {
+            promote(model, i, op->index);
+        }
     }
 }
 
@@ -230,7 +280,7 @@ static void compare(struct model *model, Carillon__ExportKind kind)
 
 void node_world_check_model(struct node_world *world, const Carillon__Receipt *as_of)
 {
-    struct model model = {.world = world};
+    struct model model = {.world = world, .courses_max = COURSES_MAX};
 
     for (uint32_t i = 1; i <= NODE_WORLD_COURSES; i++) {
         model.capacity[i] = 1 + (i - 1) % 4;

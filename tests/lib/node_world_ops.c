@@ -281,7 +281,7 @@ static void ask_limits(struct world_op *op)
 
     request.institution = wire_text("gen");
     request.term = wire_text("current");
-    request.courses_max = 16;
+    request.courses_max = NODE_WORLD_COURSES_MAX;
     request.by = wire_text("registrar");
     submit(op, CARILLON__METHOD__METHOD_LIMITS, &request.base);
 }

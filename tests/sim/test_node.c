@@ -476,11 +476,58 @@ static void node__power_cut_behind_the_end_of_its_log__starts_again(void **state
     node_world_fini(&world);
 }
 
+static void tell(struct node_world *world, enum world_op_kind kind, uint32_t student,
+                 uint32_t add, uint32_t drop)
+{
+    struct world_op *op = node_world_op(world, kind);
+
+    op->student = student;
+    op->add = add;
+    op->drop = drop;
+    node_world_ask(op);
+    while (op->state == WORLD_OP_ASKED) {
+        assert_true(node_world_step(world));
+    }
+    assert_int_equal(op->state, WORLD_OP_TOLD);
+}
+
+/* The model knows the limit of courses: who has as many as he may is passed over until he drops
+ * one or the limit rises, and his seat goes to whoever waits behind him. */
+static void node__student_with_all_courses_he_may_have__is_passed_over(void **state)
+{
+    struct node_world world;
+
+    (void)state;
+    node_world_init(&world, 4, NULL, sometimes);
+    assert_int_equal(node_world_open(&world), OK);
+    import(&world);
+    import(&world);
+    tell(&world, WORLD_ADD, 2, 1, 0);
+    for (uint32_t course = 2; course <= NODE_WORLD_COURSES; course++) {
+        tell(&world, WORLD_ADD, 1, course, 0);
+    }
+    tell(&world, WORLD_WAIT, 1, 1, 0);
+    tell(&world, WORLD_WAIT, 3, 1, 0);
+    tell(&world, WORLD_DROP, 2, 0, 1);
+    node_world_check(&world); /* the third student has it */
+    tell(&world, WORLD_DROP, 3, 0, 1);
+    node_world_check(&world); /* nobody */
+    tell(&world, WORLD_DROP, 1, 0, 6);
+    tell(&world, WORLD_ADD, 1, 6, 0);
+    node_world_check(&world); /* the first; the sixth course is refused */
+    tell(&world, WORLD_LIMITS, 0, 0, 0);
+    tell(&world, WORLD_ADD, 1, 6, 0);
+    node_world_check(&world);
+    assert_string_equal(world.violation, "");
+    node_world_fini(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(node__asked_for_its_figures__tells_the_same_in_every_run),
         cmocka_unit_test(node__power_cut_behind_the_end_of_its_log__starts_again),
+        cmocka_unit_test(node__student_with_all_courses_he_may_have__is_passed_over),
         cmocka_unit_test(node__in_any_trouble__keeps_what_it_told),
         cmocka_unit_test(node__campaign__has_met_every_trouble),
         cmocka_unit_test(node__with_a_sync_that_lies__is_found_out),
