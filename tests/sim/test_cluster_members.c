@@ -13,7 +13,11 @@
 #include "tests/lib/members_bed.h"
 
 enum {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    SEEDS_MERGE = 25, /* each costs five times as much */
+#else
     SEEDS_MERGE = 100,
+#endif
     SEEDS_NIGHTLY = 10000,
     FAILURES_SHOWN = 5,
 };

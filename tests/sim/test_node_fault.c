@@ -136,12 +136,25 @@ static bool fail_nth(struct sweep *sweep, uint64_t n)
     return is_struck;
 }
 
+/* How far it is from one call to the next that fails: with sanitizers, where a story costs ten
+ * times as much, a third of them at merge time; without, all. */
+static uint64_t every(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    const char *campaign = getenv("CARILLON_CAMPAIGN");
+
+    return campaign != NULL && strcmp(campaign, "nightly") == 0 ? 1 : 3;
+#else
+    return 1;
+#endif
+}
+
 static void run(struct sweep *sweep)
 {
     uint64_t n = 1;
 
     while (n < CALLS_MAX && fail_nth(sweep, n)) {
-        n++;
+        n += every();
     }
     print_message("%llu calls, %llu nodes stopped\n", (unsigned long long)n - 1,
                   (unsigned long long)sweep->failed);
@@ -338,7 +351,9 @@ static void node__every_place_that_calls_files__has_met_a_failure(void **state)
     (void)state;
     print_message("%zu places\n", io_sim_sites_seen(sites));
     describe();
-    assert_int_equal(io_sim_sites_failed(sites), io_sim_sites_seen(sites));
+    if (every() == 1) {
+        assert_int_equal(io_sim_sites_failed(sites), io_sim_sites_seen(sites));
+    }
 }
 
 static int make_sites(void **state)

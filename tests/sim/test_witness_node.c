@@ -18,7 +18,11 @@
 #include "tests/lib/witness.h"
 
 enum {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    SEEDS_MERGE = 60, /* each costs five times as much */
+#else
     SEEDS_MERGE = 200,
+#endif
     SEEDS_NIGHTLY = 3000,
     SEEDS_LYING = 60,
     ROUNDS_MAX = 4,
