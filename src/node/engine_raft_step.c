@@ -438,9 +438,28 @@ void engine_raft__flush(struct engine_raft *engine)
 
 /* ---- other members */
 
+/* How many of the entries the log has room for now. The rest is as good as lost and comes
+ * again: all or nothing would not do, for more than a batch of the log takes would never come
+ * in. */
+static uint32_t fitting(struct engine_raft *engine, const struct raft_append *append)
+{
+    uint64_t records = (uint64_t)engine->proposals_waiting + CONTROL_RECORDS;
+    uint64_t bytes = engine->proposed.len;
+    uint32_t count = 0;
+
+    for (; count < append->count; count++) {
+        bytes += append->entries[count].payload.len;
+        if (!log_has_room(&engine->log, (uint32_t)records + count + 1, bytes)) {
+            break;
+        }
+    }
+    return count;
+}
+
 void engine_raft_receive(struct engine_raft *engine, uint32_t group,
                          const struct raft_message *message)
 {
+    struct raft_message some;
     uint64_t bytes = 0;
     uint32_t records = CONTROL_RECORDS;
 
@@ -456,7 +475,14 @@ void engine_raft_receive(struct engine_raft *engine, uint32_t group,
     }
     if (log_room(&engine->log, engine->proposals_waiting + records,
                  engine->proposed.len + bytes) != OK) {
-        return; /* like one that was lost: it comes again */
+        uint32_t count = message->type == RAFT_APPEND ? fitting(engine, &message->append) : 0;
+
+        if (count == 0) {
+            return; /* like one that was lost: it comes again */
+        }
+        some = *message;
+        some.append.count = count;
+        message = &some;
     }
     engine_raft__step(engine, group,
                       &(struct raft_event){.kind = RAFT_RECEIVED, .message = message});

@@ -199,6 +199,34 @@ static void cluster__node_away_for_long__comes_back_by_a_snapshot(void **state)
     node_world_fini(&world);
 }
 
+/* What it missed is more than its log takes in one batch: it comes in pieces, not never. */
+static void cluster__node_away_for_more_than_a_batch__catches_up(void **state)
+{
+    struct node_world world;
+
+    (void)state;
+    node_world_init(&world, 7, NULL, sometimes);
+    world.config.log_segment_bytes = 32 << 10;
+    world.config.snapshot_log_bytes = 1 << 20; /* no snapshot brings it what it missed */
+    node_world_replicas(&world, 2);
+    assert_int_equal(node_world_open(&world), OK);
+    assert_true(node_world_gather(&world));
+    import(&world);
+    import(&world);
+    node_world_replica_kill(&world, 1);
+    uint64_t before = node__applied(world.node);
+    while (node__applied(world.node) < before + 240) { /* all of them in the leader's memory */
+        node_world_ask_random(&world);
+        node_world_run_ms(&world, 5);
+    }
+    node_world_settle(&world);
+    node_world_replica_up(&world, 1);
+    node_world_run_ms(&world, 5000);
+    assert_int_equal(node__applied(world.replicas[1].node), node__applied(world.node));
+    expect_fine(&world);
+    node_world_fini(&world);
+}
+
 /* ---- any trouble, by seeds */
 
 static uint64_t counts[CLUSTER_MARK_NR];
@@ -290,6 +318,7 @@ int main(void)
         cmocka_unit_test(cluster__reads_one_after_the_other__are_all_answered),
         cmocka_unit_test(cluster__leader_ends_in_an_orderly_way__another_leads_at_once),
         cmocka_unit_test(cluster__node_away_for_long__comes_back_by_a_snapshot),
+        cmocka_unit_test(cluster__node_away_for_more_than_a_batch__catches_up),
         cmocka_unit_test(cluster__in_any_trouble__keeps_what_it_told),
     };
     /* Nodes come and go by the hundred; what one had, the next one gets. */
