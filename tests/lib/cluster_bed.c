@@ -319,7 +319,7 @@ bool cluster_open(struct cluster_bed *bed, const struct cluster_options *options
 {
     *bed = (struct cluster_bed){.options = *options};
     if (options->is_networked && !net_switch_open(&bed->net, options->nodes, options->seed)) {
-        print_message("no right to make network namespaces\n");
+        print_message("skipped: no right to make network namespaces\n");
         return false;
     }
     while (bed->count < options->nodes) {

@@ -183,7 +183,7 @@ static void disk__full__is_waited_out(void **state)
 {
     (void)state;
     if (!bed.is_mounted[0]) {
-        print_message("no right to mount a file system\n");
+        print_message("skipped: no right to mount a file system\n");
         skip();
     }
     for (uint32_t i = 0; i < rounds(); i++) {

@@ -69,7 +69,7 @@ static int teardown(void **state)
 static void need_network(void)
 {
     if (!is_open) {
-        print_message("no right to make network namespaces\n");
+        print_message("skipped: no right to make network namespaces\n");
         skip();
     }
 }
@@ -190,10 +190,6 @@ static void network__after_all_that__what_was_told_is_true(void **state)
 static void partition__of_two_of_five__goes_on(void **state)
 {
     (void)state;
-    if (!rush_is_nightly()) {
-        print_message("three nodes do at merge time\n");
-        skip();
-    }
     need_network();
     (void)teardown(NULL);
     begin(5);
@@ -214,9 +210,13 @@ int main(void)
         cmocka_unit_test(network__slow_and_lossy__goes_on),
         cmocka_unit_test(partition__of_all__registers_nothing_until_healed),
         cmocka_unit_test(network__after_all_that__what_was_told_is_true),
+    };
+    const struct CMUnitTest nightly[] = {
         cmocka_unit_test(partition__of_two_of_five__goes_on),
     };
 
     seed = rush_seed();
-    return cmocka_run_group_tests(tests, setup, teardown);
+    int failed = cmocka_run_group_tests(tests, setup, teardown);
+    return failed == 0 && rush_is_nightly() ? cmocka_run_group_tests(nightly, setup, teardown)
+                                            : failed;
 }
