@@ -118,7 +118,7 @@ void node__entry_apply(struct shard *shard, const struct enrol_entry *entry)
 {
     struct node *node = shard->node;
 
-    if (node->indexing_count > 0) {
+    if (!node->is_replayed) {
         node__index_before(node, entry->method);
     }
     enrol_apply(shard->enrol, entry, &node->result);

@@ -4,7 +4,9 @@
 #include "node/node_private.h"
 #include "wire/field.h"
 
-enum { INSTRUCTORS_MAX = 512 };
+/* BUILD_STEP: documents between two looks at whether the lane is to stop. RESUME_MIN: entries
+ * of which none changes what it reads before it goes on. */
+enum { INSTRUCTORS_MAX = 512, BUILD_STEP = 8, RESUME_MIN = 32 };
 
 /* A course's distinct day masks, one for each way it can be attended. */
 static uint32_t gather_days(const struct campus *campus, uint32_t document, uint32_t sections,
@@ -59,6 +61,9 @@ static void perform(const struct shard *shard, struct enrol_effect effect)
     struct search_index *search = shard->node->search;
     uint32_t document = node__document(shard, effect.document);
 
+    if (shard->is_indexing && effect.document >= shard->indexing_next) {
+        return; /* the lane has yet to come there, and will find it as it is then */
+    }
     switch ((enum enrol_effect_kind)effect.kind) {
     case ENROL_DOCUMENT_STAGED:
         put(shard, effect.document, true);
@@ -145,39 +150,63 @@ void node__index_forget_all(struct shard *shard)
     give_back(shard, shard->search_reserved);
 }
 
-/* ---- at start ---- */
+/* ---- at start ----
+ *
+ * The documents of a restored state are indexed on the log's lane while entries are replayed.
+ * It reads documents, courses, names and words of the state, so before an entry that may change
+ * those the lane stops where it is, and goes on behind it when such entries have passed. */
 
-/* On the lane. Reads documents, courses, names and words of the state, and nothing of it that
- * entries other than an import's change: those are replayed meanwhile. */
+/* Index what is left. Returns: whether nothing is. */
+static bool build(struct shard *shard)
+{
+    struct node *node = shard->node;
+    struct enrol_effect effect;
+    uint32_t count = 0;
+
+    while (enrol_document_next(shard->enrol, &shard->indexing_next, &effect)) {
+        put(shard, effect.document, effect.kind == ENROL_DOCUMENT_STAGED);
+        if (++count % BUILD_STEP == 0 && atomic_load(&node->indexing_must_stop)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* On the lane. */
 static void build_run(struct io *io, struct io_job *job)
 {
-    const struct shard *shard = CONTAINER_OF(job, struct shard, indexing);
-    struct enrol_effect effect;
-    uint32_t cursor = 0;
+    struct shard *shard = CONTAINER_OF(job, struct shard, indexing);
 
     (void)io;
-    while (enrol_document_next(shard->enrol, &cursor, &effect)) {
-        put(shard, effect.document, effect.kind == ENROL_DOCUMENT_STAGED);
-    }
+    shard->is_indexed = build(shard);
 }
 
 static void build_done(struct io_job *job)
 {
-    CONTAINER_OF(job, struct shard, indexing)->node->indexing_count--;
+    struct shard *shard = CONTAINER_OF(job, struct shard, indexing);
+
+    shard->is_indexing = !shard->is_indexed;
+}
+
+static void build_submit(struct shard *shard)
+{
+    shard->indexing = (struct io_job){.run = build_run, .done = build_done};
+    io_lane_submit(shard->node->io, IO_LANE_LOG, &shard->indexing);
 }
 
 void node__index_all(struct shard *shard)
 {
-    struct node *node = shard->node;
-
-    node->indexing_count++;
-    shard->indexing = (struct io_job){.run = build_run, .done = build_done};
-    io_lane_submit(node->io, IO_LANE_LOG, &shard->indexing);
+    shard->is_indexing = true;
+    shard->is_indexed = false;
+    shard->indexing_next = 0;
+    shard->node->indexing_is_paused = false;
+    build_submit(shard);
 }
 
 void node__index_now(struct shard *shard)
 {
-    build_run(shard->node->io, &shard->indexing);
+    shard->indexing_next = 0;
+    (void)build(shard);
 }
 
 void node__index_drop(struct shard *shard)
@@ -197,15 +226,52 @@ void node__index_drop(struct shard *shard)
     node__index_forget_all(shard);
 }
 
-void node__index_wait(struct node *node)
+static bool is_indexing(const struct node *node)
 {
-    if (node->indexing_count > 0) {
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        if (node->shards[i].is_indexing) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void pause_build(struct node *node)
+{
+    if (!node->indexing_is_paused) {
+        atomic_store(&node->indexing_must_stop, true);
         io_lane_wait(node->io, IO_LANE_LOG);
-        node->indexing_count = 0; /* also when the machine went down meanwhile */
+        atomic_store(&node->indexing_must_stop, false);
+        node->indexing_is_paused = true;
+        node->indexing_pause_nr++;
+    }
+    node->indexing_calm_nr = 0;
+}
+
+static void resume_build(struct node *node)
+{
+    node->indexing_is_paused = false;
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        if (node->shards[i].is_indexing) {
+            build_submit(&node->shards[i]);
+        }
     }
 }
 
-void node__index_before(struct node *node, uint32_t method)
+void node__index_wait(struct node *node)
+{
+    if (is_indexing(node)) {
+        if (node->indexing_is_paused) {
+            resume_build(node);
+        }
+        io_lane_wait(node->io, IO_LANE_LOG);
+    }
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        node->shards[i].is_indexing = false; /* also when the machine went down meanwhile */
+    }
+}
+
+static bool may_change_documents(uint32_t method)
 {
     switch (method) {
     case CARILLON__METHOD__METHOD_NONE:
@@ -215,8 +281,24 @@ void node__index_before(struct node *node, uint32_t method)
     case CARILLON__METHOD__METHOD_PERMIT:
     case CARILLON__METHOD__METHOD_CAP:
     case CARILLON__METHOD__METHOD_LIMITS:
-        return;
+        return false;
     default:
-        node__index_wait(node);
+        return true;
+    }
+}
+
+void node__index_before(struct node *node, uint32_t method)
+{
+    if (!is_indexing(node)) {
+        return;
+    }
+    if (may_change_documents(method)) {
+        pause_build(node);
+        return;
+    }
+    /* Each stop costs two hand-overs: the more there were, the longer it stays. */
+    if (node->indexing_is_paused &&
+        ++node->indexing_calm_nr >= (uint64_t)RESUME_MIN << node->indexing_pause_nr) {
+        resume_build(node);
     }
 }

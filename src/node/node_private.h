@@ -5,6 +5,8 @@
 #ifndef CARILLON_NODE_NODE_PRIVATE_H
 #define CARILLON_NODE_NODE_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include "base/sm.h"
 #include "enrol/enrol.h"
 #include "meta/meta.h"
@@ -212,7 +214,10 @@ struct node {
     uint32_t shard_count; /* a power of two, 0 before the folder's identity is known */
     struct search_index *search; /* of all shards' documents */
     uint64_t search_reserved; /* for the chunks in flight */
-    uint32_t indexing_count;  /* restored states being indexed on the log's lane */
+    atomic_bool indexing_must_stop; /* read on the log's lane */
+    bool indexing_is_paused;  /* restored states wait there to be indexed further */
+    uint32_t indexing_pause_nr;
+    uint64_t indexing_calm_nr; /* entries since that the lane might have run beside */
     struct door door;
     struct conn_table conns;
     struct enrol_result result;
@@ -704,7 +709,8 @@ void node__index_drop(struct shard *shard);
 /* Wait until all of them are. */
 void node__index_wait(struct node *node);
 
-/* An entry of @method is about to be applied: the same, if it may change what is being read. */
+/* An entry of @method is about to be replayed: stop the lane if it may change what is read there, or let it
+ * go on. */
 void node__index_before(struct node *node, uint32_t method);
 
 /* ---- query.c: searching */

@@ -42,7 +42,10 @@ struct shard {
     struct node *node;
     uint32_t number; /* from 0; the group is one more */
     struct enrol *enrol;
-    struct io_job indexing; /* the restored state's documents, while node.indexing_count > 0 */
+    struct io_job indexing; /* the restored state's documents, on the log's lane, at start */
+    uint32_t indexing_next; /* the document it comes to next; its own while it runs */
+    bool is_indexed;        /* likewise: it came to the end */
+    bool is_indexing;       /* not all are indexed yet, whether it runs or is paused */
     struct across *across; /* when it was led here, and there are others */
     uint64_t fact_proposed; /* the entry with the next fact; 0: none is on its way */
     struct audit *audit;

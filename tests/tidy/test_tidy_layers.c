@@ -132,7 +132,7 @@ static const struct {
  */
 static const char pure_headers[] =
     " assert.h ctype.h errno.h inttypes.h limits.h stdalign.h stdarg.h stdbool.h stddef.h "
-    "stdint.h stdio.h "
+    "stdatomic.h stdint.h stdio.h "
     "stdlib.h string.h strings.h nmmintrin.h sanitizer/asan_interface.h ";
 static const char pure_rooms[] = " base io wire log raft member campus search enrol node io_sim ";
 
