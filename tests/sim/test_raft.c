@@ -1,6 +1,7 @@
 /* Whole groups of the consensus core, each seed with its own mixture of trouble.
  *
- * CARILLON_CAMPAIGN=nightly runs 300,000 seeds with three members and as many with five;
+ * CARILLON_CAMPAIGN=nightly runs 300,000 seeds with three members and as many with five, and
+ * prints what they met;
  * CARILLON_SEED=n with CARILLON_VOTERS=3 or 5 runs that one seed and tells what happens. */
 #include <setjmp.h>
 #include <signal.h>
@@ -65,10 +66,24 @@ static int drop_world(void **state)
     return 0;
 }
 
-static uint64_t seed_count(void)
+static bool is_campaign(void)
 {
     const char *campaign = getenv("CARILLON_CAMPAIGN");
-    return campaign != NULL && strcmp(campaign, "nightly") == 0 ? SEEDS_NIGHTLY : SEEDS;
+    return campaign != NULL && strcmp(campaign, "nightly") == 0;
+}
+
+static uint64_t seed_count(void)
+{
+    return is_campaign() ? SEEDS_NIGHTLY : SEEDS;
+}
+
+/* How often each kind of trouble struck in the seeds since @before. */
+static void tell_marks(const uint64_t *before)
+{
+    for (uint32_t i = 0; i < WORLD_MARK_NR; i++) {
+        print_message("%12llu %s\n", (unsigned long long)(world->marks[i] - before[i]),
+                      world_mark_names[i]);
+    }
 }
 
 static void begin(uint64_t seed, uint32_t voters)
@@ -116,7 +131,9 @@ static void run_seeds(uint32_t voters, uint64_t first)
     uint64_t count = seed_count();
     uint32_t failures = 0;
     uint64_t steps = world->steps;
+    uint64_t marks[WORLD_MARK_NR];
 
+    memcpy(marks, world->marks, sizeof marks);
     if (run_one_seed(voters)) {
         return;
     }
@@ -137,6 +154,9 @@ static void run_seeds(uint32_t voters, uint64_t first)
     print_message("%u voters: %llu seeds, %.0f seeds a minute on one core, %llu steps a seed\n",
                   voters, (unsigned long long)count, (double)count / seconds * 60,
                   (unsigned long long)((world->steps - steps) / count));
+    if (is_campaign()) {
+        tell_marks(marks);
+    }
     assert_int_equal(failures, 0);
 }
 
