@@ -32,15 +32,14 @@ struct across *across_create(struct enrol *enrol)
     buf_init(&across->effects, EFFECTS_BYTES_MAX);
     buf_init(&across->bytes, EFFECTS_BYTES_MAX);
     buf_init(&across->message, (size_t)ACROSS_BYTES_MAX * ACROSS_OPS_MAX);
-    across->flights =
-        arena_alloc_zero(&across->own, ACROSS_FLIGHT_MAX * sizeof *across->flights);
-    across->parked = arena_alloc_zero(&across->own, ACROSS_FLIGHT_MAX * sizeof *across->parked);
+    /* Megabytes, of which a calm leader uses little: a slot is written when it is first taken.
+     */
+    across->flights = arena_alloc(&across->own, ACROSS_FLIGHT_MAX * sizeof *across->flights);
+    across->parked = arena_alloc(&across->own, ACROSS_FLIGHT_MAX * sizeof *across->parked);
     across->inquiries =
-        arena_alloc_zero(&across->own, ACROSS_FLIGHT_MAX * sizeof *across->inquiries);
-    across->rosters =
-        arena_alloc_zero(&across->own, ACROSS_ROSTERS_MAX * sizeof *across->rosters);
-    across->questions =
-        arena_alloc_zero(&across->own, ACROSS_ASKED_MAX * sizeof *across->questions);
+        arena_alloc(&across->own, ACROSS_FLIGHT_MAX * sizeof *across->inquiries);
+    across->rosters = arena_alloc(&across->own, ACROSS_ROSTERS_MAX * sizeof *across->rosters);
+    across->questions = arena_alloc(&across->own, ACROSS_ASKED_MAX * sizeof *across->questions);
     return across;
 }
 

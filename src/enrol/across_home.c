@@ -15,7 +15,7 @@ enum { LAST_MS = 500 };
 static struct across_flight *flight_take(struct across *across)
 {
     for (uint32_t i = 0; i < ACROSS_FLIGHT_MAX; i++) {
-        if (across->flights[i].phase == 0) {
+        if (i >= across->flight_end || across->flights[i].phase == 0) {
             across->flight_end = i + 1 > across->flight_end ? i + 1 : across->flight_end;
             across->flight_count++;
             across->flights[i] = (struct across_flight){.phase = ACROSS_WAITING};

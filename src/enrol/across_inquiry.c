@@ -12,7 +12,7 @@
 struct across_inquiry *across__inquiry_take(struct across *across)
 {
     for (uint32_t i = 0; i < ACROSS_FLIGHT_MAX; i++) {
-        if (across->inquiries[i].phase == 0) {
+        if (i >= across->inquiry_end || across->inquiries[i].phase == 0) {
             across->inquiry_end = i + 1 > across->inquiry_end ? i + 1 : across->inquiry_end;
             across->inquiries[i] = (struct across_inquiry){.phase = ACROSS_ASKING};
             across->inquiries[i].asking.kind = ACROSS_CHECK;

@@ -130,7 +130,7 @@ struct across {
     uint64_t token_first; /* of this term */
     uint64_t token_done;
     struct across_flight *flights; /* ACROSS_FLIGHT_MAX */
-    uint32_t flight_end;           /* slots from here on were never used */
+    uint32_t flight_end;           /* slots from here on are free, and not written yet */
     uint32_t flight_count;
     struct across_inquiry *inquiries; /* ACROSS_FLIGHT_MAX */
     uint32_t inquiry_end;

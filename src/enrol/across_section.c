@@ -81,7 +81,7 @@ static bool park(struct across *across, struct slice bytes, uint64_t deadline_ms
     for (uint32_t i = 0; i < ACROSS_FLIGHT_MAX; i++) {
         struct across_parked *parked = &across->parked[i];
 
-        if (parked->deadline_ms == 0) {
+        if (i >= across->parked_end || parked->deadline_ms == 0) {
             parked->deadline_ms = deadline_ms;
             parked->message = across__keep(across, bytes);
             across->parked_count++;

@@ -156,6 +156,7 @@ bool across__question_add(struct across *across, uint32_t shard, const struct ac
     }
     struct across_question *question = &across->questions[across->question_count++];
 
+    *question = (struct across_question){.shard = shard, .head = *head};
     /* One read point is under way at a time; it answers all that were asked before it was. */
     if (across->token == across->token_done) {
         across__read(across);
@@ -163,10 +164,8 @@ bool across__question_add(struct across *across, uint32_t shard, const struct ac
     } else {
         question->token = across->token + 1;
     }
-    question->head = *head;
     question->head.token = across__keep(across, head->token);
     question->message = across__keep(across, message);
-    question->shard = shard;
     return true;
 }
 
