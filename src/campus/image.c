@@ -4,35 +4,9 @@
 #include "campus/shard.h"
 #include "campus/student.h"
 
-/* Varints of images are small: one reservation, then straight into the buffer. */
-void image_u64(struct buf *out, uint64_t value)
+void campus_image_grow(struct buf *out, size_t len)
 {
-    if (out->cap - out->len < PACK_U64_BYTES_MAX) {
-        int rc = buf_reserve(out, PACK_U64_BYTES_MAX);
-
-        ASSERT(rc == OK);
-    }
-    uint8_t *to = out->data + out->len;
-
-    while (value >= 0x80) {
-        *to++ = (uint8_t)(value | 0x80);
-        value >>= 7;
-    }
-    *to++ = (uint8_t)value;
-    out->len = (size_t)(to - out->data);
-}
-
-void image_fixed64(struct buf *out, uint64_t value)
-{
-    int rc = pack_fixed64(out, value);
-
-    ASSERT(rc == OK);
-}
-
-void image_bytes(struct buf *out, struct slice bytes)
-{
-    image_u64(out, bytes.len);
-    int rc = buf_append_slice(out, bytes);
+    int rc = buf_reserve(out, len);
 
     ASSERT(rc == OK);
 }

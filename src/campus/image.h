@@ -40,10 +40,58 @@ int campus_load_import(struct campus *campus, struct unpack *in) CHECKED;
 int campus_load_staged(struct campus *campus, struct unpack *in) CHECKED;
 int campus_load_removed(struct campus *campus, struct unpack *in) CHECKED;
 
-/* Packing into a buffer that is large enough: anything else is a programmer's error. */
-void image_u64(struct buf *out, uint64_t value);
-void image_fixed64(struct buf *out, uint64_t value);
-void image_bytes(struct buf *out, struct slice bytes);
+/* Packing into a buffer that is large enough: anything else is a programmer's error. The bytes
+ * are those of pack_u64 and its kin; a snapshot or a hash has millions of fields, most of them
+ * one byte, so the usual one costs no call. */
+void campus_image_grow(struct buf *out, size_t len);
+
+/* Where @len more bytes go. */
+static inline uint8_t *image_room(struct buf *out, size_t len)
+{
+    if (out->cap - out->len < len) {
+        campus_image_grow(out, len);
+    }
+    return out->data + out->len;
+}
+
+static inline void image_u64(struct buf *out, uint64_t value)
+{
+    uint8_t *to = image_room(out, PACK_U64_BYTES_MAX);
+
+    while (value >= 0x80) {
+        *to++ = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    *to++ = (uint8_t)value;
+    out->len = (size_t)(to - out->data);
+}
+
+static inline void image_fixed64(struct buf *out, uint64_t value)
+{
+    uint8_t *to = image_room(out, sizeof value);
+
+    for (size_t i = 0; i < sizeof value; i++) {
+        to[i] = (uint8_t)(value >> (8 * i));
+    }
+    out->len += sizeof value;
+}
+
+/* Without a length: for what always has the same. */
+static inline void image_raw(struct buf *out, struct slice bytes)
+{
+    uint8_t *to = image_room(out, bytes.len);
+
+    if (bytes.len > 0) {
+        memcpy(to, bytes.data, bytes.len);
+        out->len += bytes.len;
+    }
+}
+
+static inline void image_bytes(struct buf *out, struct slice bytes)
+{
+    image_u64(out, bytes.len);
+    image_raw(out, bytes);
+}
 
 /* As unpack_u64 and its kin, for the millions of fields of a snapshot: without a call for the
  * usual ones. */

@@ -42,6 +42,7 @@ struct enrol *enrol_create(const struct enrol_config *config)
     enrol__across_init(&enrol->across, &enrol->campus.arena);
     enrol__tokens_init(enrol);
     buf_init(&enrol->stream, INT32_MAX);
+    buf_init(&enrol->image, INT32_MAX);
     buf_init(&enrol->line, LINE_BYTES_MAX);
     return enrol;
 }
@@ -55,6 +56,7 @@ void enrol_destroy(struct enrol *enrol)
 
     campus_fini(&enrol->campus);
     buf_fini(&enrol->stream);
+    buf_fini(&enrol->image);
     buf_fini(&enrol->line);
     arena_fini(&enrol->scratch);
     arena_fini(&own);

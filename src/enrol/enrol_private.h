@@ -84,6 +84,7 @@ struct enrol {
     struct buf stream; /* of a running snapshot: written, not yet handed out; of a restore: not
                           yet read */
     size_t stream_at;
+    struct buf image; /* of what is being hashed: one after the other, in the same memory */
     int restore_phase;
     uint64_t restore_answers; /* how many the head announced */
     uint64_t restore_tokens;
@@ -327,7 +328,7 @@ void enrol__tokens_init(struct enrol *enrol);
 /* One token's bytes, as it was after the entry @index; and back. Errors: ERR_DAMAGED. */
 void enrol__token_image(const struct enrol *enrol, uint32_t number, uint64_t index,
                         struct buf *out);
-uint64_t enrol__token_hash(const struct enrol *enrol, uint32_t number); /* for the state's */
+uint64_t enrol__token_hash(struct enrol *enrol, uint32_t number); /* for the state's */
 struct unpack;
 int enrol__token_load(struct enrol *enrol, struct unpack *in) CHECKED;
 
@@ -450,7 +451,7 @@ void enrol__margin_update(struct enrol *enrol);
 /* The oldest answer is about to be forgotten: a running snapshot may still want it. */
 void enrol__save_oldest_answer(struct enrol *enrol);
 /* The hash of one answer, for the state's. */
-uint64_t enrol__answer_hash(const struct enrol *enrol, uint32_t number);
+uint64_t enrol__answer_hash(struct enrol *enrol, uint32_t number);
 
 /* Say what is wrong, and return @error. No room for a text is no reason to fail otherwise. */
 static inline int enrol__said(int rc, int error)

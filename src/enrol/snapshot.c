@@ -39,9 +39,7 @@ enum snapshot_phase {
 
 static void image_answer(const struct enrol_answer *answer, struct buf *out)
 {
-    int rc = buf_append(out, answer->key, ANSWER_KEY_BYTES);
-
-    ASSERT(rc == OK);
+    image_raw(out, slice_from(answer->key, ANSWER_KEY_BYTES));
     image_fixed64(out, answer->request_hash);
     image_u64(out, answer->index);
     image_u64(out, answer->wall_ms);
@@ -513,28 +511,18 @@ int enrol_restore_end(struct enrol *enrol)
 
 /* ---- hash */
 
-uint64_t enrol__answer_hash(const struct enrol *enrol, uint32_t number)
+uint64_t enrol__answer_hash(struct enrol *enrol, uint32_t number)
 {
-    struct buf image;
-
-    buf_init(&image, RECORD_BYTES_MAX);
-    image_answer(answers_at(&enrol->answers, number), &image);
-    uint64_t hash = hash_bytes_seeded(ENROL_RECORD_ANSWERS, image.data, image.len);
-
-    buf_fini(&image);
-    return hash;
+    buf_clear(&enrol->image);
+    image_answer(answers_at(&enrol->answers, number), &enrol->image);
+    return hash_bytes_seeded(ENROL_RECORD_ANSWERS, enrol->image.data, enrol->image.len);
 }
 
-uint64_t enrol__token_hash(const struct enrol *enrol, uint32_t number)
+uint64_t enrol__token_hash(struct enrol *enrol, uint32_t number)
 {
-    struct buf image;
-
-    buf_init(&image, RECORD_BYTES_MAX);
-    enrol__token_image(enrol, number, UINT64_MAX, &image);
-    uint64_t hash = hash_bytes_seeded(ENROL_RECORD_TOKENS, image.data, image.len);
-
-    buf_fini(&image);
-    return hash;
+    buf_clear(&enrol->image);
+    enrol__token_image(enrol, number, UINT64_MAX, &enrol->image);
+    return hash_bytes_seeded(ENROL_RECORD_TOKENS, enrol->image.data, enrol->image.len);
 }
 
 uint64_t enrol__across_hash(const struct enrol *enrol)
