@@ -91,10 +91,16 @@ int identity_key_from_pem(struct slice text, struct identity_key *ret_key)
     BIO *bio = BIO_new_mem_buf(text.data, (int)text.len);
 
     ASSERT(bio != NULL);
-    EVP_PKEY *pkey = PEM_read_bio_PrivateKey(bio, NULL, refuse_password, NULL);
+    uint8_t *der = NULL;
+    long len = 0;
+    int rc = PEM_bytes_read_bio_secmem(&der, &len, NULL, PEM_STRING_PKCS8INF, bio,
+                                       refuse_password, NULL) == 1
+                 ? identity_key_from_der(slice_from(der, (size_t)len), ret_key)
+                 : ERR_MALFORMED;
 
+    OPENSSL_secure_clear_free(der, (size_t)len);
     BIO_free(bio);
-    return key_take(pkey, true, ret_key);
+    return rc;
 }
 
 int identity_key_to_der(const struct identity_key *key, struct buf *out)
@@ -112,7 +118,25 @@ int identity_key_from_der(struct slice der, struct identity_key *ret_key)
     if (der.len == 0 || der.len > IDENTITY_KEY_FILE_BYTES_MAX) {
         return ERR_MALFORMED;
     }
-    return key_take(d2i_AutoPrivateKey(NULL, &at, (long)der.len), true, ret_key);
+    /* By its parts (RFC 8410, section 7): asking the library for a key of whatever kind takes
+     * ten times as long. */
+    PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.len);
+    const ASN1_OBJECT *algorithm = NULL;
+    const uint8_t *inner = NULL;
+    int len = 0;
+    ASN1_OCTET_STRING *seed = NULL;
+
+    if (info != NULL && PKCS8_pkey_get0(&algorithm, &inner, &len, NULL, info) == 1 &&
+        OBJ_obj2nid(algorithm) == NID_ED25519) {
+        seed = d2i_ASN1_OCTET_STRING(NULL, &inner, len);
+    }
+    int rc = seed != NULL && ASN1_STRING_length(seed) == IDENTITY_KEY_BYTES
+                 ? identity_key_make(ASN1_STRING_get0_data(seed), ret_key)
+                 : ERR_MALFORMED;
+
+    ASN1_STRING_clear_free(seed);
+    PKCS8_PRIV_KEY_INFO_free(info);
+    return rc;
 }
 
 void identity_key_sign(const struct identity_key *key, struct slice message,
