@@ -36,6 +36,15 @@ char *io_sim__path_parent(const char *path)
     return io_sim__copy_text(".");
 }
 
+/* Whether @folder is what io_sim__path_parent says of @path; both are clean. */
+bool io_sim__path_is_in(const char *path, const char *folder)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL ? 0 : (size_t)(slash - path) + (slash == path ? 1 : 0);
+    return slash == NULL ? strcmp(folder, ".") == 0
+                         : strncmp(path, folder, len) == 0 && folder[len] == '\0';
+}
+
 bool io_sim__disk_has_folder(const struct disk *disk, const char *path)
 {
     if (strcmp(path, ".") == 0 || strcmp(path, "/") == 0) {
@@ -139,15 +148,19 @@ static void rename_free(struct rename *rename)
     free(rename->to);
 }
 
-static bool is_in_folder(const char *path, const char *folder)
+/* Names that lead nowhere any more, and led nowhere after a crash: a log's files come and go,
+ * and finding one looks at all. */
+static void names_forget(struct disk *disk)
 {
-    if (path == NULL) {
-        return false;
+    size_t left = 0;
+    for (size_t i = 0; i < disk->names_count; i++) {
+        if (disk->names[i].now == NULL && disk->names[i].durable == NULL) {
+            free(disk->names[i].path);
+        } else {
+            disk->names[left++] = disk->names[i];
+        }
     }
-    char *parent = io_sim__path_parent(path);
-    bool is_in = strcmp(parent, folder) == 0;
-    free(parent);
-    return is_in;
+    disk->names_count = left;
 }
 
 void io_sim__disk_folder_sync(struct disk *disk, const char *folder)
@@ -155,7 +168,8 @@ void io_sim__disk_folder_sync(struct disk *disk, const char *folder)
     size_t left = 0;
     for (size_t i = 0; i < disk->renames_count; i++) {
         struct rename *rename = &disk->renames[i];
-        if (is_in_folder(rename->from, folder) || is_in_folder(rename->to, folder)) {
+        if ((rename->from != NULL && io_sim__path_is_in(rename->from, folder)) ||
+            (rename->to != NULL && io_sim__path_is_in(rename->to, folder))) {
             rename_keep(disk, rename);
             rename_free(rename);
         } else {
@@ -163,6 +177,7 @@ void io_sim__disk_folder_sync(struct disk *disk, const char *folder)
         }
     }
     disk->renames_count = left;
+    names_forget(disk);
 }
 
 /* ---- open files ---- */

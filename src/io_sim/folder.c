@@ -60,13 +60,11 @@ static char **names_of(const struct disk *disk, const char *folder, size_t *ret_
     size_t cap = 0;
     for (size_t i = 0; i < disk->names_count; i++) {
         const struct name *name = &disk->names[i];
-        char *parent = io_sim__path_parent(name->path);
-        if (name->now != NULL && strcmp(parent, folder) == 0) {
+        if (name->now != NULL && io_sim__path_is_in(name->path, folder)) {
             const char *slash = strrchr(name->path, '/');
             names = io_sim__grow(names, sizeof(*names), count, &cap);
             names[count++] = io_sim__copy_text(slash == NULL ? name->path : slash + 1);
         }
-        free(parent);
     }
     if (count > 0) {
         qsort(names, count, sizeof(*names), compare_texts);

@@ -253,6 +253,7 @@ struct io_file *io_sim__disk_open(struct disk *disk, struct inode *inode, bool i
 void io_sim__disk_close(struct io_file *file);
 char *io_sim__path_clean(const char *path);  /* owned by the caller */
 char *io_sim__path_parent(const char *path); /* owned by the caller */
+bool io_sim__path_is_in(const char *path, const char *folder);
 
 /* file.c */
 int io_sim__file_open(struct io *io, const char *path, enum io_open how,
