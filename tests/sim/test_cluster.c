@@ -1,28 +1,24 @@
 /* A cluster of several nodes in a simulated world: what was told stays true while its nodes
- * come and go. SEED=n runs one seed of the campaign. */
-#include <limits.h>
-#include <malloc.h>
+ * come and go. SEED=n runs one seed of the campaign,
+ * SEEDS=n so many. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #include "node/node_private.h"
-#include "tests/lib/cluster_world.h"
+#include "tests/lib/cluster_campaign.h"
 
 enum {
+#if defined(__SANITIZE_ADDRESS__)
+    SEEDS_MERGE = 40, /* each costs five times as much */
+    SEEDS_NIGHTLY = 6000,
+#else
     SEEDS_MERGE = 200,
-    SEEDS_ALL = 1000, /* whatever can come of trouble comes of that many */
     SEEDS_NIGHTLY = 30000,
-    SANITIZED_TIMES = 5, /* so much more a seed costs with sanitizers */
-    FAILURES_SHOWN = 5,
-    REPEATED_EVERY = 100,
+#endif
 };
 
 static uint64_t sometimes[SOMETIMES_NR];
@@ -227,86 +223,13 @@ static void cluster__node_away_for_more_than_a_batch__catches_up(void **state)
     node_world_fini(&world);
 }
 
-/* ---- any trouble, by seeds */
-
-static uint64_t counts[CLUSTER_MARK_NR];
-
-static uint64_t seed_count(void)
-{
-    const char *campaign = getenv("CARILLON_CAMPAIGN");
-
-    uint64_t count =
-        campaign != NULL && strcmp(campaign, "nightly") == 0 ? SEEDS_NIGHTLY : SEEDS_MERGE;
-#ifdef __SANITIZE_ADDRESS__
-    count /= SANITIZED_TIMES;
-#endif
-    return count;
-}
-
-static bool run_seed(uint64_t seed, uint64_t *ret_trace)
-{
-    static struct cluster_world cluster;
-    const struct cluster_options options = {
-        .nodes = cluster_world_nodes(seed), .counts = counts, .sometimes = sometimes};
-    bool is_fine = cluster_world_run(&cluster, seed, &options);
-
-    if (!is_fine) {
-        print_error("SEED=%llu: %s\n", (unsigned long long)seed, cluster.world.violation);
-    }
-    *ret_trace = io_sim_trace_hash(cluster.world.sim);
-    cluster_world_fini(&cluster);
-    return is_fine;
-}
-
-/* One seed, one run. */
-static bool is_repeated(uint64_t seed, uint64_t trace)
-{
-    uint64_t again;
-
-    if (!run_seed(seed, &again) || again != trace) {
-        print_error("SEED=%llu: two runs differ\n", (unsigned long long)seed);
-        return false;
-    }
-    return true;
-}
-
-/* Every kind of trouble has struck, and has been trouble. */
-static bool has_all(uint64_t seeds)
-{
-    bool is_all = true;
-
-    for (uint32_t i = 0; i < CLUSTER_MARK_NR; i++) {
-        print_message("%8llu %s\n", (unsigned long long)counts[i], cluster_world_names[i]);
-        bool is_asked_for = i < FAULT_NR ? seeds >= SEEDS_MERGE : seeds >= SEEDS_ALL;
-
-        if (is_asked_for && counts[i] < (seeds < SEEDS_ALL ? 1 : seeds / 100)) {
-            print_error("too seldom: %s\n", cluster_world_names[i]);
-            is_all = false;
-        }
-    }
-    return is_all;
-}
-
 static void cluster__in_any_trouble__keeps_what_it_told(void **state)
 {
-    const char *one = getenv("SEED");
-    const char *many = getenv("SEEDS");
-    uint64_t first = one == NULL ? 100 : strtoull(one, NULL, 10);
-    uint64_t count = many != NULL ? strtoull(many, NULL, 10) : one != NULL ? 1 : seed_count();
-    uint32_t failures = 0;
-    uint64_t trace;
-    clock_t start = clock();
+    const struct cluster_campaign campaign = {
+        .shards = 1, .seeds_merge = SEEDS_MERGE, .seeds_nightly = SEEDS_NIGHTLY};
 
     (void)state;
-    for (uint64_t seed = first; seed < first + count && failures < FAILURES_SHOWN; seed++) {
-        failures += !run_seed(seed, &trace);
-        failures += seed % REPEATED_EVERY == 0 && !is_repeated(seed, trace);
-    }
-    bool is_all = has_all(count);
-    print_message("%llu clusters, %.0f a minute on one core\n", (unsigned long long)count,
-                  60.0 * (double)count * CLOCKS_PER_SEC / (double)(clock() - start));
-    assert_int_equal(failures, 0);
-    assert_true(is_all);
+    assert_true(cluster_campaign_run(&campaign));
 }
 
 int main(void)
@@ -321,8 +244,6 @@ int main(void)
         cmocka_unit_test(cluster__node_away_for_more_than_a_batch__catches_up),
         cmocka_unit_test(cluster__in_any_trouble__keeps_what_it_told),
     };
-    /* Nodes come and go by the hundred; what one had, the next one gets. */
-    (void)mallopt(M_MMAP_MAX, 0);
-    (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    cluster_campaign_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,12 +5,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "node/node_private.h"
-#include "tests/lib/cluster_world.h"
+#include "tests/lib/cluster_campaign.h"
 
 enum {
     SHARDS = 4,
@@ -20,12 +19,10 @@ enum {
     SEEDS_MERGE = 12,
 #endif
     SEEDS_NIGHTLY = 10000,
-    FAILURES_SHOWN = 5,
     ASKED = 80
 };
 
 static uint64_t sometimes[SOMETIMES_NR];
-static uint64_t counts[CLUSTER_MARK_NR];
 
 static void expect_fine(struct node_world *world)
 {
@@ -166,21 +163,8 @@ static void shards__of_three_nodes__are_led_by_several(void **state)
 
 /* ---- any trouble, by seeds */
 
-static bool run_seed(uint64_t seed)
-{
-    static struct cluster_world cluster;
-    const struct cluster_options options = {.nodes = cluster_world_nodes(seed),
-                                            .shards = SHARDS,
-                                            .counts = counts,
-                                            .sometimes = sometimes};
-    bool is_fine = cluster_world_run(&cluster, seed, &options);
-
-    if (!is_fine) {
-        print_error("SEED=%llu: %s\n", (unsigned long long)seed, cluster.world.violation);
-    }
-    cluster_world_fini(&cluster);
-    return is_fine;
-}
+static const struct cluster_campaign campaign = {
+    .shards = SHARDS, .seeds_merge = SEEDS_MERGE, .seeds_nightly = SEEDS_NIGHTLY};
 
 /* Seeds that found something: 1018 an offer claimed after the limit was lowered; 2010 an import
  * that was said to be over while some shards were still prepared for it. */
@@ -190,28 +174,14 @@ static void shards__in_trouble_that_found_something__keep_what_they_told(void **
 
     (void)state;
     for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
-        assert_true(run_seed(seeds[i]));
+        assert_true(cluster_campaign_seed(&campaign, seeds[i]));
     }
 }
 
 static void shards__in_any_trouble__keep_what_they_told(void **state)
 {
-    const char *one = getenv("SEED");
-    const char *many = getenv("SEEDS");
-    const char *campaign = getenv("CARILLON_CAMPAIGN");
-    bool is_night = campaign != NULL && strcmp(campaign, "nightly") == 0;
-    uint64_t first = one == NULL ? 100 : strtoull(one, NULL, 10);
-    uint64_t count = many != NULL  ? strtoull(many, NULL, 10)
-                     : one != NULL ? 1
-                     : is_night    ? SEEDS_NIGHTLY
-                                   : SEEDS_MERGE;
-    uint32_t failures = 0;
-
     (void)state;
-    for (uint64_t seed = first; seed < first + count && failures < FAILURES_SHOWN; seed++) {
-        failures += !run_seed(seed);
-    }
-    assert_int_equal(failures, 0);
+    assert_true(cluster_campaign_run(&campaign));
 }
 
 int main(void)
@@ -224,5 +194,6 @@ int main(void)
         cmocka_unit_test(shards__in_trouble_that_found_something__keep_what_they_told),
         cmocka_unit_test(shards__in_any_trouble__keep_what_they_told),
     };
+    cluster_campaign_memory();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
