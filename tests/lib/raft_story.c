@@ -220,6 +220,11 @@ void story_restart(struct world *world, uint32_t member)
     world_restart(world, member - 1);
 }
 
+void story_disk_lost(struct world *world, uint32_t member)
+{
+    world_disk_empty(world, member - 1);
+}
+
 void story_elect(struct world *world, uint32_t member)
 {
     /* whoever followed somebody has not heard from it for long enough */

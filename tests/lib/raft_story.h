@@ -47,6 +47,8 @@ void story_mend(struct world *world);
 /* Loses what was not synced, and what waits for it. */
 void story_crash(struct world *world, uint32_t member);
 void story_restart(struct world *world, uint32_t member);
+/* Nothing is left on the disk of @member, which is down: it restarts to be refilled. */
+void story_disk_lost(struct world *world, uint32_t member);
 
 /* @member waits long enough, campaigns, wins, and everything settles. */
 void story_elect(struct world *world, uint32_t member);

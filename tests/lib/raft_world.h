@@ -301,7 +301,8 @@ void world_restart(struct world *world, uint32_t node);
 void world_node_reset(struct world *world, uint32_t node);
 
 /* raft_world_refill.c */
-void world_disk_lose(struct world *world, uint32_t node); /* by chance, before it restarts */
+void world_disk_empty(struct world *world, uint32_t node); /* of one that is down */
+void world_disk_lose(struct world *world, uint32_t node);  /* by chance, before it restarts */
 void world_refill_note(struct world *world, uint32_t node);
 void world_refill_settle(struct world *world); /* what operators do in a node: demote, promote */
 bool world_is_refilled(const struct world *world);

@@ -37,6 +37,24 @@ static bool may_lose(const struct world *world, uint32_t at)
            raft_configuration_is_voter(now, at + 1);
 }
 
+void world_disk_empty(struct world *world, uint32_t at)
+{
+    struct world_node *node = &world->node[at];
+
+    ASSERT(!node->is_up);
+    world_trace(world, "n%u has lost its disk", at + 1);
+    node->record_count = 0;
+    node->durable_count = 0;
+    node->hard_recycled = (struct world_record){0};
+    node->released = 0;
+    node->hard_term = 0;
+    node->hard_vote = 0;
+    node->durable_last = 0;
+    node->snapshot = (struct world_snapshot){0};
+    node->refill++;
+    node->is_refilling = true;
+}
+
 void world_disk_lose(struct world *world, uint32_t at)
 {
     struct world_node *node = &world->node[at];
@@ -54,17 +72,7 @@ void world_disk_lose(struct world *world, uint32_t at)
     }
     world_mark(world, WORLD_DISK_LOST);
     world->marks[WORLD_LEADERS_DISK_LOST] += node->role == RAFT_LEADER;
-    world_trace(world, "n%u has lost its disk", at + 1);
-    node->record_count = 0;
-    node->durable_count = 0;
-    node->hard_recycled = (struct world_record){0};
-    node->released = 0;
-    node->hard_term = 0;
-    node->hard_vote = 0;
-    node->durable_last = 0;
-    node->snapshot = (struct world_snapshot){0};
-    node->refill++;
-    node->is_refilling = true;
+    world_disk_empty(world, at);
 }
 
 /* That it is over is written beside the log, and a crash may come before. */
