@@ -21,7 +21,8 @@ enum {
     SMALL_BITS = 7,    /* SMALL_BYTES = 1 << SMALL_BITS */
     PAGE_BYTES = 4096, /* large blocks are rounded to pages */
     HEADER_BYTES = sizeof(struct arena_block),
-    SPARE_BUDGET_PARTS = 16, /* a spare chunk is a small part of what an arena may hold */
+    SPARE_BUDGET_PARTS = 16,    /* a spare chunk is a small part of what an arena may hold */
+    CHUNK_BYTES_STEP = 2 << 20, /* of a huge page */
     CHUNK_BYTES_MAX = 16 << 20,
 };
 
@@ -48,8 +49,8 @@ _Static_assert(SMALL_CLASSES + 4 * (16 - SMALL_BITS) <= ARENA_CLASSES,
 #define PERMIT(start, bytes) ((void)(start), (void)(bytes))
 #endif
 
-/* AddressSanitizer maps a large block and its shadow anew each time, which takes longer than all
- * that a test does with a small arena. */
+/* AddressSanitizer maps a large block and its shadow anew each time, which takes longer than
+ * all that a test does with a small arena. */
 #ifdef ARENA_SANITIZED
 enum { CHUNK_BYTES_FIRST = 64 << 10 };
 #else
@@ -172,11 +173,12 @@ static void use_chunk(struct arena *arena, struct arena_block *chunk, size_t byt
  * not yet used of one costs addresses only. */
 static uint64_t chunk_bytes(const struct arena *arena)
 {
-    uint64_t bytes = arena->held / 8 / ARENA_BLOCK_BYTES * ARENA_BLOCK_BYTES;
+    uint64_t bytes = arena->held / 8 / CHUNK_BYTES_STEP * CHUNK_BYTES_STEP;
 
-    if (bytes < ARENA_BLOCK_BYTES) {
+    if (bytes < CHUNK_BYTES_STEP) {
         bytes = arena->held < CHUNK_BYTES_FIRST ? CHUNK_BYTES_FIRST : arena->held;
         bytes = bytes > ARENA_BLOCK_BYTES ? ARENA_BLOCK_BYTES : bytes;
+        bytes = arena->held < 2 * CHUNK_BYTES_STEP ? bytes : CHUNK_BYTES_STEP;
     }
     bytes = bytes > CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX : bytes;
     return arena->budget < bytes - HEADER_BYTES ? arena->budget + HEADER_BYTES : bytes;

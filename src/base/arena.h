@@ -88,9 +88,10 @@ struct arena_block *arena_spare_make(void);
 void arena_spare_give(struct arena *arena, struct arena_block *spare);
 void arena_spare_free(struct arena_block *spare);
 
-/* Have @advise called with every block of 4 MiB and more that is taken from the system from now
- * on, on any thread: a program may want such in huge pages. It makes no difference to what is
- * allocated. Before the first arena; NULL: nobody is called. */
+/* Have @advise called with every block of 2 MiB and more that is taken from the system from now
+ * on, on any thread: a program may want such in huge pages, and they begin at a multiple of
+ * 2 MiB. It makes no difference to what is allocated. Before the first arena; NULL: nobody is
+ * called. */
 void arena_advise(void (*advise)(void *block, size_t bytes));
 
 /* The rounded size that an allocation of @size costs. */

@@ -190,6 +190,34 @@ static void arena__small_budget__takes_a_small_chunk(void **state)
     arena_fini(&arena);
 }
 
+static uint64_t whole_huge_pages; /* bytes of advised blocks that are huge pages as a whole */
+
+static void count_huge_pages(void *block, size_t bytes)
+{
+    uintptr_t page = 2 << 20;
+    assert_int_equal((uintptr_t)block % page, 0);
+    whole_huge_pages += bytes / page * page;
+}
+
+static void arena__that_grows_large__lies_in_whole_huge_pages(void **state)
+{
+    (void)state;
+    struct arena arena;
+    whole_huge_pages = 0;
+    arena_advise(count_huge_pages);
+    arena_init(&arena, 256 << 20);
+    while (arena.used < 48 << 20) {
+        arena_alloc(&arena, 1000);
+    }
+    /* All but its first chunks, which may be as large as two such pages together. */
+    assert_true(whole_huge_pages >= arena.held - (5 << 20));
+    void *table = arena_alloc(&arena, 4 << 20);
+    assert_true(whole_huge_pages >= arena.held - (6 << 20));
+    arena_free(&arena, table, 4 << 20);
+    arena_fini(&arena);
+    arena_advise(NULL);
+}
+
 static void arena_alloc_zero__reused_block__is_cleared(void **state)
 {
     (void)state;
@@ -318,6 +346,7 @@ int main(void)
         cmocka_unit_test(arena_has_room__counts_rounded_bytes_against_the_budget),
         cmocka_unit_test(arena_reset__keeps_one_chunk_and_forgets_the_rest),
         cmocka_unit_test(arena__small_budget__takes_a_small_chunk),
+        cmocka_unit_test(arena__that_grows_large__lies_in_whole_huge_pages),
         cmocka_unit_test(arena_alloc_zero__reused_block__is_cleared),
         cmocka_unit_test(arena_copy__slices__are_owned_and_freed),
         cmocka_unit_test(arena_grow__step_by_step__keeps_the_contents),
