@@ -59,7 +59,9 @@ static void view_texts(struct campus_document_view *view)
     struct unpack in = unpack_from(view->packed);
     struct field field;
 
-    while (field_next(view->packed, &in, &field)) {
+    /* Fields stand in the order of their numbers, and the sections behind the instructors are
+     * most of a large course. */
+    while (field_next(view->packed, &in, &field) && field.number <= COURSE_INSTRUCTORS) {
         switch (field.number) {
         case COURSE_SUBJECT:
             view->subject = field.bytes;
