@@ -108,7 +108,7 @@ bool query_filter_holds(const struct search_query *query, uint32_t at, uint32_t 
         return query->request.holds != NULL &&
                query->request.holds(query->request.context,
                                     (enum search_predicate)leaf->predicate,
-                                    *index_doc(index, row_at));
+                                    index_doc(index, row_at));
     case LEAF_SUBJECT:
     case LEAF_CODE:
     case LEAF_WORD:
@@ -120,13 +120,12 @@ bool query_filter_holds(const struct search_query *query, uint32_t at, uint32_t 
 
 uint64_t query_may_find_block(const struct search_query *query, uint32_t first, uint64_t rows)
 {
-    const struct row_heads *heads = query->index->heads[first / ROW_PAGE];
-    uint32_t block = first % ROW_PAGE / ROW_BLOCK;
-    rows &= heads->live[block];
+    const struct row_block *block = index_block(query->index, first);
+    rows &= block->live;
     if (!query->is_named || rows == 0) {
         return rows;
     }
-    struct row_names alike = heads->alike[block];
+    struct row_names alike = block->alike;
     if ((query->institution == NAME_NONE || alike.institution == query->institution) &&
         (query->term == NAME_NONE || alike.term == query->term)) {
         return rows;

@@ -51,17 +51,25 @@ struct row_names {
     uint16_t term;
 };
 
+#define DOC_MIXED UINT32_MAX
+
+/* What most looks at a row come to, for a block of them at once: bits of its rows, and what all
+ * of them have, dead ones included. */
+struct row_block {
+    uint64_t live;           /* ROW_LIVE */
+    uint64_t title_class[2]; /* the low and the high bit of it */
+    struct row_names alike;  /* NAME_NONE: they differ */
+    uint32_t doc_first;      /* of the first row, when each row's is one above the one before,
+                                as mostly after a start and an import; else DOC_MIXED */
+};
+
 /* The heads of a page of rows, column by column. */
 struct row_heads {
     struct row_facts facts[ROW_PAGE];
     uint32_t docs[ROW_PAGE];
     struct row_names names[ROW_PAGE];
     uint8_t *forward[ROW_PAGE]; /* see struct row */
-    /* What most looks at a row come to, for a block of them at once: bits of its rows. */
-    uint64_t live[ROW_PAGE / ROW_BLOCK];           /* ROW_LIVE */
-    uint64_t title_class[2][ROW_PAGE / ROW_BLOCK]; /* the low and the high bit of it */
-    struct row_names alike[ROW_PAGE / ROW_BLOCK];  /* what all have, dead ones included;
-                                                      NAME_NONE: they differ */
+    struct row_block blocks[ROW_PAGE / ROW_BLOCK];
 };
 
 /* An institution or a term. */
@@ -148,9 +156,24 @@ static inline struct row_facts *index_facts(const struct search_index *index, ui
     return &index->heads[row / ROW_PAGE]->facts[row % ROW_PAGE];
 }
 
-static inline uint32_t *index_doc(const struct search_index *index, uint32_t row)
+static inline struct row_block *index_block(const struct search_index *index, uint32_t row)
 {
-    return &index->heads[row / ROW_PAGE]->docs[row % ROW_PAGE];
+    return &index->heads[row / ROW_PAGE]->blocks[row % ROW_PAGE / ROW_BLOCK];
+}
+
+static inline uint32_t index_doc(const struct search_index *index, uint32_t row)
+{
+    uint32_t first = index_block(index, row)->doc_first;
+    return first != DOC_MIXED ? first + row % ROW_BLOCK
+                              : index->heads[row / ROW_PAGE]->docs[row % ROW_PAGE];
+}
+
+/* Ask the memory for what index_doc() will read beyond the block. */
+static inline void index_doc_prefetch(const struct search_index *index, uint32_t row)
+{
+    if (index_block(index, row)->doc_first == DOC_MIXED) {
+        __builtin_prefetch(&index->heads[row / ROW_PAGE]->docs[row % ROW_PAGE]);
+    }
 }
 
 static inline struct row_names *index_names(const struct search_index *index, uint32_t row)

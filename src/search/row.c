@@ -47,7 +47,7 @@ static void docs_set(struct search_index *index, uint32_t doc, uint32_t row)
 
 void index_state_set(struct search_index *index, uint32_t row, enum row_state state)
 {
-    uint64_t *live = &index->heads[row / ROW_PAGE]->live[row % ROW_PAGE / ROW_BLOCK];
+    uint64_t *live = &index_block(index, row)->live;
     uint64_t bit = 1ULL << row % ROW_BLOCK;
     index_facts(index, row)->state = (uint8_t)state;
     *live = state == ROW_LIVE ? *live | bit : *live & ~bit;
@@ -55,14 +55,13 @@ void index_state_set(struct search_index *index, uint32_t row, enum row_state st
 
 void index_title_class_set(struct search_index *index, uint32_t row, uint32_t words)
 {
-    struct row_heads *heads = index->heads[row / ROW_PAGE];
-    uint32_t block = row % ROW_PAGE / ROW_BLOCK;
+    struct row_block *block = index_block(index, row);
     uint32_t title_class = 0;
     while (title_class < 3 && words >= title_class_words(title_class + 1)) {
         title_class++;
     }
     for (uint32_t i = 0; i < 2; i++) {
-        uint64_t *bits = &heads->title_class[i][block];
+        uint64_t *bits = &block->title_class[i];
         uint64_t bit = 1ULL << row % ROW_BLOCK;
         *bits = (title_class >> i & 1) != 0 ? *bits | bit : *bits & ~bit;
     }
@@ -70,7 +69,7 @@ void index_title_class_set(struct search_index *index, uint32_t row, uint32_t wo
 
 void index_names_set(struct search_index *index, uint32_t row, struct row_names names)
 {
-    struct row_names *alike = &index->heads[row / ROW_PAGE]->alike[row % ROW_PAGE / ROW_BLOCK];
+    struct row_names *alike = &index_block(index, row)->alike;
     *index_names(index, row) = names;
     if (row % ROW_BLOCK == 0) {
         *alike = names;
@@ -79,6 +78,17 @@ void index_names_set(struct search_index *index, uint32_t row, struct row_names 
     alike->institution =
         alike->institution == names.institution ? names.institution : NAME_NONE;
     alike->term = alike->term == names.term ? names.term : NAME_NONE;
+}
+
+static void doc_set(struct search_index *index, uint32_t row, uint32_t doc)
+{
+    struct row_block *block = index_block(index, row);
+    index->heads[row / ROW_PAGE]->docs[row % ROW_PAGE] = doc;
+    if (row % ROW_BLOCK == 0) {
+        block->doc_first = doc;
+    } else if (block->doc_first != DOC_MIXED && doc != block->doc_first + row % ROW_BLOCK) {
+        block->doc_first = DOC_MIXED;
+    }
 }
 
 static void row_kill(struct search_index *index, uint32_t at)
@@ -96,7 +106,7 @@ static void row_kill(struct search_index *index, uint32_t at)
     index->rows_alive[at / ROW_PAGE]--;
     index->alive--;
     index->dead++;
-    docs_set(index, *index_doc(index, at), POSTING_NO_ROW);
+    docs_set(index, index_doc(index, at), POSTING_NO_ROW);
 }
 
 uint32_t index_row_add(struct search_index *index, uint32_t doc)
@@ -126,7 +136,7 @@ uint32_t index_row_add(struct search_index *index, uint32_t doc)
     index->rows_alive[page]++;
     index->alive++;
     *index_row(index, at) = (struct row){0};
-    *index_doc(index, at) = doc;
+    doc_set(index, at, doc);
     *index_facts(index, at) = (struct row_facts){0};
     index_state_set(index, at, ROW_DEAD);
     *index_forward(index, at) = NULL;

@@ -164,7 +164,7 @@ static void add_hit(struct search_query *query, uint32_t row, uint32_t score)
         return;
     }
     query->work += HIT_WORK;
-    query_hit_add(query, (struct search_hit){*index_doc(query->index, row), score});
+    query_hit_add(query, (struct search_hit){index_doc(query->index, row), score});
 }
 
 /* Whether the title has the function words that stand between or beside the needed ones: else
@@ -195,7 +195,7 @@ static bool is_beaten(struct search_query *query, uint32_t row, uint64_t most)
     struct search_hit worst = query->hits[0];
     uint64_t score = FULL_BIT | most;
     if (score > worst.score ||
-        (score == worst.score && *index_doc(query->index, row) <= worst.doc)) {
+        (score == worst.score && index_doc(query->index, row) <= worst.doc)) {
         return false;
     }
     query->has_more = true;
@@ -314,38 +314,63 @@ static inline void take_full(struct search_query *query, uint32_t row,
     }
 }
 
-/* The most that a title of each class can add to the score of the one word asked for. A pair
- * counts other things than words. */
-static void lone_gains(struct search_query *query, uint32_t ret_gains[TITLE_CLASSES])
+/* The words that are needed, all of which a row has. */
+static struct row_sum needed_sum(const struct search_query *query)
 {
-    const struct slot *slot = &query->slots[query->needed[0]];
-    const struct title_gain *gains = title_gains(query, slot->weight, 1);
+    struct row_sum sum = {.weight = query->weight};
+    for (uint32_t i = 0; i < query->needed_count; i++) {
+        bool is_pair = query->slots[query->needed[i]].is_pair;
+        sum.words = (uint8_t)(sum.words + !is_pair);
+        sum.pairs = (uint8_t)(sum.pairs + is_pair);
+    }
+    return sum;
+}
+
+/* The most that a title of each class can add to the score of a row that has all words. Pairs
+ * count other things than words. */
+static void class_gains(struct search_query *query, uint32_t ret_gains[TITLE_CLASSES])
+{
+    struct row_sum sum = needed_sum(query);
+    const struct title_gain *gains =
+        title_gains(query, sum.weight, (uint32_t)sum.words + sum.pairs);
     for (uint32_t i = 0; i < TITLE_CLASSES; i++) {
-        ret_gains[i] = gains[slot->is_pair ? 0 : title_class_words(i)].most;
+        ret_gains[i] = gains[sum.words > 0 ? title_class_words(i) : 0].most;
     }
 }
 
-/* Of the block's @rows, all of which have the one word asked for, those that may still become
- * hits: what the word itself scores and about how long the title is say no of nearly all
- * others, without a look at their facts. */
-static uint64_t lone_good(struct search_query *query, uint32_t from, uint64_t rows)
+/* The most that a row of the window can score but for its title. @ret_is_titled: whether the
+ * title may add to that. */
+static uint64_t row_most(const struct window *window, uint32_t at, bool *ret_is_titled)
+{
+    if (window->is_lone) {
+        const struct match *match = &window->matches[at];
+        *ret_is_titled = (match->fields & POSTING_TITLE) != 0;
+        return LEVEL_GAIN_MOST + match->score + match->bonus;
+    }
+    const struct row_sum *sum = &window->sums[at];
+    *ret_is_titled = sum->is_titled && !sum->is_code;
+    return LEVEL_GAIN_MOST + sum->score;
+}
+
+/* Of the block's @rows, all of which have all words, those that may still become hits: what the
+ * words themselves score and about how long the title is say no of nearly all others, without a
+ * look at their facts. */
+static uint64_t good_rows(struct search_query *query, uint32_t from, uint64_t rows)
 {
     uint32_t gains[TITLE_CLASSES];
-    lone_gains(query, gains);
-    const struct match *matches = &query->window->matches[from];
-    uint32_t first = query->window->first + from;
-    const struct row_heads *heads = query->index->heads[first / ROW_PAGE];
-    uint32_t block = first % ROW_PAGE / ROW_BLOCK;
-    uint64_t low = heads->title_class[0][block];
-    uint64_t high = heads->title_class[1][block];
+    class_gains(query, gains);
+    const struct window *window = query->window;
+    const struct row_block *block = index_block(query->index, window->first + from);
+    uint64_t low = block->title_class[0];
+    uint64_t high = block->title_class[1];
     uint64_t worst = query->hits[0].score;
     uint64_t good = 0;
     for (uint64_t rest = rows; rest != 0; rest &= rest - 1) {
         uint32_t bit = (uint32_t)__builtin_ctzll(rest);
-        const struct match *match = &matches[bit];
-        uint64_t most = LEVEL_GAIN_MOST + match->score + match->bonus;
+        bool is_titled;
+        uint64_t most = row_most(window, from + bit, &is_titled);
         uint32_t gain = gains[(low >> bit & 1) | (high >> bit & 1) << 1];
-        most += (match->fields & POSTING_TITLE) != 0 ? gain : 0;
+        most += is_titled ? gain : 0;
         good |= (uint64_t)((FULL_BIT | most) >= worst) << bit;
     }
     query->has_more = query->has_more || good != rows;
@@ -370,7 +395,7 @@ static void note(struct search_query *query, uint32_t at)
     struct noted *noted = &query->noted[query->noted_count++];
     noted->row = window->first + at;
     __builtin_prefetch(index_facts(query->index, noted->row));
-    __builtin_prefetch(index_doc(query->index, noted->row));
+    index_doc_prefetch(query->index, noted->row);
     if (window->is_lone) {
         noted->sum = (struct row_sum){.is_titled = true};
         sum_add(query, &noted->sum, query->needed[0], &window->matches[at]);
@@ -387,11 +412,12 @@ void query_note_block(struct search_query *query)
     if (rows == 0) {
         return;
     }
-    query->work += (uint32_t)__builtin_popcountll(rows);
     rows = query_may_find_block(query, window->first + from, rows);
-    query->matches_count += (uint32_t)__builtin_popcountll(rows);
-    if (window->is_lone && query->hits_count == query->hits_max) {
-        rows = lone_good(query, from, rows);
+    uint32_t count = (uint32_t)__builtin_popcountll(rows);
+    query->work += 1 + count;
+    query->matches_count += count;
+    if (query->hits_count == query->hits_max) {
+        rows = good_rows(query, from, rows);
     }
     for (; rows != 0; rows &= rows - 1) {
         note(query, from + (uint32_t)__builtin_ctzll(rows));

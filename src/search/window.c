@@ -119,6 +119,17 @@ static uint32_t drivers_seek(struct search_query *query, uint32_t row)
     return least;
 }
 
+/* What is known of whole blocks of the window's rows comes from memory while lists are poured.
+ */
+static void blocks_prefetch(const struct search_index *index, const struct window *window)
+{
+    for (uint32_t row = window->first; row < window->end; row += 2 * ROW_BLOCK) {
+        if (index->heads[row / ROW_PAGE] != NULL) {
+            __builtin_prefetch(index_block(index, row));
+        }
+    }
+}
+
 /* Let the window begin with the next row of a driver. Returns: false when there is none. */
 static bool window_move(struct search_query *query)
 {
@@ -140,6 +151,7 @@ static bool window_move(struct search_query *query)
     }
     query->row_next = window->end;
     window->block = 0;
+    blocks_prefetch(query->index, window);
     memset(window->rows, 0, sizeof(window->rows));
     return true;
 }
@@ -240,14 +252,16 @@ bool window_fill_strict(struct search_query *query)
     }
     for (uint32_t i = 0; i < query->needed_count; i++) {
         uint32_t leaf = query->needed[i];
-        uint32_t rows = rows_count(window);
-        if (rows == 0) {
-            return true;
-        }
         bool is_poured = query->drivers == 1ULL << leaf;
-        if (!is_poured && is_pouring_cheaper(query, leaf, rows)) {
-            slot_pour(query, leaf);
-            is_poured = true;
+        if (!is_poured) {
+            uint32_t rows = rows_count(window);
+            if (rows == 0) {
+                return true;
+            }
+            if (is_pouring_cheaper(query, leaf, rows)) {
+                slot_pour(query, leaf);
+                is_poured = true;
+            }
         }
         if (is_poured) {
             keep_poured(query, leaf, i == 0);
