@@ -22,6 +22,11 @@ void scan_starts_add(struct scan_starts *starts, struct slice way)
 {
     uint8_t bytes[3] = {way.data[0], way.len > 1 ? way.data[1] : 0,
                         way.len > 2 ? way.data[2] : 0};
+    if (!starts->first[bytes[0]] && bytes[0] < 0x80 &&
+        starts->letters_count <= SCAN_LETTERS_MAX) {
+        starts->letters[starts->letters_count % SCAN_LETTERS_MAX] = bytes[0];
+        starts->letters_count++;
+    }
     starts->first[bytes[0]] = true;
     if (way.len > 2) {
         starts->three[start_three(bytes) / 64] |= 1ULL << start_three(bytes) % 64;
@@ -107,17 +112,13 @@ static uint64_t gathered(uint64_t bits)
     return (bits >> 7) * 0x0102040810204080ULL >> 56;
 }
 
-/* Of eight bytes, the first one lowest: which are letters or digits of ASCII, which begin a
- * character beyond it, and which are beyond it. */
-static void classify(uint64_t bytes, uint64_t *letters, uint64_t *leads, uint64_t *others)
-{
-    uint64_t high = bytes & ONES * 0x80;
-    uint64_t low = bytes & ONES * 0x7F;
-    uint64_t found = bytes_between(low | ONES * 0x20, 'a', 'z') | bytes_between(low, '0', '9');
-    *letters = gathered(found & ~high);
-    *leads = gathered(high & bytes << 1);
-    *others = gathered(high);
-}
+/* What the bytes of a block are, the first one lowest. */
+struct block_bits {
+    uint64_t letters; /* letters or digits of ASCII */
+    uint64_t firsts;  /* of those, at least the ones that a way begins with */
+    uint64_t leads;   /* beginnings of characters beyond ASCII */
+    uint64_t others;  /* all bytes of those */
+};
 
 /* Eight bytes as a number, the first one lowest; written so that compilers see one load. */
 static uint64_t eight_bytes(const uint8_t *bytes)
@@ -127,32 +128,107 @@ static uint64_t eight_bytes(const uint8_t *bytes)
            (uint64_t)bytes[6] << 48 | (uint64_t)bytes[7] << 56;
 }
 
+/* A block that the text's end cuts short. */
+static struct block_bits block_last(const uint8_t *from, size_t len)
+{
+    struct block_bits bits = {0};
+    for (size_t i = 0; i < len && i < BLOCK; i += 8) {
+        uint8_t last[8] = {0};
+        memcpy(last, from + i, len - i < 8 ? len - i : 8);
+        uint64_t bytes = eight_bytes(last);
+        uint64_t high = bytes & ONES * 0x80;
+        uint64_t low = bytes & ONES * 0x7F;
+        uint64_t found =
+            bytes_between(low | ONES * 0x20, 'a', 'z') | bytes_between(low, '0', '9');
+        bits.letters |= gathered(found & ~high) << i;
+        bits.leads |= gathered(high & bytes << 1) << i;
+        bits.others |= gathered(high) << i;
+    }
+    bits.firsts = bits.letters;
+    return bits;
+}
+
+#if defined(__SSE2__)
+typedef signed char sixteen __attribute__((vector_size(16)));
+
+static sixteen sixteen_of(int byte)
+{
+    return (sixteen){0} + (signed char)byte;
+}
+
+/* All ones in bytes that are at least @low and at most @high, for bounds below 0x80: moved up
+ * to the largest of signed bytes they are above all others, and wrap around to themselves only.
+ */
+static sixteen sixteen_between(sixteen bytes, int low, int high)
+{
+    return bytes + sixteen_of(0x7F - high) > sixteen_of(0x7F - high + low - 1);
+}
+
+/* Bit 7 of each byte, gathered. */
+static uint64_t sixteen_bits(sixteen bytes)
+{
+    return (uint32_t)__builtin_ia32_pmovmskb128((char __attribute__((vector_size(16))))bytes);
+}
+
+static struct block_bits sixteen_find(const uint8_t *from, const struct scan_starts *starts)
+{
+    sixteen bytes;
+    memcpy(&bytes, from, sizeof(bytes));
+    sixteen low = bytes | sixteen_of(0x20);
+    sixteen letters = sixteen_between(low, 'a', 'z') | sixteen_between(bytes, '0', '9');
+    sixteen firsts = letters;
+    if (starts->letters_count <= SCAN_LETTERS_MAX) {
+        sixteen found = sixteen_of(0);
+        for (uint32_t i = 0; i < starts->letters_count; i++) {
+            found |= low == sixteen_of(starts->letters[i]);
+        }
+        firsts &= found;
+    }
+    return (struct block_bits){
+        .letters = sixteen_bits(letters),
+        .firsts = sixteen_bits(firsts),
+        .leads = sixteen_bits(bytes & (bytes + bytes)),
+        .others = sixteen_bits(bytes),
+    };
+}
+
+static struct block_bits block_whole(const uint8_t *from, const struct scan_starts *starts)
+{
+    struct block_bits bits = {0};
+    for (uint32_t i = 0; i < BLOCK; i += 16) {
+        struct block_bits part = sixteen_find(from + i, starts);
+        bits.letters |= part.letters << i;
+        bits.firsts |= part.firsts << i;
+        bits.leads |= part.leads << i;
+        bits.others |= part.others << i;
+    }
+    return bits;
+}
+#else
+static struct block_bits block_whole(const uint8_t *from, const struct scan_starts *starts)
+{
+    (void)starts;
+    return block_last(from, BLOCK);
+}
+#endif
+
 /* Find the places of the block at scan->block. */
 static void block_find(struct scan *scan)
 {
     struct slice text = scan->tokens.text;
-    uint64_t letters = 0;
-    uint64_t leads = 0;
-    uint64_t others = 0;
-    for (size_t i = 0; i < BLOCK && scan->block + i < text.len; i += 8) {
-        const uint8_t *from = text.data + scan->block + i;
-        size_t left = text.len - scan->block - i;
-        uint8_t last[8] = {0};
-        uint64_t parts[3];
-        if (left < 8) {
-            from = memcpy(last, from, left);
-        }
-        classify(eight_bytes(from), &parts[0], &parts[1], &parts[2]);
-        letters |= parts[0] << i;
-        leads |= parts[1] << i;
-        others |= parts[2] << i;
+    if (text.len == 0) {
+        return;
     }
-    uint64_t before = (letters | others) << 1;
+    const uint8_t *from = text.data + scan->block;
+    size_t left = text.len - scan->block;
+    struct block_bits bits =
+        left >= BLOCK ? block_whole(from, scan->starts) : block_last(from, left);
+    uint64_t before = (bits.letters | bits.others) << 1;
     if (scan->block > 0) {
         uint8_t last = text.data[scan->block - 1];
         before |= last >= 0x80 || fold_ascii[last] != 0 ? 1 : 0;
     }
-    scan->places = (letters & ~before) | leads;
+    scan->places = (bits.firsts & ~before) | bits.leads;
 }
 
 struct scan scan_of(struct slice text, const struct scan_starts *starts)

@@ -3,8 +3,9 @@
  *
  * Layer: search (base)     Spec: docs/spec/search.md section 9
  *
- * Where words of ASCII letters begin is found for 64 bytes at a time, and a word that begins as
- * no way of the query does costs one look; anything else is cut into tokens as the index does.
+ * Where words of ASCII letters begin is found for 64 bytes at a time, by their first letters if
+ * the query's ways have few, and a word that begins as no way of the query does costs one look;
+ * anything else is cut into tokens as the index does.
  * Inside the room only.
  */
 #ifndef CARILLON_SEARCH_SCAN_H
@@ -17,10 +18,12 @@
 
 /* How the query's ways begin: their first byte, and bits of a hash of their first two or three.
  */
-enum { SCAN_TWO_BITS = 256, SCAN_THREE_BITS = 4096 };
+enum { SCAN_TWO_BITS = 256, SCAN_THREE_BITS = 4096, SCAN_LETTERS_MAX = 8 };
 
 struct scan_starts {
     bool first[256];
+    uint8_t letters[SCAN_LETTERS_MAX]; /* the first bytes that are letters or digits of ASCII */
+    uint8_t letters_count; /* beyond the maximum: more than are looked for all at once */
     uint64_t two[SCAN_TWO_BITS / 64]; /* ways of one or two bytes */
     uint64_t three[SCAN_THREE_BITS / 64];
 };

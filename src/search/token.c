@@ -129,11 +129,15 @@ enum token_kind token_next(struct tokens *tokens, struct token *token)
     bool is_glued = false;
     token->kind = TOKEN_END;
     while (tokens->at < tokens->text.len) {
-        struct fold_char first = fold_char_at(tokens->text, tokens->at);
         token->len = 0;
         token->is_extra = false;
         token->is_glued = is_glued;
         token->is_plain = false;
+        if (fold_ascii[tokens->text.data[tokens->at]] != 0) {
+            token->kind = take_word(tokens, token);
+            break;
+        }
+        struct fold_char first = fold_char_at(tokens->text, tokens->at);
         if (first.kind == FOLD_WORD || first.kind == FOLD_DIGIT) {
             token->kind = take_word(tokens, token);
         } else if (first.kind == FOLD_GRAM) {
