@@ -26,6 +26,7 @@ struct import_options {
     const char *by;   /* who imports, for the audit trail */
     bool force;       /* allow removing more than half */
     bool dry_run;     /* stop before anything is sent */
+    uint32_t unheard_max; /* in a row may be answered neither yes nor no; 0: 12 */
     const volatile sig_atomic_t *is_interrupted; /* may be NULL */
 
     /* Called now and then; @total is 0 while it is not known. May be NULL. */

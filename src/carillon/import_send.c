@@ -9,16 +9,22 @@
  * node turns one away for the moment and the library repeats it, chunks behind it arrive out of
  * order and are refused; such a chunk is sent again, with a new key, as soon as every chunk
  * before it is acknowledged.
+ *
+ * Leaders move and nodes die while an import is sent. What was answered unknown, or by nobody
+ * who could, is asked again with the same key, whatever it was; the end comes only when that has
+ * happened so many times in a row.
  */
-enum { AGAIN_MAX = 8, POLL_MS = 200, CHUNK_ROOM = 256 };
+enum { AGAIN_MAX = 8, UNHEARD_MAX = 12, POLL_MS = 200, REST_MS_MAX = 5000, CHUNK_ROOM = 256 };
 
 struct slot {
     struct sender *sender;
     struct buf body;
     uint32_t sequence;
-    unsigned attempts;
+    unsigned disordered; /* how often it was refused because it came too early */
+    struct carillon_key key;
     enum { SLOT_FREE, SLOT_SENT, SLOT_AGAIN } state;
-    bool was_in_order; /* every chunk before it was acknowledged when it was sent */
+    bool was_in_order; /* every chunk before it was acknowledged when it had its key */
+    bool is_unheard;   /* it is sent again with the same key */
 };
 
 struct sender {
@@ -28,8 +34,37 @@ struct sender {
     struct slot slots[IMPORT_SLOTS];
     uint32_t sequence; /* of the next chunk */
     struct carillon_key id;
-    int error; /* the first one of any chunk */
+    unsigned unheard; /* answers in a row that said neither yes nor no */
+    int error;        /* the first one of any chunk */
 };
+
+/* Whether @status says neither yes nor no, and another node, or the same in a while, would. */
+static bool is_unheard(int status)
+{
+    return status == ERR_TIMEOUT || status == ERR_BUSY || status == ERR_NOT_LEADER ||
+           status == ERR_STOPPED;
+}
+
+/* Whether what was not heard may be asked again. */
+static bool may_go_on(struct sender *sender)
+{
+    uint32_t max = sender->run->options->unheard_max;
+
+    return sender->unheard++ < (max > 0 ? max : UNHEARD_MAX);
+}
+
+/* Before something is asked again. */
+static int rest(struct sender *sender)
+{
+    uint32_t ms = POLL_MS;
+
+    for (unsigned i = 1; i < sender->unheard && ms < REST_MS_MAX; i++) {
+        ms *= 2;
+    }
+    int error = carillon_poll(sender->run->client, ms < REST_MS_MAX ? ms : REST_MS_MAX);
+
+    return error == OK && import__is_interrupted(sender->run) ? ERR_CANCELLED : error;
+}
 
 static bool is_acknowledged_before(const struct sender *sender, uint32_t sequence)
 {
@@ -51,9 +86,16 @@ static void chunk_on_done(void *context, const struct carillon_reply *reply)
 
     if (reply->status == OK) {
         slot->state = SLOT_FREE;
+        sender->unheard = 0;
         return;
     }
-    if (reply->status == ERR_ARGUMENT && !slot->was_in_order && slot->attempts < AGAIN_MAX) {
+    slot->is_unheard = is_unheard(reply->status);
+    if (slot->is_unheard && may_go_on(sender)) {
+        slot->state = SLOT_AGAIN;
+        return;
+    }
+    if (reply->status == ERR_ARGUMENT && !slot->was_in_order &&
+        slot->disordered++ < AGAIN_MAX) {
         slot->state = SLOT_AGAIN;
         return;
     }
@@ -66,19 +108,20 @@ static void chunk_on_done(void *context, const struct carillon_reply *reply)
 
 static int send_slot(struct sender *sender, struct slot *slot)
 {
-    struct carillon_key key = carillon_key_make(sender->run->client);
+    if (!slot->is_unheard) {
+        slot->key = carillon_key_make(sender->run->client);
+        slot->was_in_order = is_acknowledged_before(sender, slot->sequence);
+    }
     struct carillon_call call = {
         .method = CARILLON__METHOD__METHOD_IMPORT_CHUNK,
-        .key = &key,
+        .key = &slot->key,
         .body = slot->body.data,
         .body_bytes = slot->body.len,
         .done = chunk_on_done,
         .context = slot,
     };
 
-    slot->was_in_order = is_acknowledged_before(sender, slot->sequence);
     slot->state = SLOT_SENT;
-    slot->attempts++;
     int error = carillon_submit_call(sender->run->client, &call);
 
     if (error != OK) {
@@ -96,7 +139,8 @@ static int pump(struct sender *sender)
         struct slot *slot = &sender->slots[i];
 
         if (slot->state == SLOT_AGAIN && is_acknowledged_before(sender, slot->sequence)) {
-            error = send_slot(sender, slot);
+            error = slot->is_unheard ? rest(sender) : OK;
+            error = error == OK ? send_slot(sender, slot) : error;
         }
     }
     if (error == OK && import__is_interrupted(sender->run)) {
@@ -139,7 +183,8 @@ static int flush_chunk(struct sender *sender)
     chunk->import_id = (ProtobufCBinaryData){sizeof sender->id.bytes, sender->id.bytes};
     chunk->sequence = sender->sequence;
     slot->sequence = sender->sequence++;
-    slot->attempts = 0;
+    slot->disordered = 0;
+    slot->is_unheard = false;
     buf_clear(&slot->body);
     error = wire_pack(&chunk->base, &slot->body);
     if (error == OK) {
@@ -247,12 +292,38 @@ static int send_all(struct sender *sender)
     return error != OK ? error : sender->error;
 }
 
+/* A blocking call that is repeated while nobody says yes or no to it. */
+static int ask(struct sender *sender, uint32_t method, const ProtobufCMessage *request,
+               const ProtobufCMessageDescriptor *reply_type, void *ret_reply)
+{
+    struct import_run *run = sender->run;
+    struct carillon_key key = carillon_key_make(run->client);
+    bool is_unknown = false;
+
+    for (sender->unheard = 0;;) {
+        int error = carillon_call_message(run->client, method, &key, request, reply_type,
+                                          ret_reply);
+
+        is_unknown = is_unknown || error == ERR_TIMEOUT;
+        if (!is_unheard(error)) {
+            return error == OK ? OK : import__fail(run, error);
+        }
+        if (!may_go_on(sender)) {
+            return import__fail(run, is_unknown ? ERR_TIMEOUT : error);
+        }
+        carillon_message_free(*(void **)ret_reply);
+        error = rest(sender);
+        if (error != OK) {
+            return is_unknown ? ERR_TIMEOUT : error;
+        }
+    }
+}
+
 static int begin(struct sender *sender)
 {
     struct import_run *run = sender->run;
     Carillon__ImportBeginRequest request = CARILLON__IMPORT_BEGIN_REQUEST__INIT;
     Carillon__ImportBeginReply *reply = NULL;
-    struct carillon_key key = carillon_key_make(run->client);
     const char *slash = strrchr(run->source->name, '/');
 
     request.kind = run->source->is_students ? CARILLON__IMPORT_KIND__IMPORT_STUDENTS
@@ -262,12 +333,11 @@ static int begin(struct sender *sender)
     request.import_id = (ProtobufCBinaryData){sizeof sender->id.bytes, sender->id.bytes};
     request.by = wire_text(run->options->by == NULL ? "" : run->options->by);
     request.source_name = wire_text(slash == NULL ? run->source->name : slash + 1);
-    int error =
-        carillon_call_message(run->client, CARILLON__METHOD__METHOD_IMPORT_BEGIN, &key,
-                              &request.base, &carillon__import_begin_reply__descriptor, &reply);
+    int error = ask(sender, CARILLON__METHOD__METHOD_IMPORT_BEGIN, &request.base,
+                    &carillon__import_begin_reply__descriptor, &reply);
 
     carillon_message_free(reply);
-    return error == OK ? OK : import__fail(run, error);
+    return error;
 }
 
 static int commit(struct sender *sender)
@@ -276,14 +346,12 @@ static int commit(struct sender *sender)
     struct import_summary *summary = run->summary;
     Carillon__ImportCommitRequest request = CARILLON__IMPORT_COMMIT_REQUEST__INIT;
     Carillon__ImportCommitReply *reply = NULL;
-    struct carillon_key key = carillon_key_make(run->client);
 
     request.import_id = (ProtobufCBinaryData){sizeof sender->id.bytes, sender->id.bytes};
     request.chunks = sender->sequence;
     request.force = run->options->force;
-    int error = carillon_call_message(run->client, CARILLON__METHOD__METHOD_IMPORT_COMMIT, &key,
-                                      &request.base, &carillon__import_commit_reply__descriptor,
-                                      &reply);
+    int error = ask(sender, CARILLON__METHOD__METHOD_IMPORT_COMMIT, &request.base,
+                    &carillon__import_commit_reply__descriptor, &reply);
 
     if (error == OK) {
         summary->was_committed = true;
@@ -295,11 +363,11 @@ static int commit(struct sender *sender)
         summary->receipt_index = reply->receipt == NULL ? 0 : reply->receipt->index;
     }
     carillon_message_free(reply);
-    return error == OK ? OK : import__fail(run, error);
+    return error;
 }
 
-/* Best effort: the node drops an import that is never committed when it restarts, or when the
- * next one begins. */
+/* Best effort: an import that is never committed ends when the next one begins, or when nothing
+ * of it has come for a while. */
 static void abandon(struct sender *sender)
 {
     struct import_run *run = sender->run;
@@ -342,8 +410,10 @@ int import__send(struct import_run *run)
     if (error == OK) {
         error = send_all(&sender);
         drain(&sender);
-        error = error == OK ? commit(&sender) : error;
-        if (error != OK && error != ERR_TIMEOUT) {
+        bool is_whole = error == OK;
+
+        error = is_whole ? commit(&sender) : error;
+        if (error != OK && !(is_whole && error == ERR_TIMEOUT)) {
             abandon(&sender);
         }
     }

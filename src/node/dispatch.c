@@ -167,6 +167,7 @@ void node__apply(void *context, uint32_t group, uint64_t index, uint64_t term,
     node__entry_decode(index, term, payload, &entry);
     entry.hint = node__write_hint(shard, index);
     node__entry_apply(shard, &entry);
+    node__import_heard(shard, entry.method);
     node__write_applied(shard, index);
     if (node->shard_count > 1) {
         node__across_applied(shard, &entry);

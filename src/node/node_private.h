@@ -50,6 +50,7 @@ enum {
     NODE_SPREADS_MAX = 256,       /* requests that several shards answer, at a time */
     NODE_CLIENTS_MAX = 1 << 14,   /* requests that attempts across shards are made for */
     NODE_INBOX_BYTES_MAX = 64 << 20, /* messages between shards of this node */
+    NODE_IMPORT_IDLE_MS = 120000, /* an import without news for so long has nobody who sends it */
     NODE_READ_FACT = 0x10201, /* between nodes: what became of a fact (facts.c) */
     NODE_PEER_ENTRIES_MAX = 1024, /* of one message: raft_options.append_entries_max */
     NODE_CLUSTER_GROUPS_MAX = 65, /* whose leaders clients are told */
@@ -646,8 +647,12 @@ void node__shard_snapshot_begin(struct shard *shard);
 int node__shard_snapshot_step(struct shard *shard, struct buf *out) CHECKED;
 void node__shard_snapshot_end(struct shard *shard, int status);
 
-/* Once a second, of a shard that is led here: log the passing of time where it matters. */
+/* Once a second, of a shard that is led here: log the passing of time where it matters, and end
+ * imports that were left behind. */
 void node__shard_tick(struct shard *shard, uint64_t now);
+
+/* An entry of that method was applied. */
+void node__import_heard(struct shard *shard, uint32_t method);
 
 /* The node has begun to lead the shard. */
 void node__lead(struct shard *shard);

@@ -167,22 +167,20 @@ static bool window_has_turned(const struct shard *shard, uint64_t now)
     return false;
 }
 
-/* Of a shard that is led here. */
-void node__shard_tick(struct shard *shard, uint64_t now)
-{
-    if (!window_has_turned(shard, now) ||
-        node__propose(shard, CARILLON__METHOD__METHOD_NONE, SLICE_NONE) == OK) {
-        shard->tick_ms = now;
-    }
-}
-
-/* Imports that the node's end interrupted are given up, as an entry like any other. */
-static int end_open_imports(struct shard *shard)
+/* Imports of which nothing has come for so long are given up, as an entry like any other: who
+ * sent them is gone. That another leads, or the node was started again, ends none: clients ask
+ * again with the same key. */
+static void end_left_imports(struct shard *shard)
 {
     struct node *node = shard->node;
+    uint64_t now = io_now_ns(node->io);
     struct uuid id;
     int rc = OK;
 
+    if (now - shard->import_heard_ns < (uint64_t)NODE_IMPORT_IDLE_MS * 1000000) {
+        return;
+    }
+    shard->import_heard_ns = now;
     for (size_t n = 0; rc == OK && enrol_open_import(shard->enrol, n, &id); n++) {
         Carillon__ImportAbortRequest request = CARILLON__IMPORT_ABORT_REQUEST__INIT;
 
@@ -192,9 +190,27 @@ static int end_open_imports(struct shard *shard)
         rc = rc == OK ? node__propose(shard, CARILLON__METHOD__METHOD_IMPORT_ABORT,
                                       buf_slice(&node->body))
                       : rc;
-        event_log(EVENT_WARNING, "import-given-up", "reason=\"the node stopped during it\"");
+        event_log(EVENT_WARNING, rc == OK ? "import-given-up" : "import-not-given-up",
+                  "group=%u reason=\"nothing of it has come\"", node__group_of(shard));
     }
-    return rc;
+}
+
+void node__import_heard(struct shard *shard, uint32_t method)
+{
+    if (method == CARILLON__METHOD__METHOD_IMPORT_BEGIN ||
+        method == CARILLON__METHOD__METHOD_IMPORT_CHUNK) {
+        shard->import_heard_ns = io_now_ns(shard->node->io);
+    }
+}
+
+/* Of a shard that is led here. */
+void node__shard_tick(struct shard *shard, uint64_t now)
+{
+    if (!window_has_turned(shard, now) ||
+        node__propose(shard, CARILLON__METHOD__METHOD_NONE, SLICE_NONE) == OK) {
+        shard->tick_ms = now;
+    }
+    end_left_imports(shard);
 }
 
 /* Whether there is a shard that only this node could lead, and does not yet. */
@@ -210,11 +226,7 @@ bool node__is_awaited(const struct node *node)
 
 void node__lead(struct shard *shard)
 {
-    int rc = end_open_imports(shard);
-
-    if (rc != OK) {
-        event_log(EVENT_WARNING, "import-not-given-up", "error=%s", error_name(rc));
-    }
+    shard->import_heard_ns = io_now_ns(shard->node->io);
     if (!node__is_awaited(shard->node)) {
         node__serve(shard->node);
     }

@@ -56,6 +56,7 @@ struct shard {
     uint64_t search_reserved; /* of node.search_reserved */
     uint32_t gathered_count; /* of node.gathered, those of this shard */
     uint64_t tick_ms;        /* wall time up to which the passing of time was logged */
+    uint64_t import_heard_ns; /* when something of an import came last, or leading began */
     uint64_t applied;        /* index of the newest entry */
     uint64_t snapshot_index; /* the frozen one's, while a snapshot is written */
     uint64_t snapshot_audit; /* the newest in the audit trail then */

@@ -9,7 +9,9 @@
 #include <cmocka.h>
 
 #include "node/node_private.h"
+#include "proto/registrar.pb-c.h"
 #include "tests/lib/cluster_campaign.h"
+#include "wire/message.h"
 
 enum {
     SHARDS = 4,
@@ -161,6 +163,101 @@ static void shards__of_three_nodes__are_led_by_several(void **state)
     assert_true(spread >= 3);
 }
 
+/* The one of the three that leads the shard, or NULL. */
+static struct node *leader_of(struct node_world *world, uint32_t shard)
+{
+    struct node *const nodes[] = {world->node, world->replicas[0].node,
+                                  world->replicas[1].node};
+
+    for (uint32_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++) {
+        if (nodes[i] != NULL && nodes[i]->shards[shard].is_leading) {
+            return nodes[i];
+        }
+    }
+    return NULL;
+}
+
+static bool has_open_import(struct node_world *world, uint32_t shard)
+{
+    struct node *leader = leader_of(world, shard);
+    struct uuid id;
+
+    return leader != NULL && enrol_open_import(leader->shards[shard].enrol, 0, &id);
+}
+
+static void move_leader(struct node_world *world, uint32_t shard)
+{
+    struct node *from = leader_of(world, shard);
+    struct node *to = from == world->node ? world->replicas[0].node : world->node;
+
+    engine_raft_transfer(&from->raft, NODE_GROUP_SHARD + shard, to->raft.id);
+    while (leader_of(world, shard) != to && node_world_step(world)) {
+    }
+}
+
+static void shards__whose_leaders_move__go_on_with_an_import(void **state)
+{
+    struct node_world world;
+    uint32_t moved = 0;
+
+    (void)state;
+    begin(&world, 4, 2);
+    node_world_import(&world);
+    while (world.waves[0].state <= WAVE_COMMITTING && node_world_step(&world)) {
+        if (world.waves[0].state == WAVE_OPEN && moved < SHARDS &&
+            has_open_import(&world, moved)) {
+            move_leader(&world, moved++);
+        }
+    }
+    expect_fine(&world);
+    assert_int_equal(moved, SHARDS);
+    assert_int_equal(world.waves[0].state, WAVE_COMMITTED);
+    import(&world);
+    ask_and_check(&world);
+    node_world_fini(&world);
+}
+
+static void on_begun(void *context, const struct carillon_reply *reply)
+{
+    bool *is_begun = context;
+
+    assert_int_equal(reply->status, OK);
+    *is_begun = true;
+}
+
+/* Its client is gone: nothing more of it comes. */
+static void shards__an_import_that_is_left_behind__is_given_up_in_the_end(void **state)
+{
+    Carillon__ImportBeginRequest request = CARILLON__IMPORT_BEGIN_REQUEST__INIT;
+    struct node_world world;
+    struct carillon_key id;
+    bool is_begun = false;
+
+    (void)state;
+    begin(&world, 5, 0);
+    id = carillon_key_make(node_world_client(&world));
+    request.kind = CARILLON__IMPORT_KIND__IMPORT_STUDENTS;
+    request.institution = wire_text("gen");
+    request.import_id = (ProtobufCBinaryData){sizeof id.bytes, id.bytes};
+    struct carillon_call call = {.method = CARILLON__METHOD__METHOD_IMPORT_BEGIN,
+                                 .key = &id,
+                                 .message = &request.base,
+                                 .done = on_begun,
+                                 .context = &is_begun};
+
+    assert_int_equal(carillon_submit_call(node_world_client(&world), &call), OK);
+    carillon_flush(node_world_client(&world));
+    while (!is_begun && node_world_step(&world)) {
+    }
+    node_world_run_ms(&world, NODE_IMPORT_IDLE_MS / 2);
+    assert_true(has_open_import(&world, 0));
+    node_world_run_ms(&world, NODE_IMPORT_IDLE_MS);
+    for (uint32_t shard = 0; shard < SHARDS; shard++) {
+        assert_false(has_open_import(&world, shard));
+    }
+    node_world_fini(&world);
+}
+
 /* ---- any trouble, by seeds */
 
 static const struct cluster_campaign campaign = {
@@ -191,6 +288,8 @@ int main(void)
         cmocka_unit_test(shards__of_a_node_that_starts_again__hold_what_they_held),
         cmocka_unit_test(shards__of_three_nodes__answer_and_all_hold_the_same),
         cmocka_unit_test(shards__of_three_nodes__are_led_by_several),
+        cmocka_unit_test(shards__whose_leaders_move__go_on_with_an_import),
+        cmocka_unit_test(shards__an_import_that_is_left_behind__is_given_up_in_the_end),
         cmocka_unit_test(shards__in_trouble_that_found_something__keep_what_they_told),
         cmocka_unit_test(shards__in_any_trouble__keep_what_they_told),
     };

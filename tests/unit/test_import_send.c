@@ -21,13 +21,26 @@
 #include "tests/lib/fake_node.h"
 #include "wire/message.h"
 
-enum { RECORDS = 3000, NAME_BYTES = 32, STEP_MS = 50, BUSY_EVERY = 3 };
+enum { RECORDS = 3000, NAME_BYTES = 32, STEP_MS = 50, BUSY_EVERY = 3, KEY_BYTES = 16, UNHEARD_MAX = 3 };
+enum { ASKED_BEGIN, ASKED_CHUNK_2, ASKED_COMMIT, ASKED_NR };
+
+/* One request, however often it came. */
+struct asked {
+    int times;
+    uint8_t key[KEY_BYTES];
+};
 
 /* What the node does, and what it saw; in memory that both processes share. */
 struct script {
     bool is_busy;    /* every third chunk is turned away when it comes the first time */
     int chunk_error; /* the answer to chunk 5 */
     int commit_error;
+    int unheard_times;    /* so often begin, chunk 2 and commit are not answered yes or no */
+    int unheard_error;    /* but so */
+    bool is_unheard_done; /* and have happened all the same */
+    struct asked asked[ASKED_NR];
+    int other_keys; /* with which one of them came again */
+    uint32_t deadline_ms; /* of a request; 0: the method's own */
     uint16_t port;
     uint32_t staged; /* chunks, which is also the next sequence */
     uint32_t courses;
@@ -86,6 +99,58 @@ static int take_commit(const Carillon__Request *request, struct arena *arena)
     return script->commit_error;
 }
 
+/* Which of the requests that are counted @request is, or NULL. */
+static struct asked *asked_of(const Carillon__Request *request, struct arena *arena)
+{
+    const Carillon__ImportChunkRequest *chunk;
+
+    switch ((int)request->method) {
+    case CARILLON__METHOD__METHOD_IMPORT_BEGIN:
+        return &script->asked[ASKED_BEGIN];
+    case CARILLON__METHOD__METHOD_IMPORT_CHUNK:
+        chunk = wire_unpack(&carillon__import_chunk_request__descriptor,
+                            wire_bytes(request->body), arena);
+        return chunk != NULL && chunk->sequence == 2 ? &script->asked[ASKED_CHUNK_2] : NULL;
+    case CARILLON__METHOD__METHOD_IMPORT_COMMIT:
+        return &script->asked[ASKED_COMMIT];
+    default:
+        return NULL;
+    }
+}
+
+static bool is_unheard(const Carillon__Request *request, struct arena *arena)
+{
+    struct asked *asked = asked_of(request, arena);
+
+    if (asked == NULL) {
+        return false;
+    }
+    assert_int_equal(request->key.len, KEY_BYTES);
+    if (asked->times++ == 0) {
+        memcpy(asked->key, request->key.data, KEY_BYTES);
+    }
+    script->other_keys += memcmp(asked->key, request->key.data, KEY_BYTES) != 0;
+    return asked->times <= script->unheard_times;
+}
+
+static int take(const Carillon__Request *request, struct arena *arena)
+{
+    switch ((int)request->method) {
+    case CARILLON__METHOD__METHOD_IMPORT_BEGIN:
+        script->begins++;
+        return OK;
+    case CARILLON__METHOD__METHOD_IMPORT_CHUNK:
+        return take_chunk(request, arena);
+    case CARILLON__METHOD__METHOD_IMPORT_COMMIT:
+        return take_commit(request, arena);
+    case CARILLON__METHOD__METHOD_IMPORT_ABORT:
+        script->aborts++;
+        return OK;
+    default:
+        return OK;
+    }
+}
+
 static void on_request(struct fake_conn *conn, const Carillon__Request *request)
 {
     static struct arena arena;
@@ -95,22 +160,12 @@ static void on_request(struct fake_conn *conn, const Carillon__Request *request)
         arena_init(&arena, 16 << 20);
     }
     arena_reset(&arena);
-    switch ((int)request->method) {
-    case CARILLON__METHOD__METHOD_IMPORT_BEGIN:
-        script->begins++;
-        break;
-    case CARILLON__METHOD__METHOD_IMPORT_CHUNK:
-        status = take_chunk(request, &arena);
-        break;
-    case CARILLON__METHOD__METHOD_IMPORT_COMMIT:
-        status = take_commit(request, &arena);
-        break;
-    case CARILLON__METHOD__METHOD_IMPORT_ABORT:
-        script->aborts++;
-        break;
-    default:
-        break;
+    bool is_kept_back = is_unheard(request, &arena);
+
+    if (!is_kept_back || script->is_unheard_done) {
+        status = take(request, &arena);
     }
+    status = is_kept_back ? script->unheard_error : status;
     fake_reply(conn, request->id, status, SLICE_NONE);
 }
 
@@ -215,13 +270,15 @@ static int import(struct import_summary *summary)
     struct generator generator = {
         .source = {.name = "generated", .next = generator_next, .load = generator_load}
     };
-    struct import_options options = {.by = "test"};
+    struct import_options options = {.by = "test", .unheard_max = UNHEARD_MAX};
     struct import_report *report = calloc(1, sizeof *report);
     struct carillon_client *client = NULL;
     char address[NAME_BYTES];
 
     snprintf(address, sizeof address, "127.0.0.1:%u", script->port);
-    struct carillon_options with = {.address = address, .credential = ""};
+    struct carillon_options with = {.address = address,
+                                    .credential = "",
+                                    .deadline_ms = script->deadline_ms};
 
     assert_int_equal(carillon_create(&with, &client), OK);
     import_report_init(report, NULL);
@@ -291,6 +348,48 @@ static void import_send__a_commit_that_is_refused__aborts(void **state)
     assert_int_equal(script->aborts, 1);
 }
 
+/* A leader that moves, or a node that dies, leaves its clients with "unknown": whether it has
+ * happened or not, the same key finds out. */
+static void import_send__answered_unknown__asks_again_with_the_same_key(void **state)
+{
+    struct import_summary summary;
+
+    (void)state;
+    for (int done = 0; done < 2; done++) {
+        uint16_t port = script->port;
+
+        memset(script, 0, sizeof *script);
+        *script = (struct script){.port = port,
+                                  .unheard_times = 1,
+                                  .unheard_error = ERR_TIMEOUT,
+                                  .is_unheard_done = done == 1};
+        assert_int_equal(import(&summary), OK);
+        assert_true(summary.was_committed);
+        for (int i = 0; i < ASKED_NR; i++) {
+            assert_int_equal(script->asked[i].times, 2);
+        }
+        assert_int_equal(script->other_keys, 0);
+        assert_int_equal(script->courses, RECORDS);
+        assert_int_equal(script->staged, summary.chunks);
+        assert_int_equal(script->aborts, 0);
+    }
+}
+
+/* Nobody may think that a commit which was not answered has not happened. */
+static void import_send__a_commit_that_is_never_answered__stays_unknown(void **state)
+{
+    struct import_summary summary;
+
+    (void)state;
+    script->commit_error = ERR_TIMEOUT;
+    script->deadline_ms = 300;
+    assert_int_equal(import(&summary), ERR_TIMEOUT);
+    assert_false(summary.was_committed);
+    assert_true(script->commits > UNHEARD_MAX); /* the library repeats it as well */
+    assert_int_equal(script->other_keys, 0);
+    assert_int_equal(script->aborts, 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -300,6 +399,8 @@ int main(void)
         CASE(import_send__to_a_busy_node__still_arrives_once_and_in_order),
         CASE(import_send__a_chunk_refused_for_good__aborts),
         CASE(import_send__a_commit_that_is_refused__aborts),
+        CASE(import_send__answered_unknown__asks_again_with_the_same_key),
+        CASE(import_send__a_commit_that_is_never_answered__stays_unknown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
