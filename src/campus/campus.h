@@ -308,6 +308,8 @@ struct campus {
     uint64_t student_count; /* offered */
     uint64_t registration_count;
     uint64_t waiting_count;
+    uint64_t registrations_away; /* of those, of students at home in other shards, who count them */
+    uint64_t waiting_away;
     uint64_t student_bytes; /* held by students' own memory */
     uint64_t course_bytes;  /* held by courses, sections and documents */
 };

@@ -74,6 +74,7 @@ uint32_t campus_place_add(struct campus *campus, uint32_t student, uint32_t sect
     in->wait_last = place;
     in->waiting++;
     campus->waiting_count++;
+    campus->waiting_away += campus_student(campus, student)->is_foreign;
     campus__place_link(campus, place);
     campus_stalled_update(campus, section);
     return place;
@@ -117,6 +118,7 @@ static void place_unlink(struct campus *campus, uint32_t place)
     extra->place_count--;
     in->waiting--;
     campus->waiting_count--;
+    campus->waiting_away -= campus_student(campus, removed->student)->is_foreign;
 }
 
 void campus_place_remove(struct campus *campus, uint32_t place)

@@ -248,6 +248,10 @@ static int link_students(struct campus *campus)
             }
         }
         registrations += student->registration_count;
+        if (student->is_foreign) {
+            campus->registrations_away += student->registration_count;
+            campus->waiting_away += student->extra == NULL ? 0 : student->extra->place_count;
+        }
     }
     return registrations == campus->registration_count ? OK : ERR_DAMAGED;
 }

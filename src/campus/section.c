@@ -173,6 +173,7 @@ void campus__seat_taken(struct campus *campus, uint32_t section, uint32_t studen
     campus_roster_add(campus, section, student);
     of->over += is_over ? 1 : 0;
     campus->registration_count++;
+    campus->registrations_away += campus_student(campus, student)->is_foreign;
     campus_stalled_update(campus, section);
 }
 
@@ -185,6 +186,7 @@ void campus__seat_freed(struct campus *campus, uint32_t section, uint32_t studen
     of->over -= is_over ? 1 : 0;
     excuse_less(of);
     campus->registration_count--;
+    campus->registrations_away -= campus_student(campus, student)->is_foreign;
     campus_stalled_update(campus, section);
 }
 

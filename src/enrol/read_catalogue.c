@@ -40,7 +40,7 @@ int enrol__read_catalogues(struct enrol_reading *reading, const void *request)
         reply.items[reply.n_items++] = item;
     }
     reply.students = campus->student_count;
-    reply.registrations = campus->registration_count;
+    reply.registrations = campus->registration_count - campus->registrations_away;
     return enrol__pack(&reply.base, reading->reply);
 }
 

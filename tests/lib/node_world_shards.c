@@ -92,6 +92,35 @@ static bool is_at_rest(const struct node *node)
     return true;
 }
 
+/* What stands in two shards is counted once. */
+static void check_counts(struct node_world *world)
+{
+    const struct node *node = world->node;
+    struct enrol_counters counted;
+    uint64_t registrations = 0;
+    uint64_t waiting = 0;
+
+    for (uint32_t shard = 0; shard < node->shard_count; shard++) {
+        const struct campus *campus = campus_of(node, shard);
+
+        for (uint32_t i = 0; i < campus->sections.count; i++) {
+            const struct campus_section *section = campus_section(campus, i);
+
+            if (!campus_course(campus, section->course)->is_foreign) {
+                registrations += section->enrolled;
+                waiting += section->waiting;
+            }
+        }
+    }
+    node__count(node, &counted);
+    if (counted.registrations != registrations || counted.waiting != waiting) {
+        node_world_violate(world, "%llu registrations and %llu places are counted as %llu, %llu",
+                           (unsigned long long)registrations, (unsigned long long)waiting,
+                           (unsigned long long)counted.registrations,
+                           (unsigned long long)counted.waiting);
+    }
+}
+
 void node_world_check_shards(struct node_world *world)
 {
     for (uint32_t ms = 0; ms < REST_MS && world->node != NULL && !is_at_rest(world->node);
@@ -106,6 +135,7 @@ void node_world_check_shards(struct node_world *world)
     if (!is_at_rest(node)) {
         node_world_violate(world, "holds and things to do never end");
     }
+    check_counts(world);
     for (uint32_t shard = 0; shard < node->shard_count; shard++) {
         const struct campus *campus = campus_of(node, shard);
 
