@@ -117,6 +117,13 @@ static bool promote(struct queue *queue, int at)
     return true;
 }
 
+bool witness__promote(struct witness_state *state, int at, uint64_t index)
+{
+    struct queue queue = {.state = state, .index = index};
+
+    return promote(&queue, at);
+}
+
 static void settle(struct queue *queue, int section)
 {
     struct witness_state *state = queue->state;

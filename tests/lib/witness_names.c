@@ -57,6 +57,7 @@ const char *const witness__refusals[WITNESS_REFUSALS] = {
     [WITNESS_WAITLIST_FULL] = "WAITLIST_FULL",
     [WITNESS_ALREADY_WAITLISTED] = "ALREADY_WAITLISTED",
     [WITNESS_DUPLICATE_OP] = "DUPLICATE_OP",
+    [WITNESS_SEAT_UNDECIDED] = "SEAT_UNDECIDED",
 };
 
 void *witness__grow(void *rows, int count, int *room, size_t size)

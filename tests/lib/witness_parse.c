@@ -170,6 +170,17 @@ static bool parse_limits(struct witness_history *history, char **words, int coun
     return count == 3;
 }
 
+static bool parse_shards(struct witness_history *history, char **words, int count)
+{
+    uint64_t number = 0;
+
+    if (count != 1 || !witness__number(words[0], WITNESS_GROUPS_MAX - 1, &number)) {
+        return false;
+    }
+    history->shards = (uint32_t)number;
+    return true;
+}
+
 static bool parse_cluster(struct witness_history *history, char **words, int count)
 {
     if (count == 1) {
@@ -231,6 +242,7 @@ static bool parse_words(struct witness_history *history, int line, char **words,
         {"section", parse_section},
         {"student", parse_student},
         {"limits",  parse_limits },
+        {"shards",  parse_shards },
     };
 
     if (strcmp(words[0], "call") == 0) {

@@ -153,6 +153,7 @@ enum witness_refusal {
     WITNESS_WAITLIST_FULL,
     WITNESS_ALREADY_WAITLISTED,
     WITNESS_DUPLICATE_OP,
+    WITNESS_SEAT_UNDECIDED, /* of several shards only */
     WITNESS_REFUSALS,
 };
 
@@ -208,6 +209,7 @@ struct witness_history {
     struct witness_section section_rows[WITNESS_SECTIONS_MAX];
     struct witness_student student_rows[WITNESS_STUDENTS_MAX];
     uint32_t limits[3]; /* courses, credits, places a section */
+    uint32_t shards;    /* 0: not said, one */
     struct witness_call *calls;
     int call_count;
     int call_room;
@@ -385,9 +387,25 @@ enum witness_status witness__apply(struct witness_state *state, const struct wit
 enum witness_status witness__look(const struct witness_state *state,
                                   const struct witness_call *call, struct witness_items *out);
 
+/* Give the seat to place @at, as entry @index, whatever the seats. Returns: whether the rules let
+ * the student have it; else nothing has changed. */
+bool witness__promote(struct witness_state *state, int at, uint64_t index);
+
 /* ---- witness_replay.c */
 
 void witness__replay(struct witness_history *history, const struct witness_deeds *deeds,
                      uint64_t steps);
+
+/* ---- witness_records.c, witness_sections.c: several shards */
+
+/* Returns: the number of @group, or WITNESS_NONE when no place was in it. */
+int witness__group_find(const struct witness_deeds *deeds, uint32_t group);
+
+/* Each student's record, in the order of his home. Returns: whether all could be followed; that
+ * one is wrong is noted. */
+bool witness__records(struct witness_history *history, const struct witness_deeds *deeds);
+
+/* Each section's capacity and roster, against the records of all. */
+void witness__sections(struct witness_history *history, const struct witness_deeds *deeds);
 
 #endif

@@ -90,8 +90,8 @@ static void judge_file(struct tally *tally, const char *name)
 
 static void witness__histories_written_by_hand__are_told_apart(void **state)
 {
-    static const char *const files[] = {"order.txt", "seats.txt", "rules.txt", "waitlists.txt",
-                                        "unanswered.txt"};
+    static const char *const files[] = {"order.txt",     "seats.txt",      "rules.txt",
+                                        "waitlists.txt", "unanswered.txt", "shards.txt"};
     struct tally tally = {0};
 
     (void)state;
