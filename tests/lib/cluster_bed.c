@@ -21,7 +21,7 @@
 
 enum {
     PORT = 7440,
-    FLAGS_MAX = 12,
+    FLAGS_MAX = 16,
     PATH_BYTES = DAEMON_PATH_BYTES + 32,
     COMMAND_BYTES = 1024,
     INVITE_BYTES = 4096,
@@ -119,6 +119,7 @@ static bool start_with(struct cluster_bed *bed, uint32_t node, const char *invit
     char segments[64];
     char snapshots[64];
     char control[PATH_BYTES];
+    char shards[16];
     const char *flags[FLAGS_MAX] = {"--listen", bed->listen[node], "--set", advertise};
     uint32_t count = 4;
 
@@ -132,6 +133,11 @@ static bool start_with(struct cluster_bed *bed, uint32_t node, const char *invit
         flags[count++] = segments;
         flags[count++] = "--set";
         flags[count++] = snapshots;
+    }
+    if (bed->options.shards > 1 && !bed->is_founded) {
+        (void)snprintf(shards, sizeof shards, "%u", bed->options.shards);
+        flags[count++] = "--shards";
+        flags[count++] = shards;
     }
     if (bed->options.may_refill) {
         flags[count++] = "--refill";
@@ -204,13 +210,14 @@ void cluster_await(const struct cluster_bed *bed, uint32_t node, const char *tex
     }
 }
 
-/* The newest term in which @node began to lead the shard, or 0. */
-static unsigned long led_term(const struct cluster_bed *bed, uint32_t node)
+/* The newest term in which @node began to lead the group, or 0. */
+static unsigned long led_term(const struct cluster_bed *bed, uint32_t node, uint32_t group)
 {
-    static const char words[] = "leading group=1 term=";
+    char words[48];
     char *log = daemon_log(&bed->nodes[node]);
     unsigned long newest = 0;
 
+    (void)snprintf(words, sizeof words, "leading group=%u term=", group);
     for (const char *at = log; (at = strstr(at, words)) != NULL; at++) {
         newest = strtoul(at + strlen(words), NULL, 10);
     }
@@ -218,29 +225,40 @@ static unsigned long led_term(const struct cluster_bed *bed, uint32_t node)
     return newest;
 }
 
-uint32_t cluster_leader(const struct cluster_bed *bed)
+uint32_t cluster_leader_of(const struct cluster_bed *bed, uint32_t group)
 {
     uint32_t best = 0;
 
     for (uint32_t i = 1; i < bed->count; i++) {
-        if (led_term(bed, i) > led_term(bed, best)) {
+        if (led_term(bed, i, group) > led_term(bed, best, group)) {
             best = i;
         }
     }
     return best;
 }
 
+uint32_t cluster_leader(const struct cluster_bed *bed)
+{
+    return cluster_leader_of(bed, 1);
+}
+
 uint32_t cluster_await_leader(const struct cluster_bed *bed, uint32_t but, uint32_t ms)
 {
+    return cluster_await_leader_of(bed, 1, but, ms);
+}
+
+uint32_t cluster_await_leader_of(const struct cluster_bed *bed, uint32_t group, uint32_t but,
+                                 uint32_t ms)
+{
     for (uint32_t waited = 0;; waited += STEP_MS) {
-        uint32_t leader = cluster_leader(bed);
+        uint32_t leader = cluster_leader_of(bed, group);
 
         if ((but >> leader & 1) == 0) {
             return leader;
         }
         if (waited > ms) {
             cluster_print(bed);
-            fail_msg("nobody else leads after %u ms", ms);
+            fail_msg("nobody else leads group %u after %u ms", group, ms);
         }
         (void)usleep(STEP_MS * 1000);
     }
@@ -299,14 +317,25 @@ static uint32_t voters_made(const struct cluster_bed *bed, uint32_t group)
     return made;
 }
 
+/* Whether all that have joined vote in every group. */
+static bool is_gathered(const struct cluster_bed *bed)
+{
+    uint32_t shards = bed->options.shards > 1 ? bed->options.shards : 1;
+
+    for (uint32_t group = 0; group <= shards; group++) {
+        if (voters_made(bed, group) < bed->count - 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void gather(struct cluster_bed *bed)
 {
     for (uint32_t i = 1; i < bed->count; i++) {
         join(bed, i);
     }
-    for (uint32_t waited = 0;
-         voters_made(bed, 0) < bed->count - 1 || voters_made(bed, 1) < bed->count - 1;
-         waited += STEP_MS) {
+    for (uint32_t waited = 0; !is_gathered(bed); waited += STEP_MS) {
         if (waited > GATHER_MS) {
             cluster_print(bed);
             fail_msg("the nodes do not become voters");
@@ -335,6 +364,7 @@ bool cluster_open(struct cluster_bed *bed, const struct cluster_options *options
         }
     }
     cluster_start(bed, 0);
+    bed->is_founded = true;
     gather(bed);
     return true;
 }

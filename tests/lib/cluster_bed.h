@@ -21,6 +21,7 @@ enum { CLUSTER_NODES_MAX = SWITCH_NODES_MAX, CLUSTER_ADDRESS_BYTES = 32 };
 
 struct cluster_options {
     uint32_t nodes;
+    uint32_t shards; /* 0: one */
     bool is_networked;
     bool may_refill;       /* the nodes are started with --refill */
     bool is_controlled;    /* clock and syncs obey cluster_bed.controls */
@@ -33,6 +34,7 @@ struct cluster_options {
 struct cluster_bed {
     struct cluster_options options;
     uint32_t count;
+    bool is_founded;
     struct daemon nodes[CLUSTER_NODES_MAX];
     char listen[CLUSTER_NODES_MAX][CLUSTER_ADDRESS_BYTES];
     char advertise[CLUSTER_NODES_MAX][CLUSTER_ADDRESS_BYTES];
@@ -60,12 +62,17 @@ bool cluster_try_start(struct cluster_bed *bed, uint32_t node);
 /* Send SIGSTOP, SIGCONT and the like. */
 void cluster_signal(const struct cluster_bed *bed, uint32_t node, int signal);
 
-/* Who leads the shard: who began to last, as the nodes' logs tell. */
+/* Who leads the first shard: who began to last, as the nodes' logs tell. */
 uint32_t cluster_leader(const struct cluster_bed *bed);
+
+/* The same of any group; shard s, from 0, is group s + 1. */
+uint32_t cluster_leader_of(const struct cluster_bed *bed, uint32_t group);
 
 /* Wait until one that is not in the set of bits @but leads in a later term than it. Returns:
  * its number; fails the test after @ms. */
 uint32_t cluster_await_leader(const struct cluster_bed *bed, uint32_t but, uint32_t ms);
+uint32_t cluster_await_leader_of(const struct cluster_bed *bed, uint32_t group, uint32_t but,
+                                 uint32_t ms);
 
 /* How often @text stands in the log of @node. */
 uint32_t cluster_said(const struct cluster_bed *bed, uint32_t node, const char *text);

@@ -21,7 +21,11 @@ enum {
     RUSH_COURSES = 12,
     RUSH_STUDENTS = 40,
     RUSH_OUTSTANDING = 4, /* of each client */
+    RUSH_CLIENTS_MAX = CLUSTER_NODES_MAX + 1,
 };
+
+/* What a student has of a course, as a read shows it. */
+enum rush_has { RUSH_NOTHING, RUSH_SEAT, RUSH_PLACE };
 
 struct rush;
 
@@ -36,16 +40,19 @@ struct rush_asking {
     struct carillon_key key;
     struct buf body; /* packed, to be asked again */
     int status;      /* of the last answer */
+    uint32_t number; /* the student or course of a read */
     bool is_busy;
     bool is_unknown;
+    bool was_unknown; /* before it was asked again */
 };
 
 struct rush {
     struct cluster_bed *bed;
     struct rng rng;
     struct witness_record record;
-    struct carillon_client *clients[CLUSTER_NODES_MAX];
-    struct rush_asking askings[CLUSTER_NODES_MAX][RUSH_OUTSTANDING];
+    uint32_t count; /* of clients: one with each node, and the one that goes across all */
+    struct carillon_client *clients[RUSH_CLIENTS_MAX];
+    struct rush_asking askings[RUSH_CLIENTS_MAX][RUSH_OUTSTANDING];
     uint32_t silent;     /* bits of nodes whose clients rest */
     uint64_t unknown;    /* answers in time that did not come */
     uint64_t abandoned;  /* of them, those nobody asks about again */
@@ -53,8 +60,11 @@ struct rush {
     uint64_t since_ms;   /* rush_since(): from then on */
     uint64_t resumed_ms; /* the first change asked since then was accepted; 0: none yet */
     uint64_t full;       /* refusals for a full disk, since then */
-    uint64_t accepted[CLUSTER_NODES_MAX]; /* changes, since then, by whose client asked */
-    uint64_t read[CLUSTER_NODES_MAX];     /* reads answered, the same */
+    uint64_t accepted[RUSH_CLIENTS_MAX]; /* changes, since then, by whose client asked */
+    uint64_t read[RUSH_CLIENTS_MAX];     /* reads answered, the same */
+    /* as the last reads had it; from 1 */
+    uint8_t by_schedule[RUSH_STUDENTS + 1][RUSH_COURSES + 1];
+    uint8_t by_roster[RUSH_STUDENTS + 1][RUSH_COURSES + 1];
 };
 
 uint64_t rush_now_ms(void);
@@ -62,6 +72,10 @@ uint64_t rush_now_ms(void);
 /* Import courses and students, connect. */
 void rush_open(struct rush *rush, struct cluster_bed *bed, uint64_t seed);
 void rush_close(struct rush *rush);
+
+/* From now on one more client asks: it knows all nodes, and goes on elsewhere when the one it
+ * talks to is gone. On loopback only. Its number is that of the nodes. */
+void rush_rove(struct rush *rush);
 
 /* Ask at all nodes for so long. */
 void rush_run(struct rush *rush, uint32_t ms);
@@ -74,8 +88,9 @@ void rush_since(struct rush *rush);
 uint32_t rush_await_resumed(struct rush *rush, uint32_t ms);
 
 /* Ask nothing new until everything is answered, at nodes that all are well: then read all
- * schedules and rosters, at every node, and have the witness judge all there was. A history
- * that is not believed is kept as NAME in the folder of CARILLON_KEEP. */
+ * schedules and rosters, at every node, which must come to say the same, and have the witness
+ * judge all there was. A history that is not believed is kept as NAME in the folder of
+ * CARILLON_KEEP. */
 void rush_judge(struct rush *rush, const char *name);
 
 /* Where there is no right to cut the network, or another seed: SEED of the environment, or the

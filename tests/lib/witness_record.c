@@ -419,10 +419,14 @@ void witness_record_done(struct witness_record *record, uint64_t call, uint32_t 
     (void)fputc('\n', record->file);
 }
 
-static void keep(const struct witness_record *record, const char *folder, const char *name)
+void witness_record_keep(const struct witness_record *record, const char *folder,
+                         const char *name)
 {
     char path[512];
 
+    if (folder == NULL) {
+        return;
+    }
     (void)snprintf(path, sizeof path, "%s/%s.history", folder, name);
     FILE *file = fopen(path, "w");
     if (file != NULL) {
@@ -440,8 +444,8 @@ bool witness_record_check(struct witness_record *record, const char *folder, con
     witness_check(record->text, record->len, &result);
     (void)snprintf(text, size, "%s%s%s", witness_kind_names[result.kind],
                    result.text[0] != '\0' ? ": " : "", result.text);
-    if (result.kind != WITNESS_GOOD && folder != NULL) {
-        keep(record, folder, name);
+    if (result.kind != WITNESS_GOOD) {
+        witness_record_keep(record, folder, name);
     }
     return result.kind == WITNESS_GOOD;
 }

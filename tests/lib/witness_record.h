@@ -50,4 +50,8 @@ void witness_record_done(struct witness_record *record, uint64_t call, uint32_t 
 bool witness_record_check(struct witness_record *record, const char *folder, const char *name,
                           char *text, size_t size);
 
+/* Write it to @folder (NULL: nowhere) as NAME.history. */
+void witness_record_keep(const struct witness_record *record, const char *folder,
+                         const char *name);
+
 #endif

@@ -22,6 +22,7 @@ struct way {
     struct witness_state *state;
     uint64_t used; /* bits of unanswered requests that have happened */
     uint64_t hash;
+    bool is_spread;
 };
 
 struct ways {
@@ -81,14 +82,34 @@ static struct witness_state *state_copy(const struct witness_state *from)
     return state;
 }
 
-/* All sections are full: nothing is promoted by the way. Places that nothing is since any more
- * are forgotten, so that ways which came to the same are the same. */
+static int by_section(const void *a, const void *b)
+{
+    const struct witness_seat *left = a;
+    const struct witness_seat *right = b;
+
+    return left->section - right->section;
+}
+
+static int by_section_waited_for(const void *a, const void *b)
+{
+    const struct witness_place *left = a;
+    const struct witness_place *right = b;
+
+    return left->section - right->section;
+}
+
+/* Ways that came to the same are made the same: no order of seats and places, which no rule
+ * looks at, and nothing kept that no seat is since. All sections are full: nothing is promoted
+ * by the way. */
 static void settle_down(struct witness_state *state)
 {
     struct witness_hidden kept[WITNESS_UNKNOWN_MAX];
     int count = 0;
 
     memset(state->capacity, 0, sizeof state->capacity);
+    qsort(state->seats, (size_t)state->seat_count, sizeof *state->seats, by_section);
+    qsort(state->places, (size_t)state->place_count, sizeof *state->places,
+          by_section_waited_for);
     for (int i = 0; i < state->seat_count; i++) {
         struct witness_seat *seat = &state->seats[i];
 
@@ -99,29 +120,56 @@ static void settle_down(struct witness_state *state)
         seat->is_over = false;
     }
     for (int i = 0; i < state->place_count; i++) {
-        state->places[i].since = (uint64_t)i + 1; /* their order alone */
+        state->places[i].since = 0;
     }
     memcpy(state->hidden, kept, (size_t)count * sizeof *kept);
     state->hidden_count = count;
 }
 
-/* Takes the state. Returns: whether it is a way of its own. */
-static bool ways_add(struct ways *ways, struct witness_state *state, uint64_t used)
+static uint64_t way_hash(struct witness_state *state, uint64_t used)
+{
+    int count = state->hidden_count;
+
+    state->hidden_count = 0; /* the ways that differ only in since when are one */
+    uint64_t hash = witness__state_hash(state) ^ used * UINT64_C(0xff51afd7ed558ccd);
+    state->hidden_count = count;
+    return hash;
+}
+
+/* Of one way and another that came to the same, since when may be either. */
+static void way_widen(struct way *way, const struct witness_state *other)
+{
+    for (int i = 0; i < other->hidden_count; i++) {
+        struct witness_hidden *hidden = &way->state->hidden[i];
+        const struct witness_hidden *also = &other->hidden[i];
+
+        if (also->low < hidden->low || also->high > hidden->high) {
+            hidden->low = also->low < hidden->low ? also->low : hidden->low;
+            hidden->high = also->high > hidden->high ? also->high : hidden->high;
+            way->is_spread = false;
+        }
+    }
+}
+
+/* Takes the state. */
+static void ways_add(struct ways *ways, struct witness_state *state, uint64_t used)
 {
     settle_down(state);
-    uint64_t hash = witness__state_hash(state) ^ used * UINT64_C(0xff51afd7ed558ccd);
-    bool is_new = ways->count < WAYS_MAX;
+    uint64_t hash = way_hash(state, used);
 
-    ways->is_over |= !is_new;
-    for (int i = 0; is_new && i < ways->count; i++) {
-        is_new = ways->rows[i].hash != hash || ways->rows[i].used != used;
+    for (int i = 0; i < ways->count; i++) {
+        if (ways->rows[i].hash == hash && ways->rows[i].used == used) {
+            way_widen(&ways->rows[i], state);
+            free(state);
+            return;
+        }
     }
-    if (!is_new) {
+    if (ways->count == WAYS_MAX) {
+        ways->is_over = true;
         free(state);
-        return false;
+        return;
     }
-    ways->rows[ways->count++] = (struct way){state, used, hash};
-    return true;
+    ways->rows[ways->count++] = (struct way){.state = state, .used = used, .hash = hash};
 }
 
 /* The place in the log of what nobody was told, between two that are known. */
@@ -155,7 +203,8 @@ static int open_adds(const struct witness_state *state, const struct witness_cal
     return count;
 }
 
-/* Bits of @full, one for each open add: which met a full section. */
+/* Bits of @full, one for each open add: which met a full section. A section named twice is the
+ * first one's. */
 static void suppose_full(struct witness_state *state, const struct witness_call *call,
                          uint32_t full)
 {
@@ -163,12 +212,15 @@ static void suppose_full(struct witness_state *state, const struct witness_call 
 
     for (int i = 0; i < call->wish_count && call->verb == WITNESS_SUBMIT; i++) {
         const struct witness_wish *wish = &call->wishes[i];
-
-        if (wish->is_drop) {
-            continue;
-        }
         bool is_full = is_open_add(state, call, i) && (full >> bit++ & 1) != 0;
-        state->capacity[wish->section] = is_full ? 0 : WITNESS_UNLIMITED;
+        bool is_first = !wish->is_drop;
+
+        for (int k = 0; k < i; k++) {
+            is_first = is_first && call->wishes[k].section != wish->section;
+        }
+        if (is_first) {
+            state->capacity[wish->section] = is_full ? 0 : WITNESS_UNLIMITED;
+        }
     }
 }
 
@@ -255,7 +307,7 @@ static void promote_from(struct record *record, const struct way *way, uint64_t 
 
         if (state->hidden_count < WITNESS_UNKNOWN_MAX &&
             witness__promote(state, at, hidden_add(state, low, high))) {
-            (void)ways_add(&record->now, state, way->used);
+            ways_add(&record->now, state, way->used);
         } else {
             free(state);
         }
@@ -298,7 +350,7 @@ static void suppose_from(struct record *record, const struct way *way, uint64_t 
             if (state->hidden_count < WITNESS_UNKNOWN_MAX &&
                 witness__apply(state, call, hidden_add(state, first, high),
                                &record->expected) == WITNESS_OK) {
-                (void)ways_add(&record->now, state, way->used | UINT64_C(1) << i);
+                ways_add(&record->now, state, way->used | UINT64_C(1) << i);
             } else {
                 free(state);
             }
@@ -315,11 +367,17 @@ static void spread(struct record *record, int at)
     bool is_behind_entry = before != NULL && before->deed != WITNESS_NONE;
     bool is_read = step->deed == WITNESS_NONE;
 
-    for (int i = 0; i < record->now.count; i++) {
-        const struct way way = record->now.rows[i];
+    for (int i = 0; i < record->now.count;) {
+        struct way *way = &record->now.rows[i++];
 
-        promote_from(record, &way, is_behind_entry ? before->index : behind, step->index);
-        suppose_from(record, &way, behind, is_read ? step->index : step->index - 1);
+        if (!way->is_spread) {
+            const struct way from = *way;
+
+            way->is_spread = true;
+            promote_from(record, &from, is_behind_entry ? before->index : behind, step->index);
+            suppose_from(record, &from, behind, is_read ? step->index : step->index - 1);
+            i = 0; /* one before may have been widened */
+        }
     }
 }
 
@@ -361,7 +419,7 @@ static void try_entry(struct record *record, const struct way *way,
     if (deed->status != WITNESS_OK) {
         witness__state_copy(state, way->state); /* seats stood in the way */
     }
-    (void)ways_add(&record->next, state, way->used);
+    ways_add(&record->next, state, way->used);
 }
 
 static void perform_entry(struct record *record, const struct way *way,
@@ -464,7 +522,7 @@ static void perform_read(struct record *record, const struct way *way,
         fits = is_without_outcome(record, way, call);
     }
     if (fits) {
-        (void)ways_add(&record->next, state, way->used);
+        ways_add(&record->next, state, way->used);
     } else {
         free(state);
     }
@@ -567,7 +625,7 @@ static bool follow(struct record *record)
     ASSERT(empty != NULL);
     witness__state_init(empty, record->history);
     empty->limits[2] = WITNESS_PLACES_MAX; /* how long a line is, is not known here */
-    (void)ways_add(&record->now, empty, 0);
+    ways_add(&record->now, empty, 0);
     for (int at = 0; at < record->step_count; at++) {
         const struct record_step *step = &record->steps[at];
 

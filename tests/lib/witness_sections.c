@@ -477,11 +477,11 @@ static bool check_all_told(struct view *view)
     return true;
 }
 
-/* A section that too few have ever asked for was never full. */
+/* A section of which too few can ever have had a seat was never full. */
 static bool check_full(struct view *view, const struct witness_call *call)
 {
     uint32_t least = view->history->section_rows[view->section].capacity;
-    uint32_t others = 0;
+    uint32_t seats = 0;
 
     for (int i = 0; i < view->cap_count; i++) {
         if (view->caps[i].begin < call->answer.line && view->caps[i].capacity < least) {
@@ -489,13 +489,9 @@ static bool check_full(struct view *view, const struct witness_call *call)
         }
     }
     for (int i = 0; i < view->history->students.count; i++) {
-        const struct pair *pair = &view->pairs[i];
-
-        if (i != call->student) {
-            others += (may_have(pair, 0, call->answer.line) & HAS_SEAT) != 0;
-        }
+        seats += (may_have(&view->pairs[i], 0, call->answer.line) & HAS_SEAT) != 0;
     }
-    return others >= least ||
+    return seats >= least ||
            witness__wrong(view->history, WITNESS_ANSWER, call->answer.line, "%s was never full",
                           view->history->sections.text[view->section]);
 }
