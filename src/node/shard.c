@@ -167,20 +167,14 @@ static bool window_has_turned(const struct shard *shard, uint64_t now)
     return false;
 }
 
-/* Imports of which nothing has come for so long are given up, as an entry like any other: who
- * sent them is gone. That another leads, or the node was started again, ends none: clients ask
- * again with the same key. */
-static void end_left_imports(struct shard *shard)
+/* Imports are given up as an entry like any other. */
+static void end_imports(struct shard *shard, const char *reason)
 {
     struct node *node = shard->node;
-    uint64_t now = io_now_ns(node->io);
     struct uuid id;
     int rc = OK;
 
-    if (now - shard->import_heard_ns < (uint64_t)NODE_IMPORT_IDLE_MS * 1000000) {
-        return;
-    }
-    shard->import_heard_ns = now;
+    shard->import_heard_ns = io_now_ns(node->io);
     for (size_t n = 0; rc == OK && enrol_open_import(shard->enrol, n, &id); n++) {
         Carillon__ImportAbortRequest request = CARILLON__IMPORT_ABORT_REQUEST__INIT;
 
@@ -191,7 +185,16 @@ static void end_left_imports(struct shard *shard)
                                       buf_slice(&node->body))
                       : rc;
         event_log(EVENT_WARNING, rc == OK ? "import-given-up" : "import-not-given-up",
-                  "group=%u reason=\"nothing of it has come\"", node__group_of(shard));
+                  "group=%u reason=\"%s\"", node__group_of(shard), reason);
+    }
+}
+
+/* Of those of which nothing has come for so long the client is gone. */
+static void end_left_imports(struct shard *shard)
+{
+    if (io_now_ns(shard->node->io) - shard->import_heard_ns >=
+        (uint64_t)NODE_IMPORT_IDLE_MS * 1000000) {
+        end_imports(shard, "nothing of it has come");
     }
 }
 
@@ -224,10 +227,18 @@ bool node__is_awaited(const struct node *node)
     return false;
 }
 
+/* That another leads ends no import: clients ask again with the same key. The only voter leads
+ * because it was started, and drops what was not finished. */
 void node__lead(struct shard *shard)
 {
-    shard->import_heard_ns = io_now_ns(shard->node->io);
-    if (!node__is_awaited(shard->node)) {
+    const struct node *node = shard->node;
+
+    shard->import_heard_ns = io_now_ns(node->io);
+    if (raft_configuration_voters(
+            engine_raft_configuration(&node->raft, node__group_of(shard))) == 1) {
+        end_imports(shard, "the node stopped during it");
+    }
+    if (!node__is_awaited(node)) {
         node__serve(shard->node);
     }
 }

@@ -51,7 +51,7 @@ enum node_world_sometimes {
     SOMETIMES_RESTORED,     /* started from a snapshot */
     SOMETIMES_RECYCLED,     /* a segment left the log */
     SOMETIMES_IMPORT_COMMITTED,
-    SOMETIMES_IMPORT_OUTLIVED,
+    SOMETIMES_IMPORT_GIVEN_UP,
     SOMETIMES_UNKNOWN_HAPPENED,
     SOMETIMES_UNKNOWN_NEVER_HAPPENED,
     SOMETIMES_PROMOTED,
@@ -108,7 +108,6 @@ enum world_wave_state { WAVE_OPEN, WAVE_COMMITTING, WAVE_COMMITTED, WAVE_OVER };
 struct world_wave {
     struct carillon_key id;
     enum world_wave_state state;
-    uint64_t opens; /* of the world, when it began */
 };
 
 /* Another node of the cluster: its process comes and goes by itself. */

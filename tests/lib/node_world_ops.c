@@ -401,12 +401,12 @@ static void import_step(struct world_op *op)
 
     if (op->status != OK) {
         wave->state = WAVE_OVER;
+        world->sometimes[SOMETIMES_IMPORT_GIVEN_UP]++;
         return;
     }
     if (op->kind == WORLD_IMPORT_COMMIT) {
         wave->state = WAVE_COMMITTED;
         world->sometimes[SOMETIMES_IMPORT_COMMITTED]++;
-        world->sometimes[SOMETIMES_IMPORT_OUTLIVED] += world->opens > wave->opens;
         return;
     }
     if (op->kind == WORLD_IMPORT_CHUNK) {
@@ -426,7 +426,6 @@ void node_world_import(struct node_world *world)
 
     op->wave = world->wave_count++;
     world->waves[op->wave].state = WAVE_OPEN;
-    world->waves[op->wave].opens = world->opens;
     world->waves[op->wave].id = carillon_key_make(node_world_client(world));
     node_world_ask(op);
 }
