@@ -211,25 +211,35 @@ enum io_refusal identity_certificate_read(struct slice der, const struct identit
     return refusal;
 }
 
-int identity_certificate_root_key(struct slice der, struct identity_key *ret_key)
+int identity_certificate_read_root(struct slice der, struct identity_key *ret_key,
+                                   struct identity_certificate *ret_certificate)
 {
     X509 *x509 = certificate_parse(der);
     struct identity_certificate certificate = {0};
     struct identity_key key = {0};
 
-    bool ok = x509 != NULL && form_read(x509, &certificate);
+    bool ok =
+        x509 != NULL && form_read(x509, &certificate) &&
+        identity_key_public(slice_from(certificate.key, IDENTITY_KEY_BYTES), &key) == OK &&
+        parts_read(x509, &key, &certificate) == IO_REFUSAL_NONE &&
+        certificate.role == IDENTITY_ROLE_NONE;
+
     X509_free(x509);
-    if (!ok ||
-        identity_key_public(slice_from(certificate.key, IDENTITY_KEY_BYTES), &key) != OK) {
-        return ERR_MALFORMED;
-    }
-    if (identity_certificate_read(der, &key, &certificate) != IO_REFUSAL_NONE ||
-        certificate.role != IDENTITY_ROLE_NONE) {
+    if (!ok) {
         identity_key_fini(&key);
         return ERR_MALFORMED;
     }
+    identity_hash(der, certificate.hash);
     *ret_key = key;
+    *ret_certificate = certificate;
     return OK;
+}
+
+int identity_certificate_root_key(struct slice der, struct identity_key *ret_key)
+{
+    struct identity_certificate certificate;
+
+    return identity_certificate_read_root(der, ret_key, &certificate);
 }
 
 /* ---- judging ---- */
@@ -290,15 +300,14 @@ int identity_certificate_from_pem(struct slice text, struct buf *out)
     BIO *bio = BIO_new_mem_buf(text.data, (int)text.len);
 
     ASSERT(bio != NULL);
-    X509 *x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL);
     uint8_t *der = NULL;
-    int len = x509 == NULL ? -1 : i2d_X509(x509, &der);
-    int rc = len > 0 && len <= IDENTITY_CERTIFICATE_BYTES_MAX
+    long len = 0;
+    int rc = PEM_bytes_read_bio(&der, &len, NULL, PEM_STRING_X509, bio, NULL, NULL) == 1 &&
+                     len > 0 && len <= IDENTITY_CERTIFICATE_BYTES_MAX
                  ? buf_append(out, der, (size_t)len)
                  : ERR_MALFORMED;
 
     OPENSSL_free(der);
-    X509_free(x509);
     BIO_free(bio);
     return rc;
 }

@@ -72,8 +72,10 @@ struct identity_certificate {
 enum io_refusal identity_certificate_read(struct slice der, const struct identity_key *root,
                                           struct identity_certificate *ret_certificate);
 
-/* The key in a self-signed root certificate. Errors: ERR_MALFORMED also when it is not signed
- * by it. */
+/* The key in a self-signed root certificate, and what else it says. Errors: ERR_MALFORMED also
+ * when it is not signed by that key. */
+int identity_certificate_read_root(struct slice der, struct identity_key *ret_key,
+                                   struct identity_certificate *ret_certificate) CHECKED;
 int identity_certificate_root_key(struct slice der, struct identity_key *ret_key) CHECKED;
 
 /* Whom a verifier expects. */
@@ -90,7 +92,8 @@ struct identity_trust {
 enum io_refusal identity_certificate_judge(const struct identity_trust *trust, struct slice der,
                                            struct identity_certificate *ret_certificate);
 
-/* A certificate as the text of a PEM file, and back to DER. Errors: ERR_MALFORMED, ERR_FULL. */
+/* A certificate as the text of a PEM file, and back to DER; whether that is a certificate is
+ * seen by whoever reads it. Errors: ERR_MALFORMED, ERR_FULL. */
 int identity_certificate_to_pem(struct slice der, struct buf *out) CHECKED;
 int identity_certificate_from_pem(struct slice text, struct buf *out) CHECKED;
 

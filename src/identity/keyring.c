@@ -111,12 +111,11 @@ static int root_check(struct keyring *ring, const struct identity_key *key, stru
 {
     struct identity_certificate read;
     struct identity_key root = {0};
-    int rc = identity_certificate_root_key(buf_slice(&ring->root_certificate), &root);
+    int rc = identity_certificate_read_root(buf_slice(&ring->root_certificate), &root, &read);
 
     if (rc != OK) {
         return say(ring, text, "root.crt", ERR_DAMAGED, "it is not a root certificate");
     }
-    (void)identity_certificate_read(buf_slice(&ring->root_certificate), &root, &read);
     if (key->pkey != NULL && memcmp(key->bytes, root.bytes, sizeof root.bytes) != 0) {
         rc = say(ring, text, "root.key", ERR_DAMAGED, "it is not the key of root.crt");
     } else if (memcmp(read.cluster, ring->cluster, sizeof read.cluster) != 0) {

@@ -69,10 +69,11 @@ static void folder_of(const char *data_folder, char ret_folder[KEYRING_PATH_BYTE
 
 static int say(struct buf *text, const char *folder, const char *name, int status)
 {
-    (void)!buf_append_format(text, "%s/%s: %s", folder, name,
-                             status == ERR_PERMISSION
-                                 ? "it must be a plain file that only its owner can read (mode 0600)"
-                                 : error_text(status));
+    (void)!buf_append_format(
+        text, "%s/%s: %s", folder, name,
+        status == ERR_PERMISSION
+            ? "it must be a plain file that only its owner can read (mode 0600)"
+            : error_text(status));
     return status;
 }
 
@@ -112,13 +113,13 @@ static int mark_decode(struct slice bytes, struct keyring_joined *ret_joined)
 {
     struct slice value;
     uint64_t shards = 0;
-    bool is_well =
-        take_line(&bytes, mark_head, &value) && value.len == 0 &&
-        take_line(&bytes, "cluster ", &value) &&
-        hex_decode(value, ret_joined->cluster, sizeof ret_joined->cluster) == OK &&
-        take_line(&bytes, "node ", &value) &&
-        hex_decode(value, ret_joined->node, sizeof ret_joined->node) == OK &&
-        take_line(&bytes, "shards ", &value) && slice_parse_u64(value, SHARDS_MAX, &shards) == OK;
+    bool is_well = take_line(&bytes, mark_head, &value) && value.len == 0 &&
+                   take_line(&bytes, "cluster ", &value) &&
+                   hex_decode(value, ret_joined->cluster, sizeof ret_joined->cluster) == OK &&
+                   take_line(&bytes, "node ", &value) &&
+                   hex_decode(value, ret_joined->node, sizeof ret_joined->node) == OK &&
+                   take_line(&bytes, "shards ", &value) &&
+                   slice_parse_u64(value, SHARDS_MAX, &shards) == OK;
 
     ret_joined->shards = (uint32_t)shards;
     return is_well && shards > 0 ? OK : ERR_DAMAGED;
@@ -267,7 +268,7 @@ int keyring_join_check(struct keyring_answer *answer, const struct identity_key 
     uint8_t fingerprint[IDENTITY_FINGERPRINT_BYTES];
     struct identity_certificate read;
     struct identity_key own = {0};
-    int rc = identity_certificate_root_key(answer->root_certificate, &own);
+    int rc = identity_certificate_read_root(answer->root_certificate, &own, &read);
 
     if (rc != OK) {
         return ERR_MALFORMED;
@@ -276,9 +277,7 @@ int keyring_join_check(struct keyring_answer *answer, const struct identity_key 
     keyring_join_id(key->bytes, answer->joined.node);
     if (memcmp(fingerprint, root, sizeof fingerprint) != 0) {
         rc = ERR_UNAUTHENTICATED;
-    } else if (identity_certificate_read(answer->root_certificate, &own, &read) !=
-                   IO_REFUSAL_NONE ||
-               memcmp(read.cluster, answer->joined.cluster, sizeof read.cluster) != 0 ||
+    } else if (memcmp(read.cluster, answer->joined.cluster, sizeof read.cluster) != 0 ||
                answer->joined.shards == 0 || answer->joined.shards > SHARDS_MAX) {
         rc = ERR_MALFORMED;
     }

@@ -40,12 +40,11 @@ static enum io_refusal verify(void *context, struct slice certificate, struct sl
         .root = &root, .roles = IDENTITY_ROLE_NODE, .wall_ms = io_wall_ms(join->io)};
     enum io_refusal refusal = IO_REFUSAL_OTHER_CA;
 
-    if (identity_certificate_root_key(issuer, &root) != OK) {
+    if (identity_certificate_read_root(issuer, &root, &read) != OK) {
         return refusal;
     }
     identity_fingerprint(&root, join->root);
     if (memcmp(join->root, join->invite.root, sizeof join->root) == 0) {
-        (void)identity_certificate_read(issuer, &root, &read);
         memcpy(trust.cluster, read.cluster, sizeof trust.cluster);
         refusal = identity_certificate_judge(&trust, certificate, &read);
     }
