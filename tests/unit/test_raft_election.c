@@ -7,39 +7,12 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/raft_story.h"
-
-static struct world *world;
-
-static int make_world(void **state)
-{
-    (void)state;
-    world = world_create();
-    return 0;
-}
-
-static int drop_world(void **state)
-{
-    (void)state;
-    world_destroy(world);
-    return 0;
-}
-
-static void begin(uint32_t voters)
-{
-    struct raft_options options = story_options();
-    world_begin_scripted(world, &options, voters);
-}
-
-static void expect_all_well(void)
-{
-    assert_string_equal(world->violation, "");
-}
+#include "tests/lib/raft_bed.h"
 
 static void campaign__first__asks_without_a_new_term(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_timeout(world, 1);
     assert_int_equal(story_raft(world, 1)->role, RAFT_PRE_CANDIDATE);
     assert_int_equal(story_raft(world, 1)->term, 0);
@@ -49,14 +22,14 @@ static void campaign__first__asks_without_a_new_term(void **state)
     (void)story_deliver(world, 2, 1);
     assert_int_equal(story_raft(world, 1)->role, RAFT_CANDIDATE);
     assert_int_equal(story_raft(world, 1)->term, 1);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* The request leaves when the own vote is on disk, and with it everything written before. */
 static void candidate__own_vote_not_on_disk__asks_nobody(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_timeout(world, 1);
     (void)story_deliver(world, 1, 2);
     (void)story_deliver(world, 2, 1);
@@ -66,7 +39,7 @@ static void candidate__own_vote_not_on_disk__asks_nobody(void **state)
     story_sync(world, 1);
     assert_non_null(story_waiting(world, 1, 2, RAFT_VOTE));
     assert_false(story_waiting(world, 1, 2, RAFT_VOTE)->vote.is_pre);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Elections while entries are not on disk: n2 has an entry in memory that it would lose. Its
@@ -74,7 +47,7 @@ static void candidate__own_vote_not_on_disk__asks_nobody(void **state)
 static void candidate__with_entries_not_on_disk__stands_for_none_that_it_may_lose(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     raft_index entry = story_propose(world, 1);
     (void)story_deliver(world, 1, 2);
@@ -89,13 +62,13 @@ static void candidate__with_entries_not_on_disk__stands_for_none_that_it_may_los
     story_sync(world, 2);
     assert_int_equal(story_waiting(world, 2, 3, RAFT_VOTE)->vote.last_index, entry);
     assert_int_equal(story_raft(world, 2)->log.durable, entry);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void vote__not_on_disk__is_not_spoken(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_timeout(world, 1);
     (void)story_deliver(world, 1, 2);
     (void)story_deliver(world, 2, 1);
@@ -104,14 +77,14 @@ static void vote__not_on_disk__is_not_spoken(void **state)
     assert_null(story_waiting(world, 2, 1, RAFT_VOTE_REPLY));
     story_sync(world, 2);
     assert_true(story_waiting(world, 2, 1, RAFT_VOTE_REPLY)->vote_reply.is_granted);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* A vote is kept over a crash: n3 comes too late. */
 static void vote__given__is_remembered_after_a_crash(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     struct raft_message vote = {.type = RAFT_VOTE, .from = 1, .to = 2, .term = 1};
     story_receive(world, 2, &vote);
     story_sync(world, 2);
@@ -125,13 +98,13 @@ static void vote__given__is_remembered_after_a_crash(void **state)
     vote.from = 1; /* asked again, the answer is the same */
     story_receive(world, 2, &vote);
     assert_true(story_waiting(world, 2, 1, RAFT_VOTE_REPLY)->vote_reply.is_granted);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void vote__for_a_shorter_log__is_refused(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     story_cut(world, 3);
     (void)story_propose(world, 1);
@@ -143,14 +116,14 @@ static void vote__for_a_shorter_log__is_refused(void **state)
     story_settle(world);
     assert_int_not_equal(story_raft(world, 3)->role, RAFT_LEADER);
     story_elect(world, 2);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Who follows a leader gives no vote, and does not even take over the term. */
 static void vote__while_a_leader_is_heard__is_refused(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     raft_term term = story_raft(world, 2)->term;
     story_timeout(world, 1); /* a heartbeat */
@@ -173,14 +146,14 @@ static void vote__while_a_leader_is_heard__is_refused(void **state)
     vote.to = 2;
     story_receive(world, 2, &vote);
     assert_int_equal(story_raft(world, 2)->term, term + 5);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* n3 was cut off for long and comes back: nobody's term has moved. */
 static void member__cut_off_for_long__does_not_disturb_when_it_returns(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     raft_term term = story_raft(world, 1)->term;
     story_cut(world, 3);
@@ -192,13 +165,13 @@ static void member__cut_off_for_long__does_not_disturb_when_it_returns(void **st
     story_mend(world);
     story_tick(world, 1);
     assert_int_equal(story_raft(world, 1)->term, term);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void leader__without_a_majority__steps_down(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     story_cut(world, 1);
     for (int i = 0; i < 7 && story_raft(world, 1)->role == RAFT_LEADER; i++) {
@@ -206,14 +179,14 @@ static void leader__without_a_majority__steps_down(void **state)
     }
     assert_int_equal(story_raft(world, 1)->role, RAFT_FOLLOWER);
     assert_int_equal(story_propose(world, 1), 0);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Heartbeats are answered, the own disk is not: somebody else should lead. */
 static void leader__whose_disk_stalls__steps_down(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     (void)story_propose(world, 1);
     for (int i = 0; i < 12 && story_raft(world, 1)->role == RAFT_LEADER; i++) {
@@ -226,13 +199,13 @@ static void leader__whose_disk_stalls__steps_down(void **state)
     assert_int_equal(story_raft(world, 1)->role, RAFT_FOLLOWER);
     story_sync(world, 1);
     story_elect(world, 2);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void group_of_one__needs_no_message(void **state)
 {
     (void)state;
-    begin(1);
+    raft_bed_begin(1);
     assert_int_equal(story_raft(world, 1)->role, RAFT_CANDIDATE);
     story_sync(world, 1);
     assert_int_equal(story_raft(world, 1)->role, RAFT_LEADER);
@@ -247,19 +220,19 @@ static void group_of_one__needs_no_message(void **state)
     story_sync(world, 1);
     story_sync(world, 1);
     assert_true(story_raft(world, 1)->applied > entry);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void timeouts__of_two_seeds__differ(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     uint64_t first = raft_deadline_ms(story_raft(world, 1));
     uint64_t second = raft_deadline_ms(story_raft(world, 2));
     assert_int_not_equal(first, second);
     uint64_t now = world_clock(world, 0);
     assert_true(first >= now + 500 && first < now + 1000);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* ---- transfer */
@@ -267,7 +240,7 @@ static void timeouts__of_two_seeds__differ(void **state)
 static void transfer__target_has_everything__it_leads_next(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     (void)story_propose(world, 1);
     assert_int_equal(story_transfer(world, 1, 2), 0); /* no answer yet */
@@ -276,7 +249,7 @@ static void transfer__target_has_everything__it_leads_next(void **state)
     story_settle(world);
     assert_int_equal(story_raft(world, 2)->role, RAFT_LEADER);
     assert_int_equal(story_raft(world, 1)->role, RAFT_FOLLOWER);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* TIMEOUT_NOW twice, and a candidate of the same term: n2 has voted for itself, on disk, before
@@ -284,7 +257,7 @@ static void transfer__target_has_everything__it_leads_next(void **state)
 static void transfer__message_repeated__nobody_votes_twice(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     raft_term term = story_raft(world, 1)->term;
     struct raft_message now = {.type = RAFT_TIMEOUT_NOW, .from = 1, .to = 2, .term = term};
@@ -308,13 +281,13 @@ static void transfer__message_repeated__nobody_votes_twice(void **state)
     story_crash(world, 2);
     story_restart(world, 2);
     assert_int_equal(story_raft(world, 2)->vote, 2);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void transfer__target_lags__is_given_up(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     story_cut(world, 2);
     (void)story_propose(world, 1);
@@ -329,7 +302,7 @@ static void transfer__target_lags__is_given_up(void **state)
     assert_int_equal(story_transfer(world, 1, 1), RAFT_INVALID);
     assert_int_equal(story_transfer(world, 1, 7), RAFT_INVALID);
     assert_int_equal(story_transfer(world, 3, 1), RAFT_NOT_LEADER);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 int main(void)
@@ -351,5 +324,5 @@ int main(void)
         cmocka_unit_test(transfer__message_repeated__nobody_votes_twice),
         cmocka_unit_test(transfer__target_lags__is_given_up),
     };
-    return cmocka_run_group_tests(tests, make_world, drop_world);
+    return cmocka_run_group_tests(tests, raft_bed_open, raft_bed_close);
 }

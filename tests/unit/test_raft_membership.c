@@ -7,34 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/raft_story.h"
-
-static struct world *world;
-
-static int make_world(void **state)
-{
-    (void)state;
-    world = world_create();
-    return 0;
-}
-
-static int drop_world(void **state)
-{
-    (void)state;
-    world_destroy(world);
-    return 0;
-}
-
-static void begin(uint32_t voters)
-{
-    struct raft_options options = story_options();
-    world_begin_scripted(world, &options, voters);
-}
-
-static void expect_all_well(void)
-{
-    assert_string_equal(world->violation, "");
-}
+#include "tests/lib/raft_bed.h"
 
 static uint32_t voters(uint32_t member)
 {
@@ -44,7 +17,7 @@ static uint32_t voters(uint32_t member)
 static void learner__promoted__votes_and_counts(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     assert_int_equal(story_change(world, 1, RAFT_ADD_LEARNER, 4), RAFT_DONE);
     assert_int_equal(voters(1), 3);
@@ -57,14 +30,14 @@ static void learner__promoted__votes_and_counts(void **state)
     story_settle(world);
     assert_int_equal(voters(4), 4);
     story_elect(world, 4);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* A learner's disk does not make a majority. */
 static void learner__acknowledges__counts_for_nothing(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     (void)story_change(world, 1, RAFT_ADD_LEARNER, 4);
     story_settle(world);
@@ -75,13 +48,13 @@ static void learner__acknowledges__counts_for_nothing(void **state)
     assert_int_equal(story_raft(world, 4)->log.durable, entry);
     assert_true(story_raft(world, 1)->commit < entry);
     assert_int_equal(raft_deadline_ms(story_raft(world, 4)), UINT64_MAX);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void change__before_an_own_entry_is_committed__is_refused(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     assert_int_equal(story_change(world, 2, RAFT_ADD_LEARNER, 4), RAFT_NOT_LEADER);
     story_pass(world, 2000);
@@ -100,14 +73,14 @@ static void change__before_an_own_entry_is_committed__is_refused(void **state)
     story_settle(world);
     assert_int_equal(story_change(world, 2, RAFT_ADD_LEARNER, 4), RAFT_INVALID);
     assert_int_equal(story_change(world, 2, RAFT_REMOVE, 7), RAFT_INVALID);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* n1 demotes n3 and is cut off; the others never hear of it. Back again, it uses theirs. */
 static void configuration__cut_off_with_the_log__is_rolled_back(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     story_cut(world, 1);
     assert_int_equal(story_change(world, 1, RAFT_DEMOTE, 3), RAFT_DONE);
@@ -119,14 +92,14 @@ static void configuration__cut_off_with_the_log__is_rolled_back(void **state)
     story_settle(world);
     assert_int_equal(voters(1), 3);
     assert_int_equal(story_raft(world, 1)->configuration.index, 0);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* The same after a snapshot and a restart: what is rolled back to comes from the snapshot. */
 static void configuration__rolled_back_after_compaction__is_the_snapshots(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     (void)story_change(world, 1, RAFT_ADD_LEARNER, 4);
     story_settle(world);
@@ -150,13 +123,13 @@ static void configuration__rolled_back_after_compaction__is_the_snapshots(void *
     assert_int_equal(story_raft(world, 1)->configuration.index, index);
     assert_int_equal(voters(1), 3);
     assert_int_equal(story_raft(world, 1)->configuration.count, 4);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void leader__that_removed_itself__leads_until_that_is_committed(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     assert_int_equal(story_change(world, 1, RAFT_REMOVE, 1), RAFT_DONE);
     story_sync(world, 1);
@@ -169,7 +142,7 @@ static void leader__that_removed_itself__leads_until_that_is_committed(void **st
     assert_int_equal(story_raft(world, 1)->role, RAFT_FOLLOWER);
     assert_int_equal(raft_deadline_ms(story_raft(world, 1)), UINT64_MAX);
     story_elect(world, 3);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Found by the simulation. n2 leads a group of two and demotes itself; n1 never hears of it,
@@ -177,7 +150,7 @@ static void leader__that_removed_itself__leads_until_that_is_committed(void **st
 static void member__demoted_by_an_uncommitted_entry__still_campaigns(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 2);
     (void)story_change(world, 2, RAFT_REMOVE, 3);
     story_settle(world);
@@ -196,7 +169,7 @@ static void member__demoted_by_an_uncommitted_entry__still_campaigns(void **stat
     assert_int_equal(story_raft(world, 1)->log.last, story_raft(world, 2)->log.last);
     assert_int_equal(voters(1), 1);
     story_elect(world, 1);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void configuration__encoded__decodes_to_the_same(void **state)
@@ -242,5 +215,5 @@ int main(void)
         cmocka_unit_test(member__demoted_by_an_uncommitted_entry__still_campaigns),
         cmocka_unit_test(configuration__encoded__decodes_to_the_same),
     };
-    return cmocka_run_group_tests(tests, make_world, drop_world);
+    return cmocka_run_group_tests(tests, raft_bed_open, raft_bed_close);
 }

@@ -8,34 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/raft_story.h"
-
-static struct world *world;
-
-static int make_world(void **state)
-{
-    (void)state;
-    world = world_create();
-    return 0;
-}
-
-static int drop_world(void **state)
-{
-    (void)state;
-    world_destroy(world);
-    return 0;
-}
-
-static void begin(uint32_t voters)
-{
-    struct raft_options options = story_options();
-    world_begin_scripted(world, &options, voters);
-}
-
-static void expect_all_well(void)
-{
-    assert_string_equal(world->violation, "");
-}
+#include "tests/lib/raft_bed.h"
 
 /* Ask, and see whether it is answered in the same step. */
 static bool is_read_at_once(uint32_t member)
@@ -58,7 +31,7 @@ static uint64_t refused(void)
 static void read__asked__waits_for_a_majority_that_answers_later(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     story_timeout(world, 1);
     (void)story_deliver(world, 1, 2); /* a heartbeat from before is answered after */
@@ -71,14 +44,14 @@ static void read__asked__waits_for_a_majority_that_answers_later(void **state)
     (void)story_deliver(world, 1, 2);
     (void)story_deliver(world, 2, 1);
     assert_int_equal(answered(), before + 1);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Another leader has been elected and has acknowledged more; the old one must not answer. */
 static void read__at_a_leader_that_was_replaced__is_never_answered(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     story_cut(world, 1);
     story_elect(world, 2);
@@ -93,14 +66,14 @@ static void read__at_a_leader_that_was_replaced__is_never_answered(void **state)
     story_settle(world);
     assert_int_equal(answered(), before);
     assert_true(refused() > no);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* A new leader holds everything that was acknowledged, and does not know yet that it does. */
 static void read__before_an_own_entry_is_committed__waits(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     (void)story_propose(world, 1);
     story_settle(world); /* acknowledged by n1; n2 and n3 have it and do not know */
@@ -122,13 +95,13 @@ static void read__before_an_own_entry_is_committed__waits(void **state)
     assert_int_equal(answered(), before);
     story_settle(world);
     assert_int_equal(answered(), before + 1);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void reads__while_a_round_is_under_way__share_the_next(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     uint64_t before = answered();
     uint64_t round = story_raft(world, 1)->round;
@@ -144,31 +117,31 @@ static void reads__while_a_round_is_under_way__share_the_next(void **state)
     uint64_t no = refused();
     assert_false(is_read_at_once(1));
     assert_int_equal(refused(), no + 1);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void read__of_a_group_of_one__is_answered_at_once(void **state)
 {
     (void)state;
-    begin(1);
+    raft_bed_begin(1);
     story_sync(world, 1);
     assert_false(is_read_at_once(1)); /* its first entry is not on disk */
     story_sync(world, 1);
     assert_true(is_read_at_once(1));
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void read__elsewhere__names_the_leader(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     story_timeout(world, 1);
     story_settle(world);
     assert_false(is_read_at_once(2));
     assert_int_equal(world->effects.replies[0].outcome, RAFT_NOT_LEADER);
     assert_int_equal(world->effects.replies[0].leader, 1);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 int main(void)
@@ -181,5 +154,5 @@ int main(void)
         cmocka_unit_test(read__of_a_group_of_one__is_answered_at_once),
         cmocka_unit_test(read__elsewhere__names_the_leader),
     };
-    return cmocka_run_group_tests(tests, make_world, drop_world);
+    return cmocka_run_group_tests(tests, raft_bed_open, raft_bed_close);
 }

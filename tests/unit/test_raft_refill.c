@@ -7,34 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/raft_story.h"
-
-static struct world *world;
-
-static int make_world(void **state)
-{
-    (void)state;
-    world = world_create();
-    return 0;
-}
-
-static int drop_world(void **state)
-{
-    (void)state;
-    world_destroy(world);
-    return 0;
-}
-
-static void begin(uint32_t voters)
-{
-    struct raft_options options = story_options();
-    world_begin_scripted(world, &options, voters);
-}
-
-static void expect_all_well(void)
-{
-    assert_string_equal(world->violation, "");
-}
+#include "tests/lib/raft_bed.h"
 
 /* What two of them say to each other, and write, until neither has anything to say; nobody else
  * is heard. */
@@ -55,7 +28,7 @@ static void talk(uint32_t one, uint32_t other)
  */
 static void begin_with_a_vote_that_was_lost(void)
 {
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     (void)story_propose(world, 1);
     story_settle(world);
@@ -99,7 +72,7 @@ static void commit__with_a_voter_being_refilled__does_not_count_it(void **state)
     assert_int_equal(story_raft(world, 3)->role, RAFT_LEADER);
     assert_int_equal(story_raft(world, 3)->term, 2);
     story_settle(world);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* The same with a change of members: n2 is not made a learner by its own acknowledgement, or it
@@ -119,7 +92,7 @@ static void demotion__of_a_voter_being_refilled__needs_the_others(void **state)
     (void)story_deliver(world, 2, 3);
     assert_int_equal(story_raft(world, 3)->role, RAFT_LEADER);
     story_settle(world);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* A read asks a majority whether it still follows. Who is being refilled takes no terms, and so
@@ -136,7 +109,7 @@ static void read__confirmed_by_a_voter_being_refilled__waits(void **state)
     talk(1, 2);
     assert_int_equal(story_raft(world, 1)->role, RAFT_LEADER);
     assert_int_equal(world->marks[WORLD_READ_DONE], done);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Its vote of the leader's term may have been given before the loss; it is given to the leader,
@@ -144,7 +117,7 @@ static void read__confirmed_by_a_voter_being_refilled__waits(void **state)
 static void member__readmitted__has_no_vote_left_in_the_leaders_term(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     (void)story_propose(world, 1);
     story_settle(world);
@@ -177,7 +150,7 @@ static void member__readmitted__has_no_vote_left_in_the_leaders_term(void **stat
     story_receive(world, 2, &request);
     story_sync(world, 2);
     assert_false(story_waiting(world, 2, 3, RAFT_VOTE_REPLY)->vote_reply.is_granted);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 int main(void)
@@ -188,5 +161,5 @@ int main(void)
         cmocka_unit_test(read__confirmed_by_a_voter_being_refilled__waits),
         cmocka_unit_test(member__readmitted__has_no_vote_left_in_the_leaders_term),
     };
-    return cmocka_run_group_tests(tests, make_world, drop_world);
+    return cmocka_run_group_tests(tests, raft_bed_open, raft_bed_close);
 }

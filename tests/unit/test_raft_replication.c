@@ -7,34 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/raft_story.h"
-
-static struct world *world;
-
-static int make_world(void **state)
-{
-    (void)state;
-    world = world_create();
-    return 0;
-}
-
-static int drop_world(void **state)
-{
-    (void)state;
-    world_destroy(world);
-    return 0;
-}
-
-static void begin(uint32_t voters)
-{
-    struct raft_options options = story_options();
-    world_begin_scripted(world, &options, voters);
-}
-
-static void expect_all_well(void)
-{
-    assert_string_equal(world->violation, "");
-}
+#include "tests/lib/raft_bed.h"
 
 /* n3 holds a hundred entries of terms that came to nothing; n1 as many of its own. They meet
  * after a round trip a term, without waiting for a heartbeat. */
@@ -87,13 +60,13 @@ static void append__long_divergence__heals_without_heartbeats(void **state)
     story_timeout(world, 1);
     story_settle(world);
     assert_int_equal(story_raft(world, 3)->applied, story_raft(world, 1)->commit);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void pipeline__unanswered__stops_at_its_bound(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     for (int i = 0; i < 10; i++) {
         assert_true(story_propose(world, 1) > 0);
@@ -105,14 +78,14 @@ static void pipeline__unanswered__stops_at_its_bound(void **state)
     assert_int_equal(story_deliver(world, 1, 2), 4);
     story_settle(world);
     assert_int_equal(story_raft(world, 2)->log.durable, story_raft(world, 1)->log.last);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* An append that was overtaken by the next ones arrives again: nothing is cut. */
 static void append__overtaken__does_not_cut_what_came_after(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     (void)story_propose(world, 1);
     struct raft_message first = *story_waiting(world, 1, 2, RAFT_APPEND);
@@ -126,7 +99,7 @@ static void append__overtaken__does_not_cut_what_came_after(void **state)
     story_receive(world, 2, &first);
     assert_int_equal(story_raft(world, 2)->log.last, last);
     assert_int_equal(world->effects.persist_count, 0);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Found by the simulation: a follower whose disk is slower than the network has no room. It and
@@ -164,7 +137,7 @@ static void follower__without_room__is_not_flooded_and_goes_on_by_itself(void **
     }
     story_settle(world);
     assert_int_equal(story_raft(world, 2)->log.durable, story_raft(world, 1)->log.last);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Found by the simulation: the disk still holds entries that memory has cut off. What is read
@@ -239,7 +212,7 @@ static void follower__far_behind__is_fed_from_the_log(void **state)
     story_timeout(world, 1);
     story_settle(world);
     assert_int_equal(story_raft(world, 3)->applied, story_raft(world, 1)->commit);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Each change of term is remembered until a snapshot covers it; when there are many, one is
@@ -260,7 +233,7 @@ static void terms__many_since_the_snapshot__ask_for_another(void **state)
     }
     assert_true(story_raft(world, 1)->snapshot.index > 20);
     assert_true(story_raft(world, 3)->snapshot.index > 20);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void propose__too_much__is_refused_and_nothing_is_written(void **state)
@@ -284,7 +257,7 @@ static void propose__too_much__is_refused_and_nothing_is_written(void **state)
     struct raft_event event = {.kind = RAFT_PROPOSED, .payloads = &payload, .count = 1};
     world_step(world, 0, &event);
     assert_int_equal(world->effects.replies[0].outcome, RAFT_INVALID);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* What a peer sends is never trusted to make sense. */
@@ -296,7 +269,7 @@ static void messages__that_make_no_sense__change_nothing(void **state)
     };
     struct raft_snapshot nothing = {0};
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     raft_index last = story_raft(world, 2)->log.last;
     struct raft_message bad[] = {
@@ -337,7 +310,7 @@ static void messages__that_make_no_sense__change_nothing(void **state)
     lies.append_reply = (struct raft_append_reply){.round = 1000};
     story_receive(world, 1, &lies);
     assert_int_equal(story_raft(world, 1)->commit, commit);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 int main(void)
@@ -354,5 +327,5 @@ int main(void)
         cmocka_unit_test(propose__too_much__is_refused_and_nothing_is_written),
         cmocka_unit_test(messages__that_make_no_sense__change_nothing),
     };
-    return cmocka_run_group_tests(tests, make_world, drop_world);
+    return cmocka_run_group_tests(tests, raft_bed_open, raft_bed_close);
 }

@@ -7,34 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/raft_story.h"
-
-static struct world *world;
-
-static int make_world(void **state)
-{
-    (void)state;
-    world = world_create();
-    return 0;
-}
-
-static int drop_world(void **state)
-{
-    (void)state;
-    world_destroy(world);
-    return 0;
-}
-
-static void begin(uint32_t voters)
-{
-    struct raft_options options = story_options();
-    world_begin_scripted(world, &options, voters);
-}
-
-static void expect_all_well(void)
-{
-    assert_string_equal(world->violation, "");
-}
+#include "tests/lib/raft_bed.h"
 
 enum { TERM = 1 };
 
@@ -42,7 +15,7 @@ enum { TERM = 1 };
  */
 static void begin_with_a_lagging_member(void)
 {
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     story_cut(world, 3);
     for (int i = 0; i < 10; i++) {
@@ -87,7 +60,7 @@ static void follower__far_behind__installs_and_goes_on(void **state)
     story_crash(world, 3);
     story_restart(world, 3);
     assert_int_equal(story_raft(world, 3)->log.last, story_raft(world, 1)->log.last);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Nothing of a snapshot is acknowledged before it is durable. */
@@ -107,7 +80,7 @@ static void install__under_way__is_not_acknowledged(void **state)
     (void)story_jobs(world, 3);
     reply = story_waiting(world, 3, 1, RAFT_APPEND_REPLY);
     assert_int_equal(reply->append_reply.match, story_raft(world, 1)->snapshot.index);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* The install races an election: meanwhile n3 stands for nothing, and cuts nothing. */
@@ -148,7 +121,7 @@ static void install__under_way__no_campaign_and_no_change_of_the_log(void **stat
     story_timeout(world, 2);
     story_settle(world);
     assert_int_equal(story_raft(world, 3)->applied, story_raft(world, 2)->applied);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void chunks__after_a_loss__go_on_where_they_were(void **state)
@@ -174,7 +147,7 @@ static void chunks__after_a_loss__go_on_where_they_were(void **state)
     assert_true(chunk->snapshot.offset > 0);
     story_settle(world);
     assert_true(story_raft(world, 3)->snapshot.index > 0);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void receipt__of_an_old_term__is_abandoned(void **state)
@@ -193,7 +166,7 @@ static void receipt__of_an_old_term__is_abandoned(void **state)
         .type = RAFT_APPEND, .from = 2, .to = 3, .term = story_raft(world, 1)->term + 1};
     story_receive(world, 3, &higher);
     assert_false(story_raft(world, 3)->receipt.is_active);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* A member that campaigns does not install what a leader of before was sending. */
@@ -220,7 +193,7 @@ static void receipt__when_it_campaigns__is_abandoned(void **state)
     story_settle(world);
     assert_int_equal(story_raft(world, 3)->snapshot.index,
                      story_raft(world, 1)->snapshot.index);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Found by the simulation: appends that were late bring the log past the snapshot while its
@@ -259,7 +232,7 @@ static void receipt__log_reached_the_snapshot_meanwhile__is_dropped(void **state
     assert_false(story_raft(world, 3)->receipt.is_active);
     story_settle(world);
     assert_int_equal(story_raft(world, 3)->snapshot.index, 0);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* ---- restarts */
@@ -352,7 +325,7 @@ static void restart__log_begins_with_a_leftover__takes_what_follows_the_snapshot
 static void release__before_the_mark_is_durable__is_not_asked(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     for (int i = 0; i < 5; i++) {
         (void)story_propose(world, 1);
@@ -365,7 +338,7 @@ static void release__before_the_mark_is_durable__is_not_asked(void **state)
     assert_int_equal(world->node[0].released, 0);
     story_sync(world, 1);
     assert_int_equal(world->node[0].released, story_raft(world, 1)->snapshot.index);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 static void restart__records_that_do_not_follow__are_damage(void **state)
@@ -438,5 +411,5 @@ int main(void)
         cmocka_unit_test(restart__records_that_do_not_follow__are_damage),
         cmocka_unit_test(restart__on_the_single_nodes_folder__goes_on_from_it),
     };
-    return cmocka_run_group_tests(tests, make_world, drop_world);
+    return cmocka_run_group_tests(tests, raft_bed_open, raft_bed_close);
 }

@@ -8,34 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tests/lib/raft_story.h"
-
-static struct world *world;
-
-static int make_world(void **state)
-{
-    (void)state;
-    world = world_create();
-    return 0;
-}
-
-static int drop_world(void **state)
-{
-    (void)state;
-    world_destroy(world);
-    return 0;
-}
-
-static void begin(uint32_t voters)
-{
-    struct raft_options options = story_options();
-    world_begin_scripted(world, &options, voters);
-}
-
-static void expect_all_well(void)
-{
-    assert_string_equal(world->violation, "");
-}
+#include "tests/lib/raft_bed.h"
 
 /* Way 1, figure 8 of the paper. n1 leads term 1 and brings an entry to n2 alone. n5 leads term
  * 2 and writes another at its place. n1 leads term 3 and brings the old entry to n3: now a
@@ -43,7 +16,7 @@ static void expect_all_well(void)
 static void commit__entry_of_older_term_on_a_majority__is_not_counted(void **state)
 {
     (void)state;
-    begin(5);
+    raft_bed_begin(5);
     story_elect(world, 1);
     raft_index entry = story_propose(world, 1);
     story_sync(world, 1);
@@ -97,7 +70,7 @@ static void commit__entry_of_older_term_on_a_majority__is_not_counted(void **sta
     story_sync(world, 3);
     (void)story_deliver(world, 3, 1);
     assert_true(story_raft(world, 1)->commit < entry);
-    expect_all_well();
+    raft_bed_expect_well();
 
     /* with the own no-op on a majority the old entry is committed too, and stays */
     story_settle(world);
@@ -107,7 +80,7 @@ static void commit__entry_of_older_term_on_a_majority__is_not_counted(void **sta
     story_restart(world, 5);
     story_pass(world, 1000);
     story_settle(world);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Way 2. n1 was cut off with two entries of its own behind what everybody has. An append that
@@ -116,7 +89,7 @@ static void
 append_reply__with_leftovers_behind_what_was_proved__does_not_count_them(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     raft_index common = story_raft(world, 1)->log.last;
     story_cut(world, 1);
@@ -144,7 +117,7 @@ append_reply__with_leftovers_behind_what_was_proved__does_not_count_them(void **
     assert_true(story_raft(world, 1)->log.last > leftover);
     assert_int_equal(reply->append_reply.match, common);
     assert_int_equal(reply->append_reply.seen, common);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Way 3. An entry of n1 is on its way to n3's disk when n3 hears of the new leader n2. What the
@@ -153,7 +126,7 @@ static void
 append_reply__stored_after_a_change_of_leaders__is_not_told_to_the_next(void **state)
 {
     (void)state;
-    begin(5);
+    raft_bed_begin(5);
     story_elect(world, 1);
     raft_index common = story_raft(world, 1)->log.last;
     raft_index entry = story_propose(world, 1);
@@ -180,7 +153,7 @@ append_reply__stored_after_a_change_of_leaders__is_not_told_to_the_next(void **s
     assert_non_null(reply);
     assert_int_equal(reply->term, term);
     assert_int_equal(reply->append_reply.match, common);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Way 4. The leader's disk runs ahead: nobody ever has its newest entry, everybody has older
@@ -188,7 +161,7 @@ append_reply__stored_after_a_change_of_leaders__is_not_told_to_the_next(void **s
 static void commit__leaders_log_ever_ahead__follows_the_majority(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     for (int i = 0; i < 20; i++) {
         raft_index entry = story_propose(world, 1);
@@ -200,14 +173,14 @@ static void commit__leaders_log_ever_ahead__follows_the_majority(void **state)
         assert_true(story_raft(world, 1)->commit >= entry);
         assert_true(story_raft(world, 1)->log.last > entry);
     }
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Way 4, the other side: the leader's own disk counts when it has written, not before. */
 static void commit__leaders_own_disk_behind__needs_two_others(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     raft_index entry = story_propose(world, 1);
     (void)story_deliver(world, 1, 2);
@@ -219,7 +192,7 @@ static void commit__leaders_own_disk_behind__needs_two_others(void **state)
     (void)story_deliver(world, 3, 1);
     assert_int_equal(story_raft(world, 1)->commit, entry);
     assert_true(story_raft(world, 1)->log.durable < entry);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* Way 5. After an error of its disk a leader says nothing, ever. It starts again from what is
@@ -227,7 +200,7 @@ static void commit__leaders_own_disk_behind__needs_two_others(void **state)
 static void leader__its_disk_failed__is_silent_and_never_reuses_an_index(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     raft_term term = story_raft(world, 1)->term;
     raft_index entry = story_propose(world, 1);
@@ -250,14 +223,14 @@ static void leader__its_disk_failed__is_silent_and_never_reuses_an_index(void **
     story_elect(world, 1);
     assert_true(story_raft(world, 1)->term > term);
     assert_int_equal(raft_log_term(&story_raft(world, 1)->log, entry), term);
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 /* The same for a follower: memory and disk must not go apart. */
 static void follower__its_disk_failed__acknowledges_nothing(void **state)
 {
     (void)state;
-    begin(3);
+    raft_bed_begin(3);
     story_elect(world, 1);
     (void)story_propose(world, 1);
     (void)story_deliver(world, 1, 2);
@@ -266,7 +239,7 @@ static void follower__its_disk_failed__acknowledges_nothing(void **state)
     (void)story_propose(world, 1);
     (void)story_deliver(world, 1, 2);
     assert_null(story_waiting(world, 2, 0, 0));
-    expect_all_well();
+    raft_bed_expect_well();
 }
 
 int main(void)
@@ -282,5 +255,5 @@ int main(void)
         cmocka_unit_test(leader__its_disk_failed__is_silent_and_never_reuses_an_index),
         cmocka_unit_test(follower__its_disk_failed__acknowledges_nothing),
     };
-    return cmocka_run_group_tests(tests, make_world, drop_world);
+    return cmocka_run_group_tests(tests, raft_bed_open, raft_bed_close);
 }
