@@ -265,15 +265,15 @@ struct campus_document {
     uint32_t course; /* CAMPUS_NONE: a free ordinal */
     uint32_t blob_len;
     uint8_t *blob; /* the packed Course message */
+    uint32_t credits; /* hundredths, or CAMPUS_NONE */
+    uint16_t level;
+    bool is_bare; /* without sections in the file; a view reads no further than here */
     struct campus_rule *rule;
     struct campus_offer *offers;
     struct campus_meeting *meetings;
     uint32_t offer_count;
     uint32_t meeting_count;
     uint64_t content_hash;
-    uint32_t credits; /* hundredths, or CAMPUS_NONE */
-    uint16_t level;
-    bool is_bare; /* without sections in the file */
     uint32_t epoch;
     uint32_t next_free;
 };

@@ -38,11 +38,11 @@ void campus_document_view(const struct campus *campus, uint32_t document,
                           struct campus_document_view *ret_view);
 
 /* Ask the memory for what a view of @document reads: with @link from 0 to CAMPUS_VIEW_LINKS - 1
- * one link of its chain of pointers after the other, the text with the last. Each link is read
- * by the next one: between them the caller does something else, or the same for other
+ * one link of its chain of pointers after the other, the sections with the last. Each link is
+ * read by the next one: between them the caller does something else, or the same for other
  * documents.
  */
-enum { CAMPUS_VIEW_LINKS = 5 };
+enum { CAMPUS_VIEW_LINKS = 4 };
 void campus_document_prefetch(const struct campus *campus, uint32_t document, uint32_t link);
 
 /* The next instructor; @at begins with 0. Returns: false after the last. */

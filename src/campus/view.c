@@ -12,6 +12,7 @@
 enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
 enum course_field {
+    COURSE_CODE = 3,
     COURSE_SUBJECT = 4,
     COURSE_NUMBER = 5,
     COURSE_TITLE = 6,
@@ -63,6 +64,9 @@ static void view_texts(struct campus_document_view *view)
      * most of a large course. */
     while (field_next(view->packed, &in, &field) && field.number <= COURSE_INSTRUCTORS) {
         switch (field.number) {
+        case COURSE_CODE: /* the course's own, which it was interned by */
+            view->code = field.bytes;
+            break;
         case COURSE_SUBJECT:
             view->subject = field.bytes;
             break;
@@ -92,14 +96,13 @@ void campus_document_view(const struct campus *campus, uint32_t document,
                           struct campus_document_view *ret_view)
 {
     const struct campus_document *of = campus_document(campus, document);
-    struct campus_name name;
 
     ASSERT(of->course != CAMPUS_NONE);
-    campus_course_name(campus, of->course, &name);
+    const struct campus_catalogue *catalogue =
+        campus_catalogue(campus, campus_course(campus, of->course)->catalogue);
     *ret_view = (struct campus_document_view){
-        .institution = name.institution,
-        .term = name.term,
-        .code = name.code,
+        .institution = campus_word(campus, catalogue->institution)->text,
+        .term = campus_word(campus, catalogue->term)->text,
         .packed = slice_from(of->blob, of->blob_len),
         .instructors_at = of->blob_len,
         .course = of->course,
@@ -115,13 +118,18 @@ enum {
     CACHE_LINE = 64,
     TEXT_LIKELY = 768,
     SECTIONS_LIKELY = 4,
+    DOCUMENT_BYTES_SEEN = offsetof(struct campus_document, is_bare) + 1,
+    COURSE_BYTES_SEEN = offsetof(struct campus_course, section_cap),
     SECTION_BYTES_SEEN = offsetof(struct campus_section, state) + 1,
 };
 
+/* The lines that hold @len bytes at @data. */
 static void prefetch_bytes(const void *data, size_t len)
 {
-    for (size_t i = 0; i < len; i += CACHE_LINE) {
-        __builtin_prefetch((const uint8_t *)data + i);
+    size_t beyond = (uintptr_t)data % CACHE_LINE;
+
+    for (size_t i = 0; i < len + beyond; i += CACHE_LINE) {
+        __builtin_prefetch((const uint8_t *)data + i - (i > 0 ? beyond : 0));
     }
 }
 
@@ -130,31 +138,22 @@ void campus_document_prefetch(const struct campus *campus, uint32_t document, ui
     const struct campus_document *of = campus_document(campus, document);
 
     if (link == 0) {
-        prefetch_bytes(of, sizeof *of);
+        prefetch_bytes(of, DOCUMENT_BYTES_SEEN);
         return;
     }
     const struct campus_course *course = campus_course(campus, of->course);
     if (link == 1) {
-        prefetch_bytes(course, sizeof *course);
+        prefetch_bytes(course, COURSE_BYTES_SEEN);
         return;
     }
-    const struct campus_code *code = campus_code(campus, course->code);
     if (link == 2) {
-        __builtin_prefetch(code);
         __builtin_prefetch(course->sections);
+        prefetch_bytes(of->blob, of->blob_len < TEXT_LIKELY ? of->blob_len : TEXT_LIKELY);
         return;
     }
-    const struct campus_word *word = campus_word(campus, code->word);
-    if (link == 3) {
-        __builtin_prefetch(word);
-        for (uint32_t i = 0; i < course->section_count && i < SECTIONS_LIKELY; i++) {
-            prefetch_bytes(campus_section(campus, course->sections[i].section),
-                           SECTION_BYTES_SEEN);
-        }
-        return;
+    for (uint32_t i = 0; i < course->section_count && i < SECTIONS_LIKELY; i++) {
+        prefetch_bytes(campus_section(campus, course->sections[i].section), SECTION_BYTES_SEEN);
     }
-    __builtin_prefetch(word->text.data);
-    prefetch_bytes(of->blob, of->blob_len < TEXT_LIKELY ? of->blob_len : TEXT_LIKELY);
 }
 
 bool campus_view_instructor(const struct campus_document_view *view, size_t *at,

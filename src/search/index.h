@@ -65,11 +65,11 @@ struct row_block {
 
 /* The heads of a page of rows, column by column. */
 struct row_heads {
+    struct row_block blocks[ROW_PAGE / ROW_BLOCK];
     struct row_facts facts[ROW_PAGE];
     uint32_t docs[ROW_PAGE];
     struct row_names names[ROW_PAGE];
     uint8_t *forward[ROW_PAGE]; /* see struct row */
-    struct row_block blocks[ROW_PAGE / ROW_BLOCK];
 };
 
 /* An institution or a term. */
