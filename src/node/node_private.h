@@ -192,7 +192,8 @@ struct node_counters {
     uint64_t refused_load;
     uint64_t late_answers;        /* withheld: their deadline had passed */
     struct histogram search_time; /* frame decoded to answer queued, ns */
-    uint64_t search_cpu_ns;
+    uint64_t searches;            /* begun */
+    uint64_t search_cpu_ns;       /* of one search in sixteen, times sixteen */
     uint64_t bad_peer_messages;
 };
 
