@@ -396,6 +396,11 @@ static void note(struct search_query *query, uint32_t at)
     noted->row = window->first + at;
     __builtin_prefetch(index_facts(query->index, noted->row));
     index_doc_prefetch(query->index, noted->row);
+    bool is_titled;
+    (void)row_most(window, at, &is_titled);
+    if (is_titled) {
+        __builtin_prefetch(index_forward(query->index, noted->row));
+    }
     if (window->is_lone) {
         noted->sum = (struct row_sum){.is_titled = true};
         sum_add(query, &noted->sum, query->needed[0], &window->matches[at]);
