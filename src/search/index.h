@@ -65,7 +65,6 @@ struct row_block {
 
 /* The heads of a page of rows, column by column. */
 struct row_heads {
-    struct row_block blocks[ROW_PAGE / ROW_BLOCK];
     struct row_facts facts[ROW_PAGE];
     uint32_t docs[ROW_PAGE];
     struct row_names names[ROW_PAGE];
@@ -125,7 +124,10 @@ struct search_index {
     struct lexicon lexicon;
     struct row **rows;
     struct row_heads **heads; /* pages as of rows */
-    uint32_t *rows_alive;     /* per page */
+    struct row_block *blocks; /* side by side, for a query goes through them from end to end;
+                                 half a byte a row, also of pages given back */
+    uint32_t blocks_capacity;
+    uint32_t *rows_alive; /* per page */
     uint32_t rows_pages;
     uint32_t rows_count;
     uint32_t **docs; /* pages: document to row + 1, 0 none */
@@ -158,7 +160,7 @@ static inline struct row_facts *index_facts(const struct search_index *index, ui
 
 static inline struct row_block *index_block(const struct search_index *index, uint32_t row)
 {
-    return &index->heads[row / ROW_PAGE]->blocks[row % ROW_PAGE / ROW_BLOCK];
+    return &index->blocks[row / ROW_BLOCK];
 }
 
 static inline uint32_t index_doc(const struct search_index *index, uint32_t row)

@@ -109,6 +109,20 @@ static void row_kill(struct search_index *index, uint32_t at)
     docs_set(index, index_doc(index, at), POSTING_NO_ROW);
 }
 
+/* Room for the block that begins with the newest row. */
+static void block_add(struct search_index *index, uint32_t row)
+{
+    uint32_t at = row / ROW_BLOCK;
+    if (at >= index->blocks_capacity) {
+        uint32_t wanted =
+            index->blocks_capacity == 0 ? ROW_PAGE / ROW_BLOCK : index->blocks_capacity * 2;
+        index->blocks = arena_grow(index->arena, index->blocks, sizeof(*index->blocks),
+                                   index->blocks_capacity, wanted);
+        index->blocks_capacity = wanted;
+    }
+    index->blocks[at] = (struct row_block){0};
+}
+
 uint32_t index_row_add(struct search_index *index, uint32_t doc)
 {
     uint32_t before = index_row_of(index, doc);
@@ -131,6 +145,9 @@ uint32_t index_row_add(struct search_index *index, uint32_t doc)
         index->rows[page] = arena_alloc(index->arena, ROW_PAGE * sizeof(struct row));
         index->heads[page] = arena_alloc(index->arena, sizeof(struct row_heads));
         index->rows_alive[page] = 0;
+    }
+    if (at % ROW_BLOCK == 0) {
+        block_add(index, at);
     }
     index->rows_count++;
     index->rows_alive[page]++;

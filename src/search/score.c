@@ -340,7 +340,7 @@ static void class_gains(struct search_query *query, uint32_t ret_gains[TITLE_CLA
 
 /* The most that a row of the window can score but for its title. @ret_is_titled: whether the
  * title may add to that. */
-static uint64_t row_most(const struct window *window, uint32_t at, bool *ret_is_titled)
+static inline uint64_t row_most(const struct window *window, uint32_t at, bool *ret_is_titled)
 {
     if (window->is_lone) {
         const struct match *match = &window->matches[at];

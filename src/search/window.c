@@ -124,9 +124,7 @@ static uint32_t drivers_seek(struct search_query *query, uint32_t row)
 static void blocks_prefetch(const struct search_index *index, const struct window *window)
 {
     for (uint32_t row = window->first; row < window->end; row += 2 * ROW_BLOCK) {
-        if (index->heads[row / ROW_PAGE] != NULL) {
-            __builtin_prefetch(index_block(index, row));
-        }
+        __builtin_prefetch(index_block(index, row));
     }
 }
 
