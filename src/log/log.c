@@ -355,6 +355,16 @@ int log_room(struct log *log, uint32_t records, uint64_t payload_bytes)
     return admit(log, payload_bytes + records * record_most, false);
 }
 
+bool log_has_control_room(const struct log *log)
+{
+    const struct log_segment *segment = &log->segments[log->current];
+    uint64_t next = log_align(log->filling->len + LOG_SECTOR_BYTES, LOG_SECTOR_BYTES);
+    uint64_t reserve = log->options.groups * 3 * log_record_bytes(0) + LOG_PAGE_BYTES / 2;
+
+    return log__ready(log) > 0 ||
+           (!log->is_held && log->position + next + reserve <= segment->filled);
+}
+
 int log_append(struct log *log, const struct log_record *record)
 {
     size_t bytes = log_record_bytes(record->payload.len);

@@ -233,6 +233,10 @@ static inline bool log_has_room(struct log *log, uint32_t records, uint64_t payl
     return log_room(log, records, payload_bytes) == OK;
 }
 
+/* With a full disk: whether a hard state more leaves room for what a snapshot needs to free
+ * segments, a mark and a truncation of each group. */
+bool log_has_control_room(const struct log *log);
+
 /* The largest payload that log_append() takes. */
 size_t log_payload_max(const struct log *log);
 

@@ -20,6 +20,7 @@ enum {
     NODE_PEER_OWN = 3,
     NODE_PEER_KEY = 4,
     NODE_PEER_DATAGRAM = 5,
+    NODE_PEER_ROOM = 6,
 };
 
 /* The file DATA/members. */

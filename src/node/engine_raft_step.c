@@ -100,8 +100,7 @@ static void persist_hard(struct engine_raft *engine, uint32_t group,
                          const struct raft_persist *persist)
 {
     uint8_t vote[LOG_ID_BYTES] = {0};
-    struct log_record record = {
-        .type = LOG_HARD_STATE, .group = group, .term = persist->term};
+    struct log_record record = {.type = LOG_HARD_STATE, .group = group, .term = persist->term};
 
     if (persist->vote != 0) {
         engine_raft__id_write(persist->vote, vote);
@@ -264,8 +263,8 @@ static void note_role(struct engine_raft *engine, uint32_t group)
 {
     struct engine_group *state = &engine->groups[group];
     const struct raft *raft = &state->raft;
-    bool is_leading = raft->role == RAFT_LEADER &&
-                      raft_log_term(&raft->log, raft->applied) == raft->term;
+    bool is_leading =
+        raft->role == RAFT_LEADER && raft_log_term(&raft->log, raft->applied) == raft->term;
 
     if (is_leading != state->is_leading && !engine->is_failed) {
         state->is_leading = is_leading;
@@ -456,9 +455,21 @@ static uint32_t fitting(struct engine_raft *engine, const struct raft_append *ap
     return count;
 }
 
+/* With a full disk a member goes on hearing its leader, and a leader its followers. What would
+ * have to be written waits until there is room: votes and elections, which are for members that
+ * can take entries, and snapshots. */
+static bool is_heard_without_room(const struct engine_raft *engine, uint32_t group,
+                                  const struct raft_message *message)
+{
+    return (message->type == RAFT_APPEND || message->type == RAFT_APPEND_REPLY) &&
+           (message->term <= engine->groups[group].raft.term ||
+            log_has_control_room(&engine->log));
+}
+
 void engine_raft_receive(struct engine_raft *engine, uint32_t group,
                          const struct raft_message *message)
 {
+    struct raft_event event = {.kind = RAFT_RECEIVED, .message = message};
     struct raft_message some;
     uint64_t bytes = 0;
     uint32_t records = CONTROL_RECORDS;
@@ -473,19 +484,21 @@ void engine_raft_receive(struct engine_raft *engine, uint32_t group,
             bytes += message->append.entries[i].payload.len;
         }
     }
-    if (log_room(&engine->log, engine->proposals_waiting + records,
-                 engine->proposed.len + bytes) != OK) {
+    int status = log_room(&engine->log, engine->proposals_waiting + records,
+                          engine->proposed.len + bytes);
+    if (status != OK) {
         uint32_t count = message->type == RAFT_APPEND ? fitting(engine, &message->append) : 0;
 
-        if (count == 0) {
+        event.is_without_room = count == 0;
+        if (count == 0 &&
+            (status != ERR_DISK_FULL || !is_heard_without_room(engine, group, message))) {
             return; /* like one that was lost: it comes again */
         }
         some = *message;
-        some.append.count = count;
-        message = &some;
+        some.append.count = count > 0 ? count : some.append.count;
+        event.message = count > 0 ? &some : message;
     }
-    engine_raft__step(engine, group,
-                      &(struct raft_event){.kind = RAFT_RECEIVED, .message = message});
+    engine_raft__step(engine, group, &event);
 }
 
 int engine_raft_change(struct engine_raft *engine, uint32_t group, enum raft_change_kind change,

@@ -38,7 +38,8 @@ static raft_id favourite(struct node *node, uint32_t group)
 
         if (member->is_voter && member->id != node->raft.id &&
             weight(member->id, group) > weight(best, group) &&
-            link_is_up(link_find(&node->links, member->id)) && has_caught_up(raft, member->id)) {
+            link_is_up(link_find(&node->links, member->id)) &&
+            node__has_room(node, member->id) && has_caught_up(raft, member->id)) {
             best = member->id;
         }
     }

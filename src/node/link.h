@@ -43,7 +43,9 @@ struct link {
     uint32_t failures;
     struct buf gathered; /* messages of this turn: a PeerRequest in the making */
     bool is_dirty;       /* something waits for the end of the turn */
-    bool is_unwanted; /* it goes when it is closed */
+    bool is_unwanted;  /* it goes when it is closed */
+    bool is_full;      /* the node at the other end has said that its disk is */
+    bool is_told_full; /* and was told so of this one's */
 };
 
 /* What this node itself asks of another; embedded by the caller, who keeps it until done(). */

@@ -441,6 +441,21 @@ void node__leaders_spread(struct node *node);
 /* Not now: leaders have changed. */
 void node__leaders_rest(struct node *node);
 
+/* ---- room.c: whose disk is full */
+
+/* Whether @id can take entries, as far as it has said. */
+bool node__has_room(const struct node *node, raft_id id);
+
+/* The node @id has said whether it has room. */
+void node__room_said(struct node *node, raft_id id, bool has_room);
+
+/* A link is up: what was told over the one before counts no more. */
+void node__room_link_up(struct node *node, raft_id id);
+
+/* Tell the others when this node's disk is full, and when it has room again; while it is full,
+ * hand what it leads over to voters that have room. */
+void node__room_turn(struct node *node);
+
 /* ---- read.c: reads behind a read point */
 
 /* Whether reads of the shard are answered here: the node leads it, or is alone. */

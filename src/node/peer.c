@@ -119,6 +119,11 @@ static void take_field(struct node *node, const struct conn *conn, const struct 
         break;
     case NODE_PEER_ADDRESS:
         answer_at(node, conn->who.node, field->bytes);
+        node__room_said(node, conn->who.node, true);
+        break;
+    case NODE_PEER_ROOM:
+        node__room_said(node, conn->who.node,
+                        field->bytes.len == 0 || field->bytes.data[0] != 0);
         break;
     case NODE_PEER_OWN:
         node__member_said(node, conn, field->bytes);
@@ -415,6 +420,7 @@ static void on_placement(struct io_timer *timer)
                       (unsigned long long)id, (int)kind);
         }
     }
+    node__room_turn(node);
     node__leaders_spread(node);
     io_timer_start(node->io, timer, PLACEMENT_MS, on_placement);
 }
@@ -435,6 +441,7 @@ static void on_link_up(void *context, raft_id id)
 
     (void)!link_say(&node->links, id, NODE_PEER_ADDRESS,
                     slice_from_text(node->links.own_address)); /* nothing else was said yet */
+    node__room_link_up(node, id);
     node__swim_link_up(node, id);
 }
 
@@ -497,7 +504,7 @@ static raft_id heir(const struct node *node, const struct raft_configuration *no
         if (!now->members[i].is_voter || id == node->raft.id || !node__is_present(node, id)) {
             continue;
         }
-        if (node__may_carry(node, id)) {
+        if (node__may_carry(node, id) && node__has_room(node, id)) {
             return id;
         }
         found = found != 0 ? found : id;

@@ -157,6 +157,7 @@ struct raft_event {
     enum raft_change_kind change;
     int status;
     bool is_last;
+    bool is_without_room; /* received: no entry can be written now */
     uint32_t count;
     const struct slice *payloads;
     const struct raft_entry *entries;
@@ -291,7 +292,8 @@ struct raft {
     /* follower */
     raft_index verified; /* equal to the leader's log up to here, proved in this term */
     raft_id vote_reply_to;
-    bool is_full; /* entries were left out for want of room */
+    bool is_full;         /* entries were left out for want of room */
+    bool is_without_room; /* of the message at hand: there is none on the disk */
     bool is_ack_due;
     bool is_reject_due;
     struct raft_message reject;

@@ -53,6 +53,7 @@ void raft__on_received(struct raft *raft, const struct raft_event *event)
         message->term == 0) {
         return;
     }
+    raft->is_without_room = event->is_without_room;
     if (is_term_followed(message)) {
         if (message->term > raft->term) {
             raft__become_follower(raft, message->term,

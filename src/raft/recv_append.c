@@ -29,6 +29,11 @@ static void reject(struct raft *raft, const struct raft_message *message)
     if (raft->is_full) {
         return; /* it would be sent in vain: room is announced when there is some */
     }
+    if (raft->is_without_room) {
+        raft->is_ack_due =
+            true; /* likewise, but there is nothing to wait for: a sign of life */
+        return;
+    }
     raft_index hint = raft_log_find_term(
         &raft->log, min_index(append->prev_index, raft->log.last), append->prev_term);
 
@@ -80,7 +85,7 @@ static raft_index take_entries(struct raft *raft, const struct raft_append *appe
         index++;
         i++;
     }
-    if (i == append->count) {
+    if (i == append->count || raft->is_without_room) {
         return index;
     }
     if (index < log->last) {
