@@ -276,15 +276,16 @@ void cluster_print(const struct cluster_bed *bed)
 
 /* ---- the cluster ---- */
 
-static void join(struct cluster_bed *bed, uint32_t node)
+/* @node joins with an invite of the node @by. */
+static void join(struct cluster_bed *bed, uint32_t node, uint32_t by)
 {
     char command[COMMAND_BYTES];
     char out[INVITE_BYTES];
 
     (void)snprintf(command, sizeof command,
                    BINARY_FOLDER "/bin/carillon node invite --connect %s --address %s",
-                   bed->nodes[0].address, bed->advertise[0]);
-    cluster_enter(bed, 0);
+                   bed->nodes[by].address, bed->advertise[by]);
+    cluster_enter(bed, by);
     FILE *pipe = popen(command, "r");
     cluster_leave(bed);
     assert_non_null(pipe);
@@ -300,7 +301,7 @@ static void join(struct cluster_bed *bed, uint32_t node)
     }
 }
 
-static uint32_t voters_made(const struct cluster_bed *bed, uint32_t group)
+uint32_t cluster_voters_made(const struct cluster_bed *bed, uint32_t group)
 {
     char words[64];
     uint32_t made = 0;
@@ -323,7 +324,7 @@ static bool is_gathered(const struct cluster_bed *bed)
     uint32_t shards = bed->options.shards > 1 ? bed->options.shards : 1;
 
     for (uint32_t group = 0; group <= shards; group++) {
-        if (voters_made(bed, group) < bed->count - 1) {
+        if (cluster_voters_made(bed, group) < bed->count - 1) {
             return false;
         }
     }
@@ -333,7 +334,7 @@ static bool is_gathered(const struct cluster_bed *bed)
 static void gather(struct cluster_bed *bed)
 {
     for (uint32_t i = 1; i < bed->count; i++) {
-        join(bed, i);
+        join(bed, i, 0);
     }
     for (uint32_t waited = 0; !is_gathered(bed); waited += STEP_MS) {
         if (waited > GATHER_MS) {
@@ -342,6 +343,46 @@ static void gather(struct cluster_bed *bed)
         }
         (void)usleep(STEP_MS * 1000);
     }
+}
+
+/* Without a majority of those that are there it is refused: until it is not. */
+static void remove_member(const struct cluster_bed *bed, uint32_t by, const char *address)
+{
+    char command[COMMAND_BYTES];
+
+    (void)snprintf(command, sizeof command,
+                   BINARY_FOLDER "/bin/carillon node remove --connect %s %s >/dev/null 2>&1",
+                   bed->nodes[by].address, address);
+    for (uint32_t waited = 0;; waited += STEP_MS) {
+        cluster_enter(bed, by);
+        int status = system(command); /* NOLINT(cert-env33-c) */
+        cluster_leave(bed);
+        if (status == 0) {
+            return;
+        }
+        if (waited > GATHER_MS) {
+            cluster_print(bed);
+            fail_msg("%s is not removed", address);
+        }
+        (void)usleep(STEP_MS * 1000);
+    }
+}
+
+uint32_t cluster_replace(struct cluster_bed *bed, uint32_t node)
+{
+    char old[CLUSTER_ADDRESS_BYTES];
+    uint32_t by = (node + 1) % bed->count;
+
+    assert_true(bed->nodes[node].pid == 0 && !bed->options.is_controlled);
+    memcpy(old, bed->advertise[node], sizeof old);
+    daemon_fini(&bed->nodes[node]);
+    daemon_init(&bed->nodes[node]);
+    choose_addresses(bed, node);
+    uint32_t made = cluster_voters_made(bed, 0) + cluster_voters_made(bed, 1);
+
+    join(bed, node, by);
+    remove_member(bed, by, old);
+    return made;
 }
 
 bool cluster_open(struct cluster_bed *bed, const struct cluster_options *options)

@@ -59,6 +59,16 @@ void cluster_start(struct cluster_bed *bed, uint32_t node);
 /* The same, without failing when it refuses to start. Returns: whether it serves. */
 bool cluster_try_start(struct cluster_bed *bed, uint32_t node);
 
+/* The folder of a node that was killed is lost: another joins in its place, at an address of
+ * its own, and the lost one is removed, as docs/operations.md says. On loopback. That it votes
+ * is to be waited for. Returns: cluster_voters_made() of groups 0 and 1 together before it
+ * joined. */
+uint32_t cluster_replace(struct cluster_bed *bed, uint32_t node);
+
+/* How often a member was made a voter of the group, as the logs of those tell that are there.
+ */
+uint32_t cluster_voters_made(const struct cluster_bed *bed, uint32_t group);
+
 /* Send SIGSTOP, SIGCONT and the like. */
 void cluster_signal(const struct cluster_bed *bed, uint32_t node, int signal);
 

@@ -62,9 +62,8 @@ bool rush_is_nightly(void)
 
 /* ---- clients ---- */
 
-static void client_make(struct rush *rush, const char *address, bool stays)
+static void client_make(struct rush *rush, uint32_t number, const char *address, bool stays)
 {
-    uint32_t number = rush->count++;
     struct carillon_options options = {
         .address = address,
         .name = "test-rush",
@@ -75,6 +74,13 @@ static void client_make(struct rush *rush, const char *address, bool stays)
     };
 
     assert_int_equal(carillon_create(&options, &rush->clients[number]), OK);
+}
+
+static void client_add(struct rush *rush, const char *address, bool stays)
+{
+    uint32_t number = rush->count++;
+
+    client_make(rush, number, address, stays);
     for (uint32_t k = 0; k < RUSH_OUTSTANDING; k++) {
         rush->askings[number][k] = (struct rush_asking){.rush = rush, .node = number};
         buf_init(&rush->askings[number][k].body, 4096);
@@ -92,7 +98,13 @@ void rush_rove(struct rush *rush)
         (void)snprintf(addresses + len, sizeof addresses - len, "%s%s", i > 0 ? "," : "",
                        rush->bed->nodes[i].address);
     }
-    client_make(rush, addresses, false);
+    client_add(rush, addresses, false);
+}
+
+void rush_meet(struct rush *rush, uint32_t node)
+{
+    carillon_destroy(rush->clients[node]); /* what it has no answer to becomes unknown */
+    client_make(rush, node, rush->bed->nodes[node].address, true);
 }
 
 /* A client's sockets are made when it is polled, and belong where it is then. */
@@ -145,7 +157,7 @@ void rush_open(struct rush *rush, struct cluster_bed *bed, uint64_t seed)
     rng_init(&rush->rng, seed);
     witness_record_init(&rush->record);
     for (uint32_t i = 0; i < bed->count; i++) {
-        client_make(rush, bed->nodes[i].address, true); /* each asks its own node */
+        client_add(rush, bed->nodes[i].address, true); /* each asks its own node */
     }
     cluster_enter(bed, leader);
     int rc = population_import(rush->clients[leader], &population);

@@ -77,6 +77,9 @@ void rush_close(struct rush *rush);
  * talks to is gone. On loopback only. Its number is that of the nodes. */
 void rush_rove(struct rush *rush);
 
+/* The node has another address: its client is made anew. */
+void rush_meet(struct rush *rush, uint32_t node);
+
 /* Ask at all nodes for so long. */
 void rush_run(struct rush *rush, uint32_t ms);
 

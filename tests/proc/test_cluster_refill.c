@@ -1,6 +1,7 @@
 /* Real nodes whose logs are damaged while they are down: the node sets the damage aside, comes
  * back without a vote, is refilled by the others and becomes a voter again; meanwhile it tells
- * nobody anything that is not true. What clients are told is judged by the witness. */
+ * nobody anything that is not true. A tail that a crash has torn is cut off, and a folder that
+ * is lost is replaced by another node. What clients are told is judged by the witness. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,9 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crc32c.h"
 #include "tests/lib/rush.h"
 
 enum {
@@ -27,6 +30,10 @@ enum {
     NAME_BYTES = 64,
     FLIPPED_BYTES = 64,
     HEAD_BYTES = 8192, /* of a log: there are records behind it */
+    SECTOR_BYTES = 512,
+    RECORD_BYTES = 64, /* before the payload */
+    BATCH_HEAD_BYTES = RECORD_BYTES + 32,
+    TORN_BYTES = 1024,
 };
 
 static struct cluster_bed bed;
@@ -73,8 +80,23 @@ static void log_path(uint32_t node, char out[PATH_BYTES])
     }
 }
 
-/* Its first segment that is in use, the oldest: entries that were acknowledged long ago. */
-static void segment_path(uint32_t node, char out[PATH_BYTES])
+/* A spare one is empty. */
+static bool is_in_use(const char *folder, const char *name)
+{
+    char path[PATH_BYTES + NAME_BYTES];
+    char magic[3] = "";
+
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    ssize_t len = read(fd, magic, sizeof magic);
+    (void)close(fd);
+    return len == sizeof magic && memcmp(magic, "CLR", sizeof magic) == 0;
+}
+
+/* Its first segment that is in use, the oldest: entries that were acknowledged long ago. Or the
+ * last one. */
+static void segment_path(uint32_t node, bool is_last, char out[PATH_BYTES])
 {
     char folder[PATH_BYTES];
     char first[NAME_BYTES] = "";
@@ -86,7 +108,8 @@ static void segment_path(uint32_t node, char out[PATH_BYTES])
         size_t len = strlen(entry->d_name);
 
         if (strncmp(entry->d_name, "log-", 4) == 0 && len < sizeof first &&
-            (first[0] == '\0' || strcmp(entry->d_name, first) < 0)) {
+            is_in_use(folder, entry->d_name) &&
+            (first[0] == '\0' || (strcmp(entry->d_name, first) > 0) == is_last)) {
             memcpy(first, entry->d_name, len + 1);
         }
     }
@@ -101,7 +124,7 @@ static void damage_middle(uint32_t node)
     char path[PATH_BYTES];
     uint8_t bytes[FLIPPED_BYTES];
 
-    segment_path(node, path);
+    segment_path(node, false, path);
     int fd = open(path, O_RDWR | O_CLOEXEC);
     assert_true(fd >= 0);
     assert_int_equal(pread(fd, bytes, sizeof bytes, HEAD_BYTES), sizeof bytes);
@@ -109,6 +132,99 @@ static void damage_middle(uint32_t node)
         bytes[i] ^= 0xff;
     }
     assert_int_equal(pwrite(fd, bytes, sizeof bytes, HEAD_BYTES), sizeof bytes);
+    assert_int_equal(close(fd), 0);
+}
+
+/* Where the batches of docs/spec/log.md section 3 end, and what the last one was. */
+struct tail {
+    uint64_t end; /* of its last record */
+    uint32_t chain;
+    uint8_t head[BATCH_HEAD_BYTES];
+};
+
+static uint32_t read_u32(const uint8_t *at)
+{
+    uint32_t value;
+
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static uint64_t read_u64(const uint8_t *at)
+{
+    uint64_t value;
+
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static bool is_batch(const uint8_t *at, const uint8_t *first)
+{
+    return memcmp(at, "CLR", 3) == 0 && read_u32(at + 20) == 1 &&
+           read_u64(at + 40) == read_u64(first + 40);
+}
+
+static struct tail tail_find(const uint8_t *segment, size_t size)
+{
+    struct tail tail = {0};
+    uint64_t at = 0;
+
+    while (at + SECTOR_BYTES <= size && is_batch(segment + at, segment)) {
+        uint64_t end = at + read_u32(segment + at + RECORD_BYTES + 24);
+
+        memcpy(tail.head, segment + at, sizeof tail.head);
+        while (at < end) {
+            tail.chain = read_u32(segment + at + 4);
+            at += (RECORD_BYTES + read_u32(segment + at + 8) + 7) & ~UINT64_C(7);
+        }
+        tail.end = at;
+        at = (at + SECTOR_BYTES - 1) & ~(uint64_t)(SECTOR_BYTES - 1);
+    }
+    assert_true(tail.end > 0);
+    return tail;
+}
+
+/* The batch that would come next: its header reached the disk, and of its records nothing that
+ * makes sense. Nobody was told of any. */
+static void batch_tear(const struct tail *tail, uint8_t out[TORN_BYTES])
+{
+    uint64_t number = read_u64(tail->head + 48);
+    uint64_t next = number + 1;
+    uint32_t len = TORN_BYTES;
+    uint32_t count = 4;
+
+    for (size_t i = 0; i < TORN_BYTES; i++) {
+        out[i] = (uint8_t)(seed >> i % 8 * 8);
+    }
+    memcpy(out, tail->head, BATCH_HEAD_BYTES);
+    memcpy(out + 12, &tail->chain, sizeof tail->chain);
+    memcpy(out + 48, &next, sizeof next);
+    memcpy(out + RECORD_BYTES, &number, sizeof number);
+    memcpy(out + RECORD_BYTES + 8, tail->head + 40, 8);
+    memcpy(out + RECORD_BYTES + 16, &tail->end, sizeof tail->end);
+    memcpy(out + RECORD_BYTES + 24, &len, sizeof len);
+    memcpy(out + RECORD_BYTES + 28, &count, sizeof count);
+    uint32_t crc = crc32c(0, out + 8, BATCH_HEAD_BYTES - 8);
+    memcpy(out + 4, &crc, sizeof crc);
+}
+
+static void tear_tail(uint32_t node)
+{
+    char path[PATH_BYTES];
+    uint8_t torn[TORN_BYTES];
+    struct stat stat_of;
+
+    segment_path(node, true, path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(fstat(fd, &stat_of), 0);
+    uint8_t *segment = mmap(NULL, (size_t)stat_of.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    assert_true(segment != MAP_FAILED);
+    struct tail tail = tail_find(segment, (size_t)stat_of.st_size);
+    (void)munmap(segment, (size_t)stat_of.st_size);
+    uint64_t at = (tail.end + SECTOR_BYTES - 1) & ~(uint64_t)(SECTOR_BYTES - 1);
+    batch_tear(&tail, torn);
+    assert_int_equal(pwrite(fd, torn, sizeof torn, (off_t)at), sizeof torn);
     assert_int_equal(close(fd), 0);
 }
 
@@ -173,6 +289,70 @@ static void log__damaged__is_set_aside_and_refilled(void **state)
         assert_true(is_set_aside(node));
         go_on_with(node);
     }
+}
+
+/* A torn tail is no damage: the node comes back with its vote and all it has acknowledged. */
+static void tear_and_go_on(uint32_t node)
+{
+    uint32_t set_aside = cluster_said(&bed, node, "log-set-aside");
+
+    rush_run(&rush, CALM_MS);
+    cluster_kill(&bed, node);
+    tear_tail(node);
+    rush_since(&rush);
+    (void)rush_await_resumed(&rush, RESUME_MS);
+    cluster_start(&bed, node);
+    assert_int_equal(cluster_said(&bed, node, "log-set-aside"), set_aside);
+    rush_run(&rush, CALM_MS);
+    go_on_with(node);
+}
+
+static void log__with_a_torn_tail__is_cut_and_goes_on(void **state)
+{
+    uint32_t rounds = rush_is_nightly() ? 2 * ROUNDS_NIGHTLY : 1;
+
+    (void)state;
+    for (uint32_t i = 0; i < rounds; i++) {
+        uint32_t leader = cluster_leader(&bed);
+
+        tear_and_go_on((seed + i) % 2 == 0 ? leader : (leader + 1) % bed.count);
+    }
+}
+
+static void replace_and_go_on(uint32_t node)
+{
+    rush_run(&rush, CALM_MS);
+    cluster_kill(&bed, node);
+    rush_since(&rush);
+    (void)rush_await_resumed(&rush, RESUME_MS);
+    uint32_t made = cluster_replace(&bed, node);
+    rush_meet(&rush, node);
+    rush_since(&rush);
+    while (rush.accepted[node] == 0 ||
+           cluster_voters_made(&bed, 0) + cluster_voters_made(&bed, 1) < made + 2) {
+        if (rush_now_ms() > rush.since_ms + REFILL_MS) {
+            cluster_print(&bed);
+            fail_msg("node %u takes no part", node + 1);
+        }
+        rush_run(&rush, CALM_MS / 4);
+    }
+    go_on_with(node);
+}
+
+/* Also that of the node which founded the cluster: any other invites. */
+static void folder__lost__is_replaced_by_another_node(void **state)
+{
+    uint32_t rounds = rush_is_nightly() ? bed.count : 1;
+
+    (void)state;
+    for (uint32_t i = 0; i < rounds; i++) {
+        replace_and_go_on((uint32_t)((seed + i) % bed.count));
+    }
+}
+
+static void logs__after_all_that__what_was_told_is_true(void **state)
+{
+    (void)state;
     rush_judge(&rush, "refill");
 }
 
@@ -180,6 +360,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(log__damaged__is_set_aside_and_refilled),
+        cmocka_unit_test(log__with_a_torn_tail__is_cut_and_goes_on),
+        cmocka_unit_test(folder__lost__is_replaced_by_another_node),
+        cmocka_unit_test(logs__after_all_that__what_was_told_is_true),
     };
 
     seed = rush_seed();
