@@ -506,7 +506,7 @@ static void draw(struct cluster_world *cluster)
     }
     cluster->pace_ms = rng_between(rng, 300, 6000);
     cluster->op_pace_ms = rng_between(rng, 20, 600);
-    cluster->is_recorded = rng_chance(rng, 250000) && cluster->group_count == 2;
+    cluster->is_recorded = rng_chance(rng, 250000);
     cluster->has_installs = rng_chance(rng, 500000);
 }
 

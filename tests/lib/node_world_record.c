@@ -19,6 +19,9 @@ void node_world_record(struct node_world *world, struct witness_record *record)
 {
     ASSERT(world->op_count == 0);
     world->record = record;
+    if (world->config.shards > 1) {
+        witness_record_line(record, "shards %u", (unsigned)world->config.shards);
+    }
     for (unsigned i = 1; i <= NODE_WORLD_COURSES; i++) {
         witness_record_line(record, "course C_%u 0", i);
         witness_record_line(record, "section C_%u#1 %u", i, 1 + (i - 1) % 4);
