@@ -83,7 +83,7 @@ bool enrol__parts_take(struct enrol *enrol, struct slice bytes, bool is_learning
                        struct enrol_parts *parts, uint32_t *ret_outcome)
 {
     struct unpack in = unpack_from(bytes);
-    struct across_reserved *reserved = enrol__scratch(enrol, sizeof *reserved);
+    struct across_reserved *reserved = arena_alloc(&enrol->scratch, sizeof *reserved);
     struct across_head head;
 
     across_take_head(&in, &head);

@@ -107,12 +107,17 @@ void across__facts(const struct campus *campus, uint32_t student, const struct r
 {
     const struct campus_student *of = campus_student(campus, student);
 
-    *to = (struct across_reserve){
-        .institution =
-            campus_word(campus, campus_catalogue(campus, of->body)->institution)->text,
-        .name = campus_profile_name(of->profile),
-        .level = of->level,
-    };
+    /* Field by field: the lists are long, and short what is in them. */
+    to->left_ms = 0;
+    to->fact = 0;
+    to->institution =
+        campus_word(campus, campus_catalogue(campus, of->body)->institution)->text;
+    to->name = campus_profile_name(of->profile);
+    to->level = of->level;
+    to->taken_count = 0;
+    to->beside_count = 0;
+    to->permit_count = 0;
+    to->op_count = 0;
     put_taken(campus, of->profile, to);
     put_beside(campus, student, request, shard, to);
     put_permits(campus, of, shard, to);

@@ -29,18 +29,59 @@ static void taken_insert(struct campus_profile *profile, struct campus_taken tak
     profile->taken[at] = taken;
 }
 
-/* The profile to judge by, and the rest of the facts. Courses that nothing here knows by name
- * cannot be asked for by a rule: of them only the credits count. */
-static struct campus_profile *
-facts_take(struct enrol *enrol, const struct across_reserve *reserve, struct enrol_facts *facts)
+/* Whether any section that is added has a rule, which may ask for whatever it likes. */
+static bool has_rule(const struct enrol_attempt *attempt)
 {
+    const struct campus *campus = &attempt->enrol->campus;
+    bool has = false;
+
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        has = has || (attempt->ops[i].kind == CARILLON__OP_KIND__OP_ADD &&
+                      campus_course(campus, campus_section(campus, attempt->ops[i].section)->course)
+                              ->rule != NULL);
+    }
+    return has;
+}
+
+/* Whether a course that was taken is one of those that are added. */
+static bool is_added(const struct enrol_attempt *attempt, const struct across_taken *taken)
+{
+    const struct campus *campus = &attempt->enrol->campus;
+
+    for (uint32_t i = 0; i < attempt->op_count; i++) {
+        const struct campus_code *code = campus_code(
+            campus,
+            campus_course(campus, campus_section(campus, attempt->ops[i].section)->course)->code);
+
+        if (slice_is_equal(campus_word(campus, code->word)->text, taken->code) &&
+            slice_is_equal(campus_word(campus, code->institution)->text, taken->institution)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The profile to judge by, and the rest of the facts. Courses that nothing here knows by name
+ * cannot be asked for by a rule: of them only the credits count. Where nothing has a rule, only
+ * what is added and was taken before counts, and the names of the rest need not be looked up. */
+static struct campus_profile *facts_take(const struct enrol_attempt *attempt,
+                                         const struct across_reserve *reserve,
+                                         struct enrol_facts *facts)
+{
+    struct enrol *enrol = attempt->enrol;
     struct campus_profile *profile = arena_alloc_zero(
         &enrol->scratch, sizeof *profile + reserve->taken_count * sizeof(struct campus_taken));
+    bool is_ruled = has_rule(attempt);
 
-    *facts = (struct enrol_facts){0};
+    facts->beside_count = 0;
+    facts->credits_more = 0;
     profile->level = (uint16_t)reserve->level;
     for (uint32_t i = 0; i < reserve->taken_count; i++) {
         const struct across_taken *from = &reserve->taken[i];
+
+        if (!is_ruled && !is_added(attempt, from)) {
+            continue;
+        }
         struct campus_taken taken = {
             .code = code_find(&enrol->campus, from->institution, from->code),
             .grade = (uint16_t)from->grade,
@@ -53,7 +94,7 @@ facts_take(struct enrol *enrol, const struct across_reserve *reserve, struct enr
             facts->credits_more += taken.credits;
         }
     }
-    for (uint32_t i = 0; i < reserve->beside_count; i++) {
+    for (uint32_t i = 0; is_ruled && i < reserve->beside_count; i++) {
         const struct across_beside *from = &reserve->beside[i];
         uint32_t code = code_find(&enrol->campus, from->institution, from->code);
         uint32_t term = campus_word_find(&enrol->campus, from->term);
@@ -82,10 +123,12 @@ static void permits_take(const struct campus *campus, const struct across_reserv
 }
 
 /* His stand-in, if there is one, with the facts in their places. */
-static const struct campus_student *who(struct enrol *enrol, uint32_t student,
+static const struct campus_student *who(const struct enrol_attempt *attempt,
                                         const struct across_reserve *reserve,
                                         struct enrol_facts *facts)
 {
+    struct enrol *enrol = attempt->enrol;
+    uint32_t student = attempt->student;
     struct campus_student *made = enrol__scratch(enrol, sizeof *made);
     struct campus_extra *extra = enrol__scratch(enrol, sizeof *extra);
 
@@ -99,7 +142,7 @@ static const struct campus_student *who(struct enrol *enrol, uint32_t student,
         enrol__scratch(enrol, (reserve->permit_count + 1) * sizeof *extra->permits);
     permits_take(&enrol->campus, reserve, extra);
     made->extra = extra;
-    made->profile = facts_take(enrol, reserve, facts);
+    made->profile = facts_take(attempt, reserve, facts);
     made->level = made->profile->level;
     return made;
 }
@@ -162,7 +205,7 @@ int enrol__foreign_judge(struct enrol_attempt *attempt, const struct across_rese
                          struct enrol_work *work, struct buf *text)
 {
     struct enrol *enrol = attempt->enrol;
-    struct enrol_facts *facts = enrol__scratch(enrol, sizeof *facts);
+    struct enrol_facts *facts = arena_alloc(&enrol->scratch, sizeof *facts);
     int rc = ops_take(enrol, reserve, attempt, text);
 
     if (rc != OK) {
@@ -175,7 +218,7 @@ int enrol__foreign_judge(struct enrol_attempt *attempt, const struct across_rese
     }
     attempt->is_settled = work != NULL;
     attempt->facts = facts;
-    attempt->who = who(enrol, attempt->student, reserve, facts);
+    attempt->who = who(attempt, reserve, facts);
     judge(attempt);
     return OK;
 }

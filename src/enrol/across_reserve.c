@@ -221,7 +221,7 @@ int enrol__reserve_apply(struct enrol_work *work)
 {
     struct enrol *enrol = work->enrol;
     struct unpack in = unpack_from(work->entry->body);
-    struct across_reserve *reserve = enrol__scratch(enrol, sizeof *reserve);
+    struct across_reserve *reserve = arena_alloc(&enrol->scratch, sizeof *reserve);
     struct across_head head;
 
     across_take_head(&in, &head);

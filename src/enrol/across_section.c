@@ -186,20 +186,27 @@ static bool is_undecided_only(const struct across_reserved *reserved)
     return reserved->refusal_count > 0;
 }
 
+/* The time left that an entry of this log speaks of. */
+static uint64_t left_of(const struct enrol_entry *entry)
+{
+    struct unpack in = unpack_from(entry->body);
+    struct across_head head;
+
+    across_take_head(&in, &head);
+    return unpack_u64(&in);
+}
+
 void across__reserve_applied(struct across *across, uint64_t now_ms,
                              const struct enrol_entry *entry, const struct enrol_result *result)
 {
     struct across_reserved *reserved = arena_alloc(&across->own, sizeof *reserved);
     struct unpack in = unpack_from(buf_slice(&result->reply));
     struct across_head head;
-    struct message message;
 
     across_take_head(&in, &head);
     across_take_reserved(&in, reserved);
-    bool is_sound = unpack_is_done(&in) && message_take(across, entry->body, &message);
-
-    if (is_sound) {
-        uint64_t left = message.reserve->left_ms;
+    if (unpack_is_done(&in)) { /* else it was malformed, and has no reply */
+        uint64_t left = left_of(entry);
         bool waits = left > LAST_MS && reserved->outcome == ACROSS_REFUSED &&
                      is_undecided_only(reserved) && !is_parked(across, &head) &&
                      park(across, entry->body, now_ms + left - LAST_MS);
@@ -207,7 +214,6 @@ void across__reserve_applied(struct across *across, uint64_t now_ms,
         if (!waits) {
             across__send(across, head.id.home, buf_slice(&result->reply));
         }
-        message_give(across, &message);
     }
     arena_free(&across->own, reserved, sizeof *reserved);
 }

@@ -1,16 +1,27 @@
 #include "wire/pack.h"
 
-int pack_u64(struct buf *out, uint64_t value)
+/* Write where there is room. Returns: how many bytes. */
+static size_t write_u64(uint8_t *at, uint64_t value)
 {
-    uint8_t bytes[PACK_U64_BYTES_MAX];
     size_t n = 0;
 
     while (value >= 0x80) {
-        bytes[n++] = (uint8_t)(value | 0x80);
+        at[n++] = (uint8_t)(value | 0x80);
         value >>= 7;
     }
-    bytes[n++] = (uint8_t)value;
-    return buf_append(out, bytes, n);
+    at[n++] = (uint8_t)value;
+    return n;
+}
+
+int pack_u64(struct buf *out, uint64_t value)
+{
+    uint8_t bytes[PACK_U64_BYTES_MAX];
+
+    if (out->cap - out->len >= PACK_U64_BYTES_MAX) {
+        out->len += write_u64(out->data + out->len, value);
+        return OK;
+    }
+    return buf_append(out, bytes, write_u64(bytes, value));
 }
 
 int pack_bytes(struct buf *out, struct slice bytes)
@@ -20,8 +31,12 @@ int pack_bytes(struct buf *out, struct slice bytes)
     if (rc != OK) {
         return rc;
     }
-    rc = pack_u64(out, bytes.len);
-    return rc == OK ? buf_append_slice(out, bytes) : rc;
+    out->len += write_u64(out->data + out->len, bytes.len);
+    if (bytes.len > 0) {
+        memcpy(out->data + out->len, bytes.data, bytes.len);
+        out->len += bytes.len;
+    }
+    return OK;
 }
 
 int pack_fixed64(struct buf *out, uint64_t value)
@@ -41,10 +56,21 @@ static uint64_t fail(struct unpack *in)
     return 0;
 }
 
+static void advance(struct unpack *in, size_t n)
+{
+    in->rest.data += n;
+    in->rest.len -= n;
+}
+
 uint64_t unpack_u64(struct unpack *in)
 {
     uint64_t value = 0;
 
+    if (in->rest.len > 0 && in->rest.data[0] < 0x80) { /* nearly all of them */
+        value = in->rest.data[0];
+        advance(in, 1);
+        return value;
+    }
     for (size_t i = 0; i < PACK_U64_BYTES_MAX && i < in->rest.len; i++) {
         uint8_t byte = in->rest.data[i];
 
@@ -53,7 +79,7 @@ uint64_t unpack_u64(struct unpack *in)
         }
         value |= (uint64_t)(byte & 0x7f) << (7 * i);
         if ((byte & 0x80) == 0) {
-            in->rest = slice_sub(in->rest, i + 1, SIZE_MAX);
+            advance(in, i + 1);
             return value;
         }
     }
@@ -77,7 +103,7 @@ uint64_t unpack_fixed64(struct unpack *in)
     for (size_t i = 0; i < 8; i++) {
         value |= (uint64_t)in->rest.data[i] << (8 * i);
     }
-    in->rest = slice_sub(in->rest, 8, SIZE_MAX);
+    advance(in, 8);
     return value;
 }
 
@@ -89,7 +115,8 @@ struct slice unpack_bytes(struct unpack *in)
         fail(in);
         return SLICE_NONE;
     }
-    struct slice bytes = slice_sub(in->rest, 0, (size_t)len);
-    in->rest = slice_sub(in->rest, (size_t)len, SIZE_MAX);
+    struct slice bytes = slice_from(in->rest.data, (size_t)len);
+
+    advance(in, (size_t)len);
     return bytes;
 }
