@@ -158,6 +158,7 @@ void across_lead(struct across *across, uint64_t term)
     across_follow(across);
     across->term = term;
     across->counter = 0;
+    across->settled_count = 0;
     across__news_reset(across);
     across->walk.is_wanted = true;
     across__read(across);

@@ -306,26 +306,31 @@ int enrol__refresh_apply(struct enrol_work *work)
 
 /* ---- acknowledged */
 
+static void settled(struct enrol *enrol, const struct across_head *head, uint32_t shard)
+{
+    uint32_t student = campus_student_find(&enrol->campus, head->token);
+    uint32_t slot = student == CAMPUS_NONE
+                        ? CAMPUS_NONE
+                        : enrol__todo_find(&enrol->across, student, &head->id, shard);
+
+    if (slot != CAMPUS_NONE) {
+        enrol__todo_remove(&enrol->across, slot);
+    }
+}
+
 int enrol__settled_apply(struct enrol_work *work)
 {
-    struct enrol *enrol = work->enrol;
     struct unpack in = unpack_from(work->entry->body);
     struct across_head head;
 
-    across_take_head(&in, &head);
-    uint32_t shard = (uint32_t)unpack_u64_max(&in, CAMPUS_SHARDS_MAX - 1);
+    do {
+        across_take_head(&in, &head);
+        uint32_t shard = (uint32_t)unpack_u64_max(&in, CAMPUS_SHARDS_MAX - 1);
 
-    if (!unpack_is_done(&in)) {
-        return ERR_MALFORMED;
-    }
-    uint32_t student = campus_student_find(&enrol->campus, head.token);
-
-    if (student != CAMPUS_NONE) {
-        uint32_t slot = enrol__todo_find(&enrol->across, student, &head.id, shard);
-
-        if (slot != CAMPUS_NONE) {
-            enrol__todo_remove(&enrol->across, slot);
+        if (in.failed) {
+            return ERR_MALFORMED; /* not proposed by any leader */
         }
-    }
+        settled(work->enrol, &head, shard);
+    } while (!unpack_is_done(&in));
     return OK;
 }

@@ -11,7 +11,7 @@ enum enrol_across_entry {
     ENROL_ENTRY_SETTLE,            /* section: body a SETTLE; the reply a SETTLED */
     ENROL_ENTRY_DECIDE,            /* home: key (none: a promotion) and body; the reply a
                                       SubmitReply */
-    ENROL_ENTRY_SETTLED,           /* home: body a SETTLED and the shard that sent it */
+    ENROL_ENTRY_SETTLED,           /* home: body n times a SETTLED and the shard that sent it */
     ENROL_ENTRY_DECLINE,           /* section: body a DECLINE */
     ENROL_ENTRY_FACT,              /* every shard: key and body of enrol/fact.h */
     ENROL_ENTRY_PREPARE,           /* every shard: body of enrol/staging.h */

@@ -148,6 +148,7 @@ struct across {
     uint32_t hold_news_cap;
     struct across_news *todo_news;
     uint32_t todo_news_cap;
+    uint32_t settled_count; /* items acknowledged since those were last taken off the list */
     struct across_news *offer_news;
     uint32_t offer_news_cap;
     uint64_t due_ms;    /* when lines are looked at again */

@@ -2,6 +2,8 @@
 #include "base/assert.h"
 #include "enrol/across_private.h"
 
+enum { SETTLED_MAX = 64 }; /* acknowledged items in one entry; so many do not wait for the tick */
+
 /* ---- what is known of slots beside the state */
 
 static struct across_news *news_at(struct across *across, struct across_news **news,
@@ -67,40 +69,66 @@ bool across__is_owed(const struct across *across, uint32_t student, uint32_t sha
     return false;
 }
 
-static void propose_settled(struct across *across, uint32_t slot)
+static struct across_news *todo_news(struct across *across, uint64_t now_ms, uint32_t slot)
 {
-    const struct enrol_todo *todo = enrol__todo(&across->enrol->across, slot);
-
-    buf_clear(&across->message);
-    across_put_head(&across->message,
-                    &(struct across_head){.kind = ACROSS_SETTLED,
-                                          .id = todo->id,
-                                          .token = across__token(across, todo->student)});
-    across_put_number(&across->message, todo->shard);
-    struct slice body = buf_slice(&across->message);
-
-    /* Taking off the list frees memory: it must not wait for some. */
-    across->enrol->reserved += enrol__across_growth(ENROL_ENTRY_SETTLED, body);
-    across__propose(across, ENROL_ENTRY_SETTLED, SLICE_NONE, body);
+    return across__news(across, &across->todo_news, &across->todo_news_cap, slot,
+                        &enrol__todo(&across->enrol->across, slot)->id,
+                        now_ms > 0 ? now_ms : 1);
 }
 
-/* To be told, or, once it is acknowledged, to be taken off the list; when its time has come. */
+/* The shard is told, when its time has come. */
 static void todo_look(struct across *across, uint64_t now_ms, uint32_t slot)
 {
     const struct enrol_todo *todo = enrol__todo(&across->enrol->across, slot);
-    struct across_news *news = across__news(across, &across->todo_news, &across->todo_news_cap,
-                                            slot, &todo->id, now_ms > 0 ? now_ms : 1);
+    struct across_news *news = todo_news(across, now_ms, slot);
 
-    if (news->next_ms > now_ms) {
-        return;
-    }
-    news->next_ms = now_ms + ACROSS_REPEAT_MS;
-    if (news->is_done) {
-        propose_settled(across, slot);
-    } else {
+    if (!news->is_done && news->next_ms <= now_ms) {
+        news->next_ms = now_ms + ACROSS_REPEAT_MS;
         across__send_head(across, todo->shard, ACROSS_SETTLE, &todo->id,
                           across__token(across, todo->student), todo->verdict);
     }
+}
+
+static void propose_settled(struct across *across, uint32_t count)
+{
+    struct slice body = buf_slice(&across->message);
+
+    if (count > 0) {
+        /* Taking off the list frees memory: it must not wait for some. */
+        across->enrol->reserved += enrol__across_growth(ENROL_ENTRY_SETTLED, body);
+        across__propose(across, ENROL_ENTRY_SETTLED, SLICE_NONE, body);
+    }
+    buf_clear(&across->message);
+}
+
+/* What is acknowledged is taken off the list. Nobody waits for that: many go in one entry. */
+static void settled_look(struct across *across, uint64_t now_ms)
+{
+    const struct enrol_across *state = &across->enrol->across;
+    uint32_t count = 0;
+
+    across->settled_count = 0;
+    buf_clear(&across->message);
+    for (uint32_t at = state->todo_first; at != CAMPUS_NONE;
+         at = enrol__todo(state, at)->next) {
+        const struct enrol_todo *todo = enrol__todo(state, at);
+        struct across_news *news = todo_news(across, now_ms, at);
+
+        if (!news->is_done || news->next_ms > now_ms) {
+            continue;
+        }
+        news->next_ms = now_ms + ACROSS_REPEAT_MS;
+        across_put_head(&across->message,
+                        &(struct across_head){.kind = ACROSS_SETTLED,
+                                              .id = todo->id,
+                                              .token = across__token(across, todo->student)});
+        across_put_number(&across->message, todo->shard);
+        if (++count == SETTLED_MAX) {
+            propose_settled(across, count);
+            count = 0;
+        }
+    }
+    propose_settled(across, count);
 }
 
 void across__todo_send(struct across *across, uint64_t now_ms)
@@ -111,6 +139,7 @@ void across__todo_send(struct across *across, uint64_t now_ms)
          at = enrol__todo(state, at)->next) {
         todo_look(across, now_ms, at);
     }
+    settled_look(across, now_ms);
 }
 
 void across__todo_send_of(struct across *across, uint64_t now_ms, uint32_t student)
@@ -140,8 +169,10 @@ void across__settled(struct across *across, uint64_t now_ms, uint32_t shard,
 
     if (!news->is_done) {
         news->is_done = true;
-        news->next_ms = now_ms + ACROSS_REPEAT_MS;
-        propose_settled(across, slot);
+        news->next_ms = 1; /* at the next look */
+        if (++across->settled_count == SETTLED_MAX) {
+            settled_look(across, now_ms);
+        }
         across__home_look(across, now_ms);
     }
 }

@@ -77,6 +77,10 @@ static void describe_request(struct node *node, const struct enrol_entry *entry,
     } else if (entry->method == ENROL_ENTRY_PERMIT) {
         record->method = CARILLON__METHOD__METHOD_PERMIT;
         record->body = unpack_bytes(&in);
+    } else if (entry->method == ENROL_ENTRY_RESERVE || entry->method == ENROL_ENTRY_SETTLE ||
+               entry->method == ENROL_ENTRY_SETTLED) {
+        record->body = SLICE_NONE; /* what a student has taken is his home's to tell */
+        record->reply = SLICE_NONE;
     }
     if (record->method == CARILLON__METHOD__METHOD_IMPORT_CHUNK) {
         record->body = SLICE_NONE;

@@ -280,6 +280,50 @@ static void settle__of_another_attempt__does_nothing_and_is_acknowledged(void **
     bed_fini(&bed);
 }
 
+/* An item of the student of shard 0 for shard 1, which acknowledges it. */
+static void acknowledge(struct bed *bed, uint64_t counter)
+{
+    struct buf message;
+    uint32_t student =
+        campus_student_find(&bed->enrol->campus, slice_from_text(student_in(bed->shard)));
+
+    (void)enrol__todo_add(&bed->enrol->across,
+                          &(struct enrol_todo){.id = {bed->shard, 1, counter},
+                                               .student = student,
+                                               .shard = 1,
+                                               .verdict = ACROSS_CONFIRM});
+    buf_init(&message, MESSAGE_BYTES);
+    put_message(&message, ACROSS_SETTLED, bed->shard, counter);
+    assert_true(receive(bed, 1, buf_slice(&message)));
+    buf_fini(&message);
+}
+
+/* Nobody waits for it, so many acknowledged items leave the list by one entry. */
+static void settled__of_several__leave_the_list_together(void **state)
+{
+    struct bed bed;
+    (void)state;
+
+    bed_init(&bed, 0);
+    acknowledge(&bed, 1);
+    acknowledge(&bed, 2);
+    acknowledge(&bed, 3);
+    assert_int_equal(bed.proposed, 0);
+    assert_int_equal(bed.enrol->across.todo_count, 3);
+    bed.now_ms += ACROSS_TICK_MS;
+    across_tick(bed.across, bed.now_ms, FIXTURE_WALL_MS + bed.now_ms);
+    perform(&bed);
+    assert_int_equal(bed.proposed, 1);
+    assert_int_equal(bed.enrol->across.todo_count, 0);
+    for (uint64_t counter = 4; bed.enrol->across.todo_count > 0 || counter == 4; counter++) {
+        assert_int_equal(bed.proposed, 1);
+        acknowledge(&bed, counter);
+    }
+    assert_int_equal(bed.proposed, 2); /* so many do not wait for the tick */
+    assert_whole(&bed);
+    bed_fini(&bed);
+}
+
 static void reserve__newer_attempt__takes_over_the_hold(void **state)
 {
     struct bed bed;
@@ -549,6 +593,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reserve__again_and_late__holds_once),
         cmocka_unit_test(settle__of_another_attempt__does_nothing_and_is_acknowledged),
+        cmocka_unit_test(settled__of_several__leave_the_list_together),
         cmocka_unit_test(reserve__newer_attempt__takes_over_the_hold),
         cmocka_unit_test(hold__without_news__asks_and_stays),
         cmocka_unit_test(reserve__with_permits__many_times__keeps_none),
