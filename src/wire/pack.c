@@ -26,7 +26,8 @@ int pack_u64(struct buf *out, uint64_t value)
 
 int pack_bytes(struct buf *out, struct slice bytes)
 {
-    int rc = buf_reserve(out, PACK_U64_BYTES_MAX + bytes.len);
+    size_t needed = PACK_U64_BYTES_MAX + bytes.len;
+    int rc = out->cap - out->len >= needed ? OK : buf_reserve(out, needed);
 
     if (rc != OK) {
         return rc;
@@ -62,15 +63,10 @@ static void advance(struct unpack *in, size_t n)
     in->rest.len -= n;
 }
 
-uint64_t unpack_u64(struct unpack *in)
+uint64_t unpack_u64_long(struct unpack *in)
 {
     uint64_t value = 0;
 
-    if (in->rest.len > 0 && in->rest.data[0] < 0x80) { /* nearly all of them */
-        value = in->rest.data[0];
-        advance(in, 1);
-        return value;
-    }
     for (size_t i = 0; i < PACK_U64_BYTES_MAX && i < in->rest.len; i++) {
         uint8_t byte = in->rest.data[i];
 

@@ -32,7 +32,21 @@ static inline struct unpack unpack_from(struct slice bytes)
 
 /* The next value; 0 or the empty slice once anything has failed. Byte strings are borrowed from
  * the input. */
-uint64_t unpack_u64(struct unpack *in);
+uint64_t unpack_u64_long(struct unpack *in); /* of several bytes; for unpack_u64 alone */
+
+static inline uint64_t unpack_u64(struct unpack *in)
+{
+    uint64_t value;
+
+    if (in->rest.len == 0 || in->rest.data[0] >= 0x80) {
+        return unpack_u64_long(in);
+    }
+    value = in->rest.data[0]; /* nearly all of them */
+    in->rest.data++;
+    in->rest.len--;
+    return value;
+}
+
 uint64_t unpack_fixed64(struct unpack *in);
 struct slice unpack_bytes(struct unpack *in);
 
