@@ -149,11 +149,12 @@ static struct block_bits block_last(const uint8_t *from, size_t len)
 }
 
 #if defined(__SSE2__)
-typedef signed char sixteen __attribute__((vector_size(16)));
+typedef uint8_t sixteen __attribute__((vector_size(16)));
+typedef signed char sixteen_signed __attribute__((vector_size(16)));
 
 static sixteen sixteen_of(int byte)
 {
-    return (sixteen){0} + (signed char)byte;
+    return (sixteen){0} + (uint8_t)byte;
 }
 
 /* All ones in bytes that are at least @low and at most @high, for bounds below 0x80: moved up
@@ -161,7 +162,9 @@ static sixteen sixteen_of(int byte)
  */
 static sixteen sixteen_between(sixteen bytes, int low, int high)
 {
-    return bytes + sixteen_of(0x7F - high) > sixteen_of(0x7F - high + low - 1);
+    sixteen moved = bytes + sixteen_of(0x7F - high);
+    sixteen below = sixteen_of(0x7F - high + low - 1);
+    return (sixteen)((sixteen_signed)moved > (sixteen_signed)below);
 }
 
 /* Bit 7 of each byte, gathered. */
@@ -180,7 +183,7 @@ static struct block_bits sixteen_find(const uint8_t *from, const struct scan_sta
     if (starts->letters_count <= SCAN_LETTERS_MAX) {
         sixteen found = sixteen_of(0);
         for (uint32_t i = 0; i < starts->letters_count; i++) {
-            found |= low == sixteen_of(starts->letters[i]);
+            found |= (sixteen)(low == sixteen_of(starts->letters[i]));
         }
         firsts &= found;
     }
