@@ -400,6 +400,9 @@ static void on_writes_turn(struct io_turn *turn)
 {
     struct node *node = CONTAINER_OF(turn, struct node, writes_turn);
 
+    if (node->engine_is_closed) {
+        return; /* what shards still have to say to one another is of no use any more */
+    }
     turn->again = node__inbox_drain(node);
     if (node->gathered_count > 0) {
         node__writes_admit(node);

@@ -83,7 +83,7 @@ static void log_path(uint32_t node, char out[PATH_BYTES])
 /* A spare one is empty. */
 static bool is_in_use(const char *folder, const char *name)
 {
-    char path[PATH_BYTES + NAME_BYTES];
+    char path[PATH_BYTES + sizeof((struct dirent *)0)->d_name];
     char magic[3] = "";
 
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
