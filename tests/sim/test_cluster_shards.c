@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "campus/shard.h"
 #include "node/node_private.h"
 #include "proto/registrar.pb-c.h"
 #include "tests/lib/cluster_campaign.h"
@@ -137,6 +138,68 @@ static uint32_t led_by(const struct node *node)
         count += node->shards[i].is_leading;
     }
     return count;
+}
+
+static uint64_t entries_of(const struct node *node)
+{
+    uint64_t entries = 0;
+
+    for (uint32_t i = 0; i < SHARDS; i++) {
+        struct engine_status status;
+
+        engine_status(node->engine, NODE_GROUP_SHARD + i, &status);
+        entries += status.applied;
+    }
+    return entries;
+}
+
+/* The first course that lies in the shard of the first student, or does not. */
+static uint32_t course_beside(bool is_home)
+{
+    char name[24];
+
+    node_world_student(1, name);
+    uint32_t home = campus_shard_of(slice_from_text(name), SHARDS);
+
+    for (uint32_t course = 1; course <= NODE_WORLD_COURSES; course++) {
+        node_world_course(course, name);
+        if ((campus_shard_of(slice_from_text(name), SHARDS) == home) == is_home) {
+            return course;
+        }
+    }
+    fail();
+    return 0;
+}
+
+static uint64_t entries_to_add(struct node_world *world, uint32_t course)
+{
+    struct world_op *op = node_world_op(world, WORLD_ADD);
+    uint64_t before = entries_of(world->node);
+
+    op->student = 1;
+    op->add = course;
+    node_world_ask(op);
+    node_world_settle(world);
+    node_world_run_ms(world, 1000);
+    assert_int_equal(op->status, OK);
+    return entries_of(world->node) - before;
+}
+
+/* What many shards cost: nothing within one, and across two a reserve, the decision, its
+ * settlement, and the list, which others share. */
+static void shards__of_a_request__enter_it_once_unless_it_lies_in_several(void **state)
+{
+    struct node_world world;
+
+    (void)state;
+    begin(&world, 6, 0);
+    import(&world);
+    import(&world);
+    node_world_run_ms(&world, 1000);
+    assert_int_equal(entries_to_add(&world, course_beside(true)), 1);
+    assert_int_equal(entries_to_add(&world, course_beside(false)), 4);
+    expect_fine(&world);
+    node_world_fini(&world);
 }
 
 /* By their ids alone: some node may be the favourite of none, but hardly one of all. */
@@ -288,6 +351,7 @@ int main(void)
         cmocka_unit_test(shards__of_one_node__answer_as_one),
         cmocka_unit_test(shards__of_a_node_that_starts_again__hold_what_they_held),
         cmocka_unit_test(shards__of_three_nodes__answer_and_all_hold_the_same),
+        cmocka_unit_test(shards__of_a_request__enter_it_once_unless_it_lies_in_several),
         cmocka_unit_test(shards__of_three_nodes__are_led_by_several),
         cmocka_unit_test(shards__whose_leaders_move__go_on_with_an_import),
         cmocka_unit_test(shards__an_import_that_is_left_behind__is_given_up_in_the_end),
