@@ -29,9 +29,8 @@ static void reject(struct raft *raft, const struct raft_message *message)
     if (raft->is_full) {
         return; /* it would be sent in vain: room is announced when there is some */
     }
-    if (raft->is_without_room) {
-        raft->is_ack_due =
-            true; /* likewise, but there is nothing to wait for: a sign of life */
+    if (raft->is_without_room) { /* likewise, but nothing will be announced: a sign of life */
+        raft->is_ack_due = true;
         return;
     }
     raft_index hint = raft_log_find_term(
