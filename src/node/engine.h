@@ -21,7 +21,10 @@
 #include "base/slice.h"
 #include "base/sm.h"
 
-enum { ENGINE_SLICE_BYTES = 64 << 10 }; /* what one snapshot_step should add at most */
+enum {
+    ENGINE_SLICE_BYTES = 64 << 10, /* what one snapshot_step should add at most */
+    ENGINE_AHEAD_MAX = 64,         /* entries that are looked ahead at side by side */
+};
 
 struct engine {
     const struct engine_ops *ops;
@@ -51,6 +54,12 @@ struct engine_hooks {
      * unless it is a replay. */
     void (*apply)(void *context, uint32_t group, uint64_t index, uint64_t term,
                   struct slice payload, bool is_replay);
+
+    /* These are applied next, one by one: what they look at can be asked for side by side. At
+     * most ENGINE_AHEAD_MAX, of indexes from @index on (an empty one is not applied), borrowed
+     * for the call. Changes nothing that shows. Not while the node starts. May be NULL. */
+    void (*ahead)(void *context, uint32_t group, uint64_t index, const struct slice *payloads,
+                  uint32_t count);
 
     /* On start, before the entries of the group: the state as snapshot_step() wrote it, cut
      * into chunks at other places than it was written. restore_begin() is called for every

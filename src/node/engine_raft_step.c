@@ -191,6 +191,23 @@ static void request(struct engine_raft *engine, uint32_t group,
     }
 }
 
+static void look_ahead(struct engine_raft *engine, uint32_t group,
+                       const struct raft_apply *apply, uint32_t from)
+{
+    struct slice payloads[ENGINE_AHEAD_MAX];
+    uint32_t count = 0;
+
+    if (engine->hooks.ahead == NULL || apply->count - from < 2) {
+        return;
+    }
+    for (uint32_t i = from; i < apply->count && count < ENGINE_AHEAD_MAX; i++) {
+        const struct raft_entry *entry = &apply->entries[i];
+
+        payloads[count++] = entry->kind == RAFT_ENTRY_DATA ? entry->payload : SLICE_NONE;
+    }
+    engine->hooks.ahead(engine->hooks.context, group, apply->index + from, payloads, count);
+}
+
 static void apply(struct engine_raft *engine, uint32_t group, const struct raft_apply *apply)
 {
     if (apply->snapshot != NULL) {
@@ -200,6 +217,9 @@ static void apply(struct engine_raft *engine, uint32_t group, const struct raft_
     for (uint32_t i = 0; i < apply->count; i++) {
         const struct raft_entry *entry = &apply->entries[i];
 
+        if (i % ENGINE_AHEAD_MAX == 0) {
+            look_ahead(engine, group, apply, i);
+        }
         if (entry->kind == RAFT_ENTRY_DATA) {
             engine->hooks.apply(engine->hooks.context, group, apply->index + i, entry->term,
                                 entry->payload, false);

@@ -551,6 +551,7 @@ static int open_engine(struct node *node, struct buf *text)
         .identify = identify,
         .identified = identified,
         .apply = node__apply,
+        .ahead = node__ahead,
         .restore_begin = restore_begin,
         .restore_chunk = restore_chunk,
         .restore_end = restore_end,

@@ -66,6 +66,14 @@ struct replayed {
     uint32_t len;
 };
 
+/* What the next entries of a shard will look at. */
+struct node_ahead {
+    const struct shard *shard;
+    uint64_t index; /* of the first one */
+    uint32_t count;
+    struct enrol_hint hints[ENGINE_AHEAD_MAX];
+};
+
 /* A write that came in this turn and is not proposed yet; key and body lie in node.gather, one
  * behind the other. */
 struct gathered {
@@ -233,6 +241,7 @@ struct node {
     struct buf gather;
     struct replayed replayed[NODE_GATHER_MAX]; /* their payloads lie in gather */
     uint32_t replay_count;
+    struct node_ahead ahead;
     struct io_turn writes_turn; /* before those of the log and of the connections */
 
     struct io_job spare_job;
@@ -628,8 +637,8 @@ void node__writes_lost(struct shard *shard);
 /* Take connections, if that has not begun. */
 void node__serve(struct node *node);
 
-/* What was seen of the entry at @index, the next one to be applied, when it was admitted here.
- */
+/* What was seen of the entry at @index, the next one to be applied, when it was admitted here,
+ * or by node__ahead(). */
 struct enrol_hint node__write_hint(const struct shard *shard, uint64_t index);
 
 /* The entry at @index was applied and its result is node.result: answer who waits for it. */
@@ -700,7 +709,12 @@ void node__entry_apply(struct shard *shard, const struct enrol_entry *entry);
 /* Append what became of the entry, by node.result, unless the trail has it. */
 void node__trail_entry(struct shard *shard, const struct enrol_entry *entry);
 
-/* ---- replay.c: the log's entries, while the node starts */
+/* ---- replay.c: entries that come in numbers: the log's at start, a leader's */
+
+/* Entries that are about to be applied; node__ahead_hint() then knows what they look at. */
+void node__ahead(void *context, uint32_t group, uint64_t index, const struct slice *payloads,
+                 uint32_t count);
+struct enrol_hint node__ahead_hint(const struct shard *shard, uint64_t index);
 
 /* Take an entry; it is applied with others, before node__replay_flush() returns at the latest. */
 void node__replay(struct shard *shard, uint64_t index, uint64_t term, struct slice payload);

@@ -1,8 +1,11 @@
-/* Entries of the log at start: gathered, looked at side by side, and applied in their order. */
+/* Entries that come in numbers: the log's at start, gathered, looked at side by side, and
+ * applied in their order; and a leader's, before they are applied. */
 #include "base/assert.h"
 #include "enrol/prefetch.h"
 #include "node/node_private.h"
 #include "proto/envelope.pb-c.h"
+
+_Static_assert((int)ENGINE_AHEAD_MAX <= (int)ENROL_PREFETCH_MAX, "looked at in one go");
 
 /* Side by side, the cache misses of a group take little longer than those of one. A hint that
  * an earlier entry of the group has made stale is checked like any other. */
@@ -68,9 +71,55 @@ void node__replay(struct shard *shard, uint64_t index, uint64_t term, struct sli
         node__entry_apply(shard, &entry);
         return;
     }
-    node->replayed[node->replay_count++] =
-        (struct replayed){shard, index, term, (uint32_t)node->gather.len, (uint32_t)payload.len};
+    node->replayed[node->replay_count++] = (struct replayed){
+        shard, index, term, (uint32_t)node->gather.len, (uint32_t)payload.len};
     int rc = buf_append_slice(&node->gather, payload);
     ASSERT(rc == OK); /* there was room */
     shard->gathered_count++;
+}
+
+/* ---- entries of others ---- */
+
+void node__ahead(void *context, uint32_t group, uint64_t index, const struct slice *payloads,
+                 uint32_t count)
+{
+    struct node *node = context;
+    const struct shard *shard =
+        group == NODE_GROUP_META ? NULL : node__shard_of_group(node, group);
+    struct enrol_ahead ahead[ENGINE_AHEAD_MAX];
+    uint32_t places[ENGINE_AHEAD_MAX];
+    uint32_t submits = 0;
+
+    node->ahead.count = 0;
+    if (shard == NULL || shard->pending_first != shard->pending_last) {
+        return; /* what was admitted here was looked at then */
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct enrol_entry entry;
+
+        node->ahead.hints[i] = ENROL_HINT_NONE;
+        if (payloads[i].len > 0) {
+            node__entry_decode(index + i, 0, payloads[i], &entry);
+            if (entry.method == CARILLON__METHOD__METHOD_SUBMIT) {
+                places[submits] = i;
+                ahead[submits++] = (struct enrol_ahead){.key = entry.key, .body = entry.body};
+            }
+        }
+    }
+    enrol_prefetch(shard->enrol, ahead, submits);
+    for (uint32_t i = 0; i < submits; i++) {
+        node->ahead.hints[places[i]] = ahead[i].hint;
+    }
+    node->ahead.shard = shard;
+    node->ahead.index = index;
+    node->ahead.count = count;
+}
+
+struct enrol_hint node__ahead_hint(const struct shard *shard, uint64_t index)
+{
+    const struct node_ahead *ahead = &shard->node->ahead;
+    bool is_known =
+        ahead->shard == shard && index >= ahead->index && index - ahead->index < ahead->count;
+
+    return is_known ? ahead->hints[index - ahead->index] : ENROL_HINT_NONE;
 }

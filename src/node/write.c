@@ -296,7 +296,7 @@ struct enrol_hint node__write_hint(const struct shard *shard, uint64_t index)
     const struct pending *pending = oldest(shard);
 
     if (pending == NULL || pending->index != index) {
-        return ENROL_HINT_NONE;
+        return node__ahead_hint(shard, index);
     }
     look_ahead(shard);
     return pending->hint;
