@@ -178,7 +178,7 @@ static uint64_t chunk_bytes(const struct arena *arena)
     if (bytes < CHUNK_BYTES_STEP) {
         bytes = arena->held < CHUNK_BYTES_FIRST ? CHUNK_BYTES_FIRST : arena->held;
         bytes = bytes > ARENA_BLOCK_BYTES ? ARENA_BLOCK_BYTES : bytes;
-        bytes = arena->held < 2 * CHUNK_BYTES_STEP ? bytes : CHUNK_BYTES_STEP;
+        bytes = arena->held / 2 < CHUNK_BYTES_STEP ? bytes : CHUNK_BYTES_STEP;
     }
     bytes = bytes > CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX : bytes;
     return arena->budget < bytes - HEADER_BYTES ? arena->budget + HEADER_BYTES : bytes;

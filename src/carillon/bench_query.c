@@ -14,6 +14,7 @@ enum {
     HITS = 20, /* what a page of results shows */
     QUERY_BYTES_MAX = 200,
     WORDS_MAX = 3,
+    WORDS_SEEN_MAX = 32, /* of a text */
     PATH_BYTES = 1024,
 };
 
@@ -222,29 +223,40 @@ static int folder_read(struct offers *offers, const char *folder)
     return rc == OK && offers->count == 0 ? ERR_GONE : rc;
 }
 
-/* Up to three words from a random place; ASCII signs become blanks, for they mean something in
- * the query language. */
-static struct slice words_draw(struct rng *rng, const char *text, char out[QUERY_BYTES_MAX])
+/* ASCII signs become blanks, for they mean something in the query language. Returns: how many
+ * words there are in @clean, at most WORDS_SEEN_MAX, which @words point to. */
+static size_t words_cut(const char *text, char clean[QUERY_BYTES_MAX],
+                        struct slice words[WORDS_SEEN_MAX])
 {
-    struct slice words[32], rest, head;
-    size_t count = 0, len = 0;
-    char clean[QUERY_BYTES_MAX];
+    struct slice rest, head;
+    size_t count = 0;
 
-    snprintf(clean, sizeof clean, "%s", text);
+    snprintf(clean, QUERY_BYTES_MAX, "%s", text);
     for (char *at = clean; *at != '\0'; at++) {
         if ((unsigned char)*at < 0x80) {
             *at = isalnum((unsigned char)*at) ? (char)tolower((unsigned char)*at) : ' ';
         }
     }
     rest = slice_from_text(clean);
-    while (rest.len > 0 && count < 32) {
+    while (rest.len > 0 && count < WORDS_SEEN_MAX) {
         slice_cut(rest, ' ', &head, &rest);
         if (head.len > 0) {
             words[count++] = head;
         }
     }
+    return count;
+}
+
+/* Up to three words from a random place. */
+static struct slice words_draw(struct rng *rng, const char *text, char out[QUERY_BYTES_MAX])
+{
+    struct slice words[WORDS_SEEN_MAX];
+    char clean[QUERY_BYTES_MAX];
+    size_t count = words_cut(text, clean, words);
     size_t from = count == 0 ? 0 : (size_t)rng_below(rng, count);
     size_t wanted = (size_t)rng_between(rng, 1, WORDS_MAX);
+    size_t len = 0;
+
     for (size_t i = from; i < count && i < from + wanted; i++) {
         int n = snprintf(out + len, QUERY_BYTES_MAX - len, "%s%.*s", len == 0 ? "" : " ",
                          (int)words[i].len, (const char *)words[i].data);
