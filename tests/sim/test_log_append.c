@@ -9,6 +9,8 @@
 
 #include "tests/lib/log_bed.h"
 
+enum { UNSYNCED_SEEDS = 240 };
+
 static int setup(void **state)
 {
     struct log_bed *bed = log_bed_create(3, NULL);
@@ -169,6 +171,36 @@ static void log_room__after_the_disk_failed__is_stopped(void **state)
     assert_int_equal(log_room(&bed->log, 1, 1), ERR_STOPPED);
 }
 
+/* A segment's name is made by a rename whose sync fails, and the process ends. The next one
+ * finds the name, writes behind it and tells: by then the name is durable, whatever the process
+ * before left of it. */
+static void log_open__after_a_name_that_was_not_synced__makes_it_durable(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= UNSYNCED_SEEDS; seed++) {
+        struct log_bed *bed = log_bed_create(seed, NULL);
+
+        assert_int_equal(log_bed_open(bed), OK);
+        append_many(bed, 1, LOG_ENTRY, 5);
+        io_sim_fail(bed->io, IO_SIM_FOLDER_SYNC, 1 + seed % 3, ERR_IO, false);
+        for (int i = 0; i < 2000 && !bed->is_failed; i++) {
+            (void)!log_bed_append(bed, 1, LOG_ENTRY);
+            log_bed_step(bed, 20);
+        }
+        assert_true(bed->is_failed);
+        io_sim_fail_clear(bed->io);
+        assert_int_equal(log_bed_restart(bed, false), OK);
+        for (uint64_t i = 0; i < seed % 40; i++) {
+            (void)!log_bed_append(bed, 1, LOG_ENTRY);
+            log_bed_step(bed, 2 + (int)(seed % 5));
+        }
+        if (log_bed_restart(bed, true) != OK || bed->violation[0] != '\0') {
+            fail_msg("seed %llu: %s", (unsigned long long)seed, bed->violation);
+        }
+        log_bed_destroy(bed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +215,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(log_room__after_the_disk_failed__is_stopped, setup,
                                         teardown),
+        cmocka_unit_test(log_open__after_a_name_that_was_not_synced__makes_it_durable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
