@@ -110,7 +110,10 @@ void node__fact(struct node *node, const struct node_call *call,
         .fact = {.method = request->method, .key = request->key, .body = request->body},
     };
     struct enrol_route route = enrol_route(request->method, request->body, node->shard_count);
-    int rc = route.kind == ENROL_ROUTE_FACT ? OK : ERR_METHOD;
+    /* a client's abort goes to every shard; what is prepared is ended by a fact alone */
+    bool is_fact = route.kind == ENROL_ROUTE_FACT ||
+                   request->method == CARILLON__METHOD__METHOD_IMPORT_ABORT;
+    int rc = is_fact ? OK : ERR_METHOD;
 
     rc = rc == OK && node->is_closing ? ERR_STOPPED : rc;
     rc = rc == OK ? enrol_fact_check(node->shards[0].enrol, &judged, &node->text) : rc;

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "campus/shard.h"
+#include "enrol/across_entry.h"
+#include "enrol/staging.h"
 #include "node/node_private.h"
 #include "proto/registrar.pb-c.h"
 #include "tests/lib/cluster_campaign.h"
@@ -22,7 +24,8 @@ enum {
     SEEDS_MERGE = 12,
 #endif
     SEEDS_NIGHTLY = 10000,
-    ASKED = 80
+    ASKED = 80,
+    BODY_BYTES = 4096,
 };
 
 static uint64_t sometimes[SOMETIMES_NR];
@@ -288,17 +291,13 @@ static void on_begun(void *context, const struct carillon_reply *reply)
     *is_begun = true;
 }
 
-/* Its client is gone: nothing more of it comes. */
-static void shards__an_import_that_is_left_behind__is_given_up_in_the_end(void **state)
+/* Begin an import of which nothing more will come. */
+static struct carillon_key begin_import(struct node_world *world)
 {
     Carillon__ImportBeginRequest request = CARILLON__IMPORT_BEGIN_REQUEST__INIT;
-    struct node_world world;
-    struct carillon_key id;
+    struct carillon_key id = carillon_key_make(node_world_client(world));
     bool is_begun = false;
 
-    (void)state;
-    begin(&world, 5, 0);
-    id = carillon_key_make(node_world_client(&world));
     request.kind = CARILLON__IMPORT_KIND__IMPORT_STUDENTS;
     request.institution = wire_text("gen");
     request.import_id = (ProtobufCBinaryData){sizeof id.bytes, id.bytes};
@@ -308,10 +307,22 @@ static void shards__an_import_that_is_left_behind__is_given_up_in_the_end(void *
                                  .done = on_begun,
                                  .context = &is_begun};
 
-    assert_int_equal(carillon_submit_call(node_world_client(&world), &call), OK);
-    carillon_flush(node_world_client(&world));
-    while (!is_begun && node_world_step(&world)) {
+    assert_int_equal(carillon_submit_call(node_world_client(world), &call), OK);
+    carillon_flush(node_world_client(world));
+    while (!is_begun && node_world_step(world)) {
     }
+    assert_true(is_begun);
+    return id;
+}
+
+/* Its client is gone: nothing more of it comes. */
+static void shards__an_import_that_is_left_behind__is_given_up_in_the_end(void **state)
+{
+    struct node_world world;
+
+    (void)state;
+    begin(&world, 5, 0);
+    (void)begin_import(&world);
     node_world_run_ms(&world, NODE_IMPORT_IDLE_MS / 2);
     assert_true(has_open_import(&world, 0));
     node_world_run_ms(&world, NODE_IMPORT_IDLE_MS);
@@ -321,6 +332,61 @@ static void shards__an_import_that_is_left_behind__is_given_up_in_the_end(void *
     node_world_fini(&world);
 }
 
+static bool has_prepared_import(struct node_world *world, uint32_t shard)
+{
+    struct node *leader = leader_of(world, shard);
+    struct uuid id;
+    uint64_t since_ms;
+
+    return leader != NULL &&
+           enrol_prepared_import(leader->shards[shard].enrol, 0, &id, &since_ms);
+}
+
+/* Whoever was about to commit it is gone when some shards are prepared for it: they let group 0
+ * end it, whoever leads that, and another import can begin. */
+static void shards__some_prepared_for_an_import__let_it_be_ended(void **state)
+{
+    (void)state;
+    for (uint32_t replicas = 0; replicas <= 2; replicas += 2) {
+        Carillon__ImportCommitRequest commit = CARILLON__IMPORT_COMMIT_REQUEST__INIT;
+        struct node_world world;
+        struct buf body;
+        struct buf question;
+
+        begin(&world, 6 + replicas, replicas);
+        struct carillon_key id = begin_import(&world);
+        struct carillon_key key = carillon_key_make(node_world_client(&world));
+
+        commit.import_id = (ProtobufCBinaryData){sizeof id.bytes, id.bytes};
+        buf_init(&body, BODY_BYTES);
+        buf_init(&question, BODY_BYTES);
+        assert_int_equal(wire_pack(&commit.base, &body), OK);
+        assert_int_equal(enrol_staging_ask(slice_from(key.bytes, sizeof key.bytes),
+                                           buf_slice(&body), &question),
+                         OK);
+        for (uint32_t shard = 0; shard < SHARDS; shard += 3) {
+            struct node *leader = leader_of(&world, shard);
+
+            assert_int_equal(node__entry_propose(&leader->shards[shard], ENROL_ENTRY_PREPARE,
+                                                 SLICE_NONE, buf_slice(&question)),
+                             OK);
+        }
+        node_world_run_ms(&world, ENROL_PREPARED_MS / 2);
+        for (uint32_t shard = 0; shard < SHARDS; shard++) {
+            assert_true(has_prepared_import(&world, shard) == (shard % 3 == 0));
+        }
+        node_world_run_ms(&world, ENROL_PREPARED_MS);
+        for (uint32_t shard = 0; shard < SHARDS; shard++) {
+            assert_false(has_prepared_import(&world, shard));
+        }
+        (void)begin_import(&world);
+        expect_fine(&world);
+        buf_fini(&body);
+        buf_fini(&question);
+        node_world_fini(&world);
+    }
+}
+
 /* ---- any trouble, by seeds */
 
 static const struct cluster_campaign campaign = {
@@ -328,10 +394,11 @@ static const struct cluster_campaign campaign = {
 
 /* Seeds that found something: 1018 an offer claimed after the limit was lowered; 2010 an import
  * that was said to be over while some shards were still prepared for it; 411 a message between
- * shards that was taken when the log was closed already. */
+ * shards that was taken when the log was closed already; 399 an import prepared in some shards
+ * that nobody ended. */
 static void shards__in_trouble_that_found_something__keep_what_they_told(void **state)
 {
-    static const uint64_t seeds[] = {411, 1018, 2010};
+    static const uint64_t seeds[] = {399, 411, 1018, 2010};
 
     (void)state;
     for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
@@ -355,6 +422,7 @@ int main(void)
         cmocka_unit_test(shards__of_three_nodes__are_led_by_several),
         cmocka_unit_test(shards__whose_leaders_move__go_on_with_an_import),
         cmocka_unit_test(shards__an_import_that_is_left_behind__is_given_up_in_the_end),
+        cmocka_unit_test(shards__some_prepared_for_an_import__let_it_be_ended),
         cmocka_unit_test(shards__in_trouble_that_found_something__keep_what_they_told),
         cmocka_unit_test(shards__in_any_trouble__keep_what_they_told),
     };
