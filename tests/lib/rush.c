@@ -30,6 +30,7 @@ enum {
     SETTLE_MS = 30000,
     AGREE_MS = 15000, /* a seat offered to one who waits elsewhere may be on its way */
     AGAIN_MS = 300,
+    IMPORT_TRIES = 10,
     ABANDONED_MAX = 40, /* the witness searches among so many with ease */
     SCRATCH_BYTES = 1 << 20,
 };
@@ -159,9 +160,13 @@ void rush_open(struct rush *rush, struct cluster_bed *bed, uint64_t seed)
     for (uint32_t i = 0; i < bed->count; i++) {
         client_add(rush, bed->nodes[i].address, true); /* each asks its own node */
     }
-    cluster_enter(bed, leader);
-    int rc = population_import(rush->clients[leader], &population);
-    cluster_leave(bed);
+    /* shards are still going where they should be led: an import may be told unknown */
+    int rc = ERR_BUSY;
+    for (int i = 0; i < IMPORT_TRIES && rc != OK; i++) {
+        cluster_enter(bed, leader);
+        rc = population_import(rush->clients[leader], &population);
+        cluster_leave(bed);
+    }
     if (rc != OK) {
         cluster_print(bed);
     }
