@@ -45,6 +45,16 @@ const struct meta_member *meta_find(const struct meta *meta, const uint8_t id[ME
     return row < meta->member_count ? &meta->members[row] : NULL;
 }
 
+const struct meta_member *meta_find_number(const struct meta *meta, uint64_t number)
+{
+    for (uint32_t row = 0; row < meta->member_count; row++) {
+        if (meta_number(meta->members[row].id) == number) {
+            return &meta->members[row];
+        }
+    }
+    return NULL;
+}
+
 uint32_t meta_member_count(const struct meta *meta)
 {
     uint32_t count = 0;

@@ -130,6 +130,9 @@ int meta_apply(struct meta *meta, const struct meta_entry *entry);
 /* The member with this id, removed ones included, or NULL. */
 const struct meta_member *meta_find(const struct meta *meta, const uint8_t id[META_ID_BYTES]);
 
+/* The same by its number. */
+const struct meta_member *meta_find_number(const struct meta *meta, uint64_t number);
+
 /* Whether an invite was used, so that nobody is let in by it any more: but for the one it let
  * in, within META_INVITE_AGAIN_MS before @wall_ms, when @id is that one's, or NULL for anyone. */
 bool meta_invite_is_used(const struct meta *meta, const uint8_t hash[META_HASH_BYTES],

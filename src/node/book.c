@@ -19,16 +19,6 @@ static void path_of(const struct node *node, const char *name, char out[CONFIG_P
 
 /* ---- reading ---- */
 
-static bool is_known(const struct node *node, raft_id id)
-{
-    for (uint32_t i = 0; i < node->meta.member_count; i++) {
-        if (meta_number(node->meta.members[i].id) == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void take_line(struct node *node, struct slice line)
 {
     char address[META_ADDRESS_BYTES_MAX + 1];
@@ -49,7 +39,7 @@ static void take_line(struct node *node, struct slice line)
     for (int i = 0; i < 8; i++) {
         member |= (raft_id)id[i] << 8 * i;
     }
-    if (member != 0 && !is_known(node, member) &&
+    if (member != 0 && meta_find_number(&node->meta, member) == NULL &&
         node_config_address_split(address, numeric, &port) == OK) {
         (void)!node__member_put(node, member, numeric, port);
     }

@@ -4,26 +4,16 @@
 
 enum { HAND_OVER_MS = 1000, REMOVED_MS = 3000 };
 
-static const struct meta_member *find_member(const struct node *node, raft_id id)
-{
-    for (uint32_t i = 0; i < node->meta.member_count; i++) {
-        if (meta_number(node->meta.members[i].id) == id) {
-            return &node->meta.members[i];
-        }
-    }
-    return NULL;
-}
-
 bool node__may_carry(const struct node *node, raft_id id)
 {
-    const struct meta_member *member = find_member(node, id);
+    const struct meta_member *member = meta_find_number(&node->meta, id);
 
     return member == NULL || (member->state != META_LEAVING && member->state != META_REMOVED);
 }
 
 bool node__was_removed(const struct node *node, raft_id id)
 {
-    const struct meta_member *member = find_member(node, id);
+    const struct meta_member *member = meta_find_number(&node->meta, id);
 
     return member != NULL && member->state == META_REMOVED;
 }

@@ -17,12 +17,9 @@ static Carillon__GroupRole role_of(const struct node *node, const struct raft *r
 
 static const char *name_of(const struct node *node, raft_id id)
 {
-    for (uint32_t i = 0; i < node->meta.member_count; i++) {
-        if (meta_number(node->meta.members[i].id) == id) {
-            return node->meta.members[i].name;
-        }
-    }
-    return "";
+    const struct meta_member *member = meta_find_number(&node->meta, id);
+
+    return member != NULL ? member->name : "";
 }
 
 static void describe_member(const struct node *node, const struct raft *raft, uint32_t place,

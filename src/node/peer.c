@@ -2,7 +2,7 @@
  * another answer, reads that wait for a read point, and who belongs to the groups. */
 #include "base/assert.h"
 #include "node/event.h"
-#include "node/node_private.h"
+#include "node/replicas.h"
 #include "wire/field.h"
 
 enum {
@@ -264,108 +264,9 @@ static void on_unanswered(void *context, const struct link_forward *forward, int
 
 /* ---- who belongs to the groups */
 
-/* Nodes that are there now and stay: one that is not would have a vote and not give it. */
-static uint32_t present_count(const struct node *node)
-{
-    uint32_t count = node__may_carry(node, node->raft.id);
-
-    for (uint32_t i = 0; i < LINKS_MAX; i++) {
-        raft_id id = node->links.links[i].id;
-
-        count += id != 0 && node__is_present(node, id) && node__may_carry(node, id);
-    }
-    return count;
-}
-
-/* The voters are as many as may be, but an odd number: one more would only have to be asked. */
-static uint32_t voters_target(uint32_t nodes)
-{
-    return nodes - (nodes % 2 == 0 ? 1 : 0);
-}
-
 int node__member_put(struct node *node, raft_id id, const char *address, uint16_t port)
 {
     return id == node->raft.id ? OK : link_put(&node->links, id, address, port);
-}
-
-/* Voters that are to stay ones. */
-static uint32_t voters_kept(const struct node *node, const struct raft_configuration *now)
-{
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < now->count; i++) {
-        count += now->members[i].is_voter && node__may_carry(node, now->members[i].id);
-    }
-    return count;
-}
-
-/* What @member is to become, if anything. Whoever is drained keeps its vote as long as without
- * it their number were even: that would help nobody to bear a loss. */
-static bool next_of_member(struct node *node, const struct raft_configuration *now,
-                           const struct raft_member *member, enum raft_change_kind *ret_kind)
-{
-    uint32_t voters = raft_configuration_voters(now);
-    uint32_t kept = voters_kept(node, now);
-    bool may_demote = member->is_voter && voters > 1 && member->id != node->raft.id;
-
-    /* A leader's own state of group 0 may lag: whom it does not know is no less a member. */
-    if (node__was_removed(node, member->id)) {
-        *ret_kind = may_demote ? RAFT_DEMOTE : RAFT_REMOVE;
-        return !member->is_voter || may_demote;
-    }
-    if (!node__may_carry(node, member->id)) {
-        *ret_kind = RAFT_DEMOTE;
-        return may_demote && kept % 2 == 1;
-    }
-    *ret_kind = RAFT_PROMOTE;
-    return !member->is_voter && kept < voters_target(present_count(node)) &&
-           node__is_present(node, member->id);
-}
-
-/* A voter that lost its log counts for nothing, and nothing else can change while it is one.
- * Returns: whether there is one to be demoted. */
-static bool find_refilled(struct node *node, uint32_t group, raft_id *ret_id)
-{
-    const struct raft *raft = &node->raft.groups[group].raft;
-    const struct raft_configuration *now = &raft->configuration;
-
-    for (uint32_t i = 0; i < now->count; i++) {
-        if (now->members[i].is_voter && raft_is_refilled_by(raft, now->members[i].id)) {
-            *ret_id = now->members[i].id;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The next change that brings @group nearer to what is wanted. Returns: whether there is one.
- */
-static bool next_change(struct node *node, uint32_t group, enum raft_change_kind *ret_kind,
-                        raft_id *ret_id)
-{
-    const struct raft_configuration *now = engine_raft_configuration(&node->raft, group);
-
-    if (find_refilled(node, group, ret_id)) {
-        *ret_kind = RAFT_DEMOTE;
-        return true;
-    }
-    for (uint32_t i = 0; i < LINKS_MAX; i++) {
-        const struct link *link = &node->links.links[i];
-
-        if (link_is_up(link) && raft_configuration_find(now, link->id) == now->count &&
-            node__may_carry(node, link->id)) {
-            *ret_kind = RAFT_ADD_LEARNER;
-            *ret_id = link->id;
-            return true;
-        }
-    }
-    for (uint32_t i = 0; i < now->count; i++) {
-        *ret_id = now->members[i].id;
-        if (next_of_member(node, now, &now->members[i], ret_kind)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Who has come and belongs to the cluster's own group is a member like the others. */
@@ -407,19 +308,7 @@ static void on_placement(struct io_timer *timer)
     }
     node__cluster_look(node);
     settle_refill(node);
-    for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
-        enum raft_change_kind kind;
-        raft_id id;
-
-        if (!node->raft.groups[group].is_leading || !next_change(node, group, &kind, &id)) {
-            continue;
-        }
-        int rc = engine_raft_change(&node->raft, group, kind, id);
-        if (rc == OK) {
-            event_log(EVENT_INFO, "group-changes", "group=%u node=%016llx change=%d", group,
-                      (unsigned long long)id, (int)kind);
-        }
-    }
+    node__replicas_turn(node);
     node__room_turn(node);
     node__leaders_spread(node);
     io_timer_start(node->io, timer, PLACEMENT_MS, on_placement);

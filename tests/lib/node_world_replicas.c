@@ -3,7 +3,7 @@
 
 #include "base/assert.h"
 #include "identity/certificate.h"
-#include "node/node_private.h"
+#include "node/replicas.h"
 #include "tests/lib/node_world.h"
 
 enum { PORT = 7440, GATHER_MS = 30000 };
@@ -207,7 +207,38 @@ static bool can_ask(struct node *node)
     return node != NULL;
 }
 
-/* As the leader of each group has it. */
+static bool is_joining(const struct node *node)
+{
+    for (uint32_t i = 0; i < node->meta.member_count; i++) {
+        if (node->meta.members[i].state == META_JOINING) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As the leader of the group has it: those vote that the members say, and nobody else; and one of
+ * several shards is led by whoever should. */
+static bool is_placed(const struct node *node, uint32_t group, uint32_t nodes)
+{
+    const struct raft *raft = &node->raft.groups[group].raft;
+    const struct raft_configuration *now = &raft->configuration;
+    struct placement placement;
+    uint32_t voters = 0;
+
+    node__placement(node, group, &placement);
+    if (group > 0 && node->shard_count > 1 && placement.nodes[0] != node->raft.id) {
+        return false;
+    }
+    for (uint32_t i = 0; i < placement.count; i++) {
+        voters += raft_configuration_is_voter(now, placement.nodes[i]);
+    }
+    return node->raft.groups[group].is_leading && now->index <= raft->commit &&
+           meta_member_count(&node->meta) == nodes && !is_joining(node) &&
+           voters == placement_voters(placement.count) &&
+           raft_configuration_voters(now) == voters;
+}
+
 static bool is_gathered(const struct node_world *world)
 {
     uint32_t complete = 0;
@@ -217,11 +248,7 @@ static bool is_gathered(const struct node_world *world)
 
         for (uint32_t group = 0; node != NULL && group < engine_raft_groups(&node->raft);
              group++) {
-            const struct raft *raft = &node->raft.groups[group].raft;
-
-            complete += node->raft.groups[group].is_leading &&
-                        raft_configuration_voters(&raft->configuration) == running(world) &&
-                        raft->configuration.index <= raft->commit;
+            complete += is_placed(node, group, running(world));
         }
     }
     return world->node != NULL && complete == world->node->shard_count + 1 && can_ask(world->node);

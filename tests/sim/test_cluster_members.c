@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "node/replicas.h"
 #include "tests/lib/members_bed.h"
 
 enum {
@@ -87,6 +88,17 @@ static bool is_voter(const struct node_world *world, uint32_t group, raft_id id)
                                        id);
 }
 
+static uint32_t leader_of(struct node_world *world, uint32_t group)
+{
+    for (uint32_t i = 0; i <= world->replica_count; i++) {
+        if (members_bed_node(world, i)->raft.groups[group].is_leading) {
+            return i;
+        }
+    }
+    fail_msg("nobody leads group %u", group);
+    return 0;
+}
+
 /* Of two and of four one is a learner: it takes the vote of the one that is drained. */
 static void node__drained_of_an_even_number__gives_its_vote_to_the_learner(void **state)
 {
@@ -97,11 +109,15 @@ static void node__drained_of_an_even_number__gives_its_vote_to_the_learner(void 
         node_world_init(&world, 25 + others, NULL, sometimes);
         node_world_replicas(&world, others);
         assert_int_equal(node_world_open(&world), OK);
-        node_world_run_ms(&world, 6000);
-        raft_id drained = world.node->raft.id;
-        assert_true(is_voter(&world, 1, drained) && members_bed_leads_any(world.node));
-        assert_int_equal(members_bed_change(&world, 1, node__identity(world.node)->node,
-                                            META_MEMBER_STATE, META_LEAVING),
+        assert_true(node_world_gather(&world));
+        node_world_run_ms(&world, 2000); /* the learner has everything */
+        uint32_t number = leader_of(&world, 1);
+        struct node *node = members_bed_node(&world, number);
+        raft_id drained = node->raft.id;
+        assert_true(is_voter(&world, 1, drained));
+        assert_int_equal(members_bed_change(&world, number == 1 ? 0 : 1,
+                                            node__identity(node)->node, META_MEMBER_STATE,
+                                            META_LEAVING),
                          OK);
         node_world_run_ms(&world, 6000);
         for (uint32_t group = 0; group < engine_raft_groups(&world.node->raft); group++) {
@@ -111,16 +127,85 @@ static void node__drained_of_an_even_number__gives_its_vote_to_the_learner(void 
                 others);
             assert_int_equal(members_of(world.node, group), others + 1);
         }
-        assert_false(members_bed_leads_any(world.node));
-        assert_int_equal(members_bed_change(&world, 1, node__identity(world.node)->node,
-                                            META_MEMBER_STATE, META_PRESENT),
+        assert_false(members_bed_leads_any(node));
+        assert_int_equal(members_bed_change(&world, number == 1 ? 0 : 1,
+                                            node__identity(node)->node, META_MEMBER_STATE,
+                                            META_PRESENT),
                          OK);
-        node_world_run_ms(&world, 3000);
-        assert_int_equal(
-            raft_configuration_voters(engine_raft_configuration(&world.node->raft, 1)), others);
+        assert_true(node_world_gather(&world));
         members_bed_expect_fine(&world);
         node_world_fini(&world);
     }
+}
+
+static uint32_t fewest_voters(struct node_world *world, uint32_t group)
+{
+    uint32_t fewest = UINT32_MAX;
+
+    for (uint32_t i = 0; i <= world->replica_count; i++) {
+        const struct node *node = members_bed_node(world, i);
+        uint32_t voters =
+            raft_configuration_voters(engine_raft_configuration(&node->raft, group));
+
+        fewest = voters < fewest ? voters : fewest;
+    }
+    return fewest;
+}
+
+/* Of five, those vote in a group that are wanted for
+ * it, and whoever comes or goes moves what is its own. */
+static void members__that_are_more_than_three__share_the_votes(void **state)
+{
+    struct node_world world;
+    const struct node *node;
+
+    (void)state;
+    node_world_init(&world, 31, NULL, sometimes);
+    world.config.shards = 4;
+    node_world_replicas(&world, 4);
+    assert_int_equal(node_world_open(&world), OK);
+    assert_true(node_world_gather(&world));
+    node = world.node;
+    assert_int_equal(raft_configuration_voters(engine_raft_configuration(&node->raft, 0)), 5);
+    node_world_run_ms(&world, 5000);
+    for (uint32_t group = 1; group <= 4; group++) {
+        struct placement placement;
+
+        node__placement(node, group, &placement);
+        assert_int_equal(raft_configuration_voters(engine_raft_configuration(&node->raft, group)),
+                         3);
+        /* the first leads it */
+        assert_true(members_bed_node(&world, leader_of(&world, group))->raft.id ==
+                    placement.nodes[0]);
+    }
+    /* the one that leads the cluster's own group: of four three vote */
+    uint32_t number = leader_of(&world, 0);
+    raft_id gone = members_bed_node(&world, number)->raft.id;
+    assert_int_equal(
+        members_bed_change(&world, 0, node__identity(members_bed_node(&world, number))->node,
+                           META_MEMBER_STATE, META_LEAVING),
+        OK);
+    for (int i = 0; i < 200; i++) {
+        node_world_run_ms(&world, 50);
+        for (uint32_t group = 0; group <= 4; group++) {
+            /* whoever goes keeps its vote until another has taken its place */
+            assert_true(fewest_voters(&world, group) >= 3);
+        }
+    }
+    for (uint32_t group = 0; group <= 4; group++) {
+        const struct node *leader = members_bed_node(&world, leader_of(&world, group));
+        const struct raft_configuration *now = engine_raft_configuration(&leader->raft, group);
+        struct placement placement;
+
+        node__placement(leader, group, &placement);
+        assert_false(placement_has(&placement, gone));
+        assert_int_equal(raft_configuration_voters(now), 3);
+        for (uint32_t i = 0; i < 3; i++) {
+            assert_true(raft_configuration_is_voter(now, placement.nodes[i]));
+        }
+    }
+    members_bed_expect_fine(&world);
+    node_world_fini(&world);
 }
 
 /* A leader may begin to lead before its own state of group 0 has everybody, and then has no
@@ -497,6 +582,7 @@ static void story(struct node_world *world)
     if (world->violation[0] == '\0') {
         members_bed_work(world, 15);
         node_world_settle(world);
+        node_world_run_ms(world, 500); /* a learner hears by a heartbeat what is committed */
         node_world_check(world);
     }
 }
@@ -543,6 +629,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(node__drained__leads_nothing_until_it_is_taken_back),
         cmocka_unit_test(node__drained_of_an_even_number__gives_its_vote_to_the_learner),
+        cmocka_unit_test(members__that_are_more_than_three__share_the_votes),
         cmocka_unit_test(node__that_a_leader_has_no_link_to__keeps_its_vote),
         cmocka_unit_test(node__removed__stops_and_is_not_let_in_again),
         cmocka_unit_test(node__removed_while_it_was_away__is_told_when_it_comes_back),
