@@ -52,6 +52,7 @@ const struct verb *verb_at(size_t index);
     X(keys,       "Operators",  "show the cluster's and the node's keys, or make new ones")                \
     X(node,       "Operators",  "invite another node to join, drain one, or remove it")                    \
     X(members,    "Operators",  "list the cluster's nodes, and who is there")                              \
+    X(shards,     "Operators",  "list the shards: who leads, who votes, and what moves")                   \
     X(call,       "Operators",  "call any method by name with a JSON body")                                \
     X(bench,      "Operators",  "measure registrations, searches, the start, or importing")             \
     X(sim,        "Operators",  "live through one seed of the simulation of a whole cluster")

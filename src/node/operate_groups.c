@@ -1,5 +1,5 @@
 /* What the node is in its groups, and how membership speaks: a part of its status. */
-#include "node/node_private.h"
+#include "node/replicas.h"
 #include "proto/operator.pb-c.h"
 #include "wire/message.h"
 
@@ -41,7 +41,9 @@ static void describe_group(struct node *node, uint32_t group, Carillon__GroupSta
 {
     const struct raft *raft = &node->raft.groups[group].raft;
     uint32_t count = raft->configuration.count;
+    struct placement placement;
 
+    node__placement(node, group, &placement);
     carillon__group_status__init(out);
     out->group = group;
     out->role = role_of(node, raft);
@@ -54,6 +56,7 @@ static void describe_group(struct node *node, uint32_t group, Carillon__GroupSta
     for (uint32_t i = 0; i < count; i++) {
         out->members[i] = arena_alloc(&node->scratch, sizeof **out->members);
         describe_member(node, raft, i, out->members[i]);
+        out->members[i]->placed = placement_has(&placement, out->members[i]->node);
     }
     out->n_members = count;
 }

@@ -212,6 +212,26 @@ static void copy_key(const struct daemon *from, const struct daemon *to)
 
 /* ---- joining ---- */
 
+/* Of two nodes one votes and the other learns, for good: nothing is said to move. */
+static void expect_shards(const struct daemon *daemon)
+{
+    char command[OUTPUT_BYTES];
+    char out[OUTPUT_BYTES];
+    const char *row = out;
+    int rows = 0;
+
+    (void)snprintf(command, sizeof command, "%s/bin/carillon shards --connect %s", BINARY_FOLDER,
+                   daemon->address);
+    run(command, out);
+    while ((row = strstr(row, "\tsecond\t\t")) != NULL) {
+        row++;
+        rows++;
+    }
+    assert_int_equal(rows, 2);
+    assert_int_equal(strncmp(out, "cluster\t", 8), 0);
+    assert_non_null(strstr(out, "\nshard 1\t"));
+}
+
 static void node__with_an_invite__is_listed_and_goes_on_without_it(void **state)
 {
     struct daemon second;
@@ -242,6 +262,7 @@ static void node__with_an_invite__is_listed_and_goes_on_without_it(void **state)
     run(command, out);
     assert_null(strstr(out, "\"MEMBER_JOINING\""));
     assert_non_null(strstr(out, "\"MEMBER_PRESENT\""));
+    expect_shards(&first);
 
     /* killed, and started without the invite, then with it, though it is used */
     (void)daemon_signal(&second, SIGKILL);
