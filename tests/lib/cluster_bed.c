@@ -318,13 +318,16 @@ uint32_t cluster_voters_made(const struct cluster_bed *bed, uint32_t group)
     return made;
 }
 
-/* Whether all that have joined vote in every group. */
+/* Whether as many vote in every group as should: three, in the cluster's own five of five or more.
+ * The first did from the beginning, and may have given its vote to another. */
 static bool is_gathered(const struct cluster_bed *bed)
 {
     uint32_t shards = bed->options.shards > 1 ? bed->options.shards : 1;
 
     for (uint32_t group = 0; group <= shards; group++) {
-        if (cluster_voters_made(bed, group) < bed->count - 1) {
+        uint32_t voters = group == 0 && bed->count >= 5 ? 5 : 3;
+
+        if (cluster_voters_made(bed, group) + 1 < (bed->count < voters ? 1 : voters)) {
             return false;
         }
     }

@@ -30,7 +30,8 @@ static bool run_seed(const struct cluster_campaign *campaign, uint64_t seed,
                      uint64_t *ret_trace)
 {
     static struct cluster_world cluster;
-    const struct cluster_options options = {.nodes = cluster_world_nodes(seed),
+    uint32_t nodes = campaign->nodes != 0 ? campaign->nodes : cluster_world_nodes(seed);
+    const struct cluster_options options = {.nodes = nodes,
                                             .shards = campaign->shards,
                                             .counts = counts,
                                             .sometimes = sometimes};

@@ -14,6 +14,7 @@
 
 struct cluster_campaign {
     uint32_t shards; /* a power of two */
+    uint32_t nodes;  /* to begin with; 0: as the seed has it */
     uint64_t seeds_merge;
     uint64_t seeds_nightly;
 };

@@ -282,17 +282,48 @@ static uint32_t leader_of(const struct cluster_world *cluster, uint32_t group)
     return cluster->node_count;
 }
 
+/* Somebody has a node drained, or takes that back; so many nodes stay that all votes find a
+ * place. */
+static bool strike_drain(struct cluster_world *cluster, uint32_t leader, uint32_t node)
+{
+    struct node *first = cluster_world__node(cluster, leader);
+    struct node *who = cluster_world__node(cluster, node);
+    struct meta_entry entry = {.kind = META_MEMBER_STATE};
+    uint32_t present = 0;
+    uint64_t index;
+
+    for (uint32_t i = 0; i < first->meta.member_count; i++) {
+        present += first->meta.members[i].state == META_PRESENT;
+    }
+    memcpy(entry.member.id, node__identity(who)->node, sizeof entry.member.id);
+    const struct meta_member *member = meta_find(&first->meta, entry.member.id);
+
+    if (member == NULL || (member->state == META_PRESENT && present <= 3)) {
+        return false;
+    }
+    entry.member.state = member->state == META_PRESENT ? META_LEAVING : META_PRESENT;
+    if (node__meta_propose(first, &entry, &index) != OK) {
+        return false;
+    }
+    cluster_world__say(cluster, node, "%s",
+                       entry.member.state == META_LEAVING ? "drained" : "taken back");
+    return true;
+}
+
 /* Somebody switches it off for good and takes it out of the cluster. Clients speak with nodes 0
- * and 1. */
+ * and 1. Of many nodes any may be drained before. */
 static bool strike_remove(struct cluster_world *cluster, enum cluster_fault fault,
-                          uint32_t unused)
+                          uint32_t any)
 {
     uint32_t node = 2;
     struct node *who = cluster_world__node(cluster, node);
     uint32_t leader = leader_of(cluster, NODE_GROUP_META);
 
     (void)fault;
-    (void)unused;
+    if (cluster->options.nodes >= 5 && leader < cluster->node_count && runs(cluster, any) &&
+        rng_chance(rng_of(cluster), 800000)) {
+        return strike_drain(cluster, leader, any);
+    }
     if (cluster->nodes[cluster->node_count - 1].born_ns == 0 ||
         cluster->nodes[node].is_removed || !runs(cluster, node) ||
         leader == cluster->node_count || leader == node) {
