@@ -21,11 +21,15 @@
 
 enum {
     PORT = 7440,
-    FLAGS_MAX = 16,
+    SHARDS_BYTES = 4096,
+    FLAGS_MAX = 20,
     PATH_BYTES = DAEMON_PATH_BYTES + 32,
     COMMAND_BYTES = 1024,
     INVITE_BYTES = 4096,
     STEP_MS = 20,
+    REST_STEP_MS = 200,
+    REST_MS = 600,
+    REST_SHARDS_MS = 2600, /* leaders move one after another */
     GATHER_MS = 60000,
 };
 
@@ -120,9 +124,12 @@ static bool start_with(struct cluster_bed *bed, uint32_t node, const char *invit
     char snapshots[64];
     char control[PATH_BYTES];
     char shards[16];
-    const char *flags[FLAGS_MAX] = {"--listen", bed->listen[node], "--set", advertise};
-    uint32_t count = 4;
+    char name[16];
+    const char *flags[FLAGS_MAX] = {"--listen", bed->listen[node], "--set", advertise,
+                                    "--set",    name};
+    uint32_t count = 6;
 
+    (void)snprintf(name, sizeof name, "name=node%u", node);
     (void)snprintf(advertise, sizeof advertise, "advertise=%s", bed->advertise[node]);
     if (bed->options.segments != NULL) {
         (void)snprintf(segments, sizeof segments, "log_segment_bytes=%s",
@@ -301,6 +308,56 @@ static void join(struct cluster_bed *bed, uint32_t node, uint32_t by)
     }
 }
 
+/* What a node that runs says of the groups. */
+static void ask_shards(const struct cluster_bed *bed, char *out, size_t size)
+{
+    char command[COMMAND_BYTES];
+    uint32_t node = 0;
+
+    while (node < bed->count && bed->nodes[node].pid == 0) {
+        node++;
+    }
+    assert_true(node < bed->count);
+    (void)snprintf(command, sizeof command, BINARY_FOLDER "/bin/carillon shards --connect %s",
+                   bed->nodes[node].address);
+    cluster_enter(bed, node);
+    FILE *pipe = popen(command, "r");
+    cluster_leave(bed);
+    assert_non_null(pipe);
+    size_t len = fread(out, 1, size - 1, pipe);
+    out[len] = '\0';
+    assert_int_equal(pclose(pipe), 0);
+}
+
+uint32_t cluster_voters(const struct cluster_bed *bed, uint32_t group, bool *ret_is_moving)
+{
+    char out[SHARDS_BYTES];
+    char leader[32];
+    char voters[256];
+    char rest[256];
+    char head[32];
+    uint32_t set = 0;
+
+    ask_shards(bed, out, sizeof out);
+    (void)snprintf(head, sizeof head, group == 0 ? "cluster\t" : "shard %u\t", group);
+    const char *row = strstr(out, head);
+
+    assert_non_null(row);
+    /* the learners' column may be empty, and so may that of what moves */
+    assert_int_equal(
+        sscanf(row + strlen(head), "%31[^\t]\t%255[^\t]\t%255[^\n]", leader, voters, rest), 3);
+    for (uint32_t i = 0; i < bed->count; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "node%u", i);
+        set |= strstr(voters, name) != NULL ? 1U << i : 0;
+    }
+    if (ret_is_moving != NULL) {
+        *ret_is_moving = strpbrk(rest, "+-") != NULL;
+    }
+    return set;
+}
+
 uint32_t cluster_voters_made(const struct cluster_bed *bed, uint32_t group)
 {
     char words[64];
@@ -334,6 +391,27 @@ static bool is_gathered(const struct cluster_bed *bed)
     return true;
 }
 
+/* Of more nodes than there are votes: until these, and those who lead several shards, have found
+ * their places, and nothing more is said in the groups. */
+static void come_to_rest(const struct cluster_bed *bed)
+{
+    uint32_t rest_ms = bed->options.shards > 1 ? REST_SHARDS_MS : REST_MS;
+    uint32_t rested = 0;
+    char before[SHARDS_BYTES] = "";
+    char now[SHARDS_BYTES];
+
+    for (uint32_t waited = 0; rested < rest_ms; waited += REST_STEP_MS) {
+        if (waited > GATHER_MS) {
+            cluster_print(bed);
+            fail_msg("the groups do not come to rest");
+        }
+        (void)usleep(REST_STEP_MS * 1000);
+        ask_shards(bed, now, sizeof now);
+        rested = strcmp(now, before) == 0 ? rested + REST_STEP_MS : 0;
+        memcpy(before, now, sizeof before);
+    }
+}
+
 static void gather(struct cluster_bed *bed)
 {
     for (uint32_t i = 1; i < bed->count; i++) {
@@ -345,6 +423,9 @@ static void gather(struct cluster_bed *bed)
             fail_msg("the nodes do not become voters");
         }
         (void)usleep(STEP_MS * 1000);
+    }
+    if (bed->count > 3) {
+        come_to_rest(bed);
     }
 }
 

@@ -84,6 +84,10 @@ uint32_t cluster_await_leader(const struct cluster_bed *bed, uint32_t but, uint3
 uint32_t cluster_await_leader_of(const struct cluster_bed *bed, uint32_t group, uint32_t but,
                                  uint32_t ms);
 
+/* Who votes in @group, as a set of bits, as a node that runs knows it, and whether votes are about
+ * to move (or NULL). */
+uint32_t cluster_voters(const struct cluster_bed *bed, uint32_t group, bool *ret_is_moving);
+
 /* How often @text stands in the log of @node. */
 uint32_t cluster_said(const struct cluster_bed *bed, uint32_t node, const char *text);
 
