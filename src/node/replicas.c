@@ -3,6 +3,8 @@
 #include "node/event.h"
 #include "node/replicas.h"
 
+enum { SNAPSHOTS_AT_ONCE = 2 }; /* sent by one node to those that have come */
+
 /* What the leader of a group goes by. */
 struct aim {
     struct node *node;
@@ -174,10 +176,34 @@ static bool find_promoted(const struct aim *aim, raft_id *ret_id)
 
 /* ---- who belongs to it at all */
 
+/* Members that are there and need a snapshot of a group that is led here before they can follow
+ * it. */
+static uint32_t snapshots_awaited(const struct node *node)
+{
+    uint32_t count = 0;
+
+    for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
+        const struct raft *raft = &node->raft.groups[group].raft;
+
+        for (uint32_t i = 0; raft->role == RAFT_LEADER && i < raft->configuration.count; i++) {
+            raft_id id = raft->configuration.members[i].id;
+
+            count += id != node->raft.id && raft->progress[i].match < raft->log.base &&
+                     node__is_present(node, id);
+        }
+    }
+    return count;
+}
+
+/* A node that has come needs a snapshot of every group. Few at a time are sent, so that service
+ * goes on: the others follow when those have arrived. */
 static bool find_newcomer(const struct aim *aim, raft_id *ret_id)
 {
     const struct raft_configuration *now = &aim->raft->configuration;
 
+    if (aim->raft->log.base > 0 && snapshots_awaited(aim->node) >= SNAPSHOTS_AT_ONCE) {
+        return false;
+    }
     for (uint32_t i = 0; i < LINKS_MAX; i++) {
         const struct link *link = &aim->node->links.links[i];
 

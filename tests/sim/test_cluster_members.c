@@ -208,6 +208,67 @@ static void members__that_are_more_than_three__share_the_votes(void **state)
     node_world_fini(&world);
 }
 
+/* So many members of groups led by @node wait for a snapshot. */
+static uint32_t snapshots_awaited(const struct node *node)
+{
+    uint32_t count = 0;
+
+    for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
+        const struct raft *raft = &node->raft.groups[group].raft;
+
+        for (uint32_t i = 0; raft->role == RAFT_LEADER && i < raft->configuration.count; i++) {
+            count += raft->progress[i].id != node->raft.id &&
+                     raft->progress[i].match < raft->log.base;
+        }
+    }
+    return count;
+}
+
+static void take_snapshots(struct node_world *world, uint32_t nodes)
+{
+    for (uint32_t i = 0; i < nodes; i++) {
+        struct node *node = members_bed_node(world, i);
+
+        for (uint32_t group = 0; group < engine_raft_groups(&node->raft); group++) {
+            node->raft.groups[group].raft.options.trailing_max = 0;
+            assert_int_equal(engine_snapshot(node->engine, group, NULL), SM_PENDING);
+        }
+    }
+    node_world_run_ms(world, 3000);
+}
+
+/* Whoever comes needs a snapshot of every group; they are sent a few at a time. */
+static void node__that_comes_late__gets_few_snapshots_at_once(void **state)
+{
+    struct node_world world;
+    uint32_t most = 0;
+
+    (void)state;
+    node_world_init(&world, 33, NULL, sometimes);
+    world.config.shards = 8;
+    node_world_replicas(&world, 3);
+    world.replicas_late = 1;
+    assert_int_equal(node_world_open(&world), OK);
+    assert_true(node_world_gather(&world));
+    take_snapshots(&world, 3);
+    node_world_replica_up(&world, 2);
+    for (int i = 0; i < 1000; i++) {
+        node_world_run_ms(&world, 5);
+        for (uint32_t node = 0; node < 3; node++) {
+            uint32_t awaited = snapshots_awaited(members_bed_node(&world, node));
+
+            most = awaited > most ? awaited : most;
+        }
+    }
+    assert_int_equal(most, 2);
+    assert_true(node_world_gather(&world));
+    for (uint32_t group = 0; group <= 8; group++) {
+        assert_int_equal(members_of(world.node, group), 4);
+    }
+    members_bed_expect_fine(&world);
+    node_world_fini(&world);
+}
+
 /* A leader may begin to lead before its own state of group 0 has everybody, and then has no
  * link to them either: that is no reason to take their votes away. */
 static void node__that_a_leader_has_no_link_to__keeps_its_vote(void **state)
@@ -630,6 +691,7 @@ int main(void)
         cmocka_unit_test(node__drained__leads_nothing_until_it_is_taken_back),
         cmocka_unit_test(node__drained_of_an_even_number__gives_its_vote_to_the_learner),
         cmocka_unit_test(members__that_are_more_than_three__share_the_votes),
+        cmocka_unit_test(node__that_comes_late__gets_few_snapshots_at_once),
         cmocka_unit_test(node__that_a_leader_has_no_link_to__keeps_its_vote),
         cmocka_unit_test(node__removed__stops_and_is_not_let_in_again),
         cmocka_unit_test(node__removed_while_it_was_away__is_told_when_it_comes_back),
