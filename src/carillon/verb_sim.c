@@ -6,11 +6,12 @@
 #include "carillon/cli.h"
 #include "carillon/verbs.h"
 
-enum { PATH_BYTES = 4096, VALUES_MAX = 8 };
+enum { PATH_BYTES = 4096, VALUES_MAX = 10 };
 
 struct arguments {
     const char *seed;
     const char *nodes;
+    const char *shards;
     bool is_verbose;
 };
 
@@ -34,6 +35,10 @@ static error_t parse(int key, char *arg, struct argp_state *state, void *input)
         arguments->nodes = arg;
         expect_number(state, arg);
         return 0;
+    case 'S':
+        arguments->shards = arg;
+        expect_number(state, arg);
+        return 0;
     case 'v':
         arguments->is_verbose = true;
         return 0;
@@ -52,6 +57,7 @@ static const struct cli_syntax syntax = {
         (const struct argp_option[]){
                                      {"seed", 's', "N", 0, "the world to live through again", 0},
                                      {"nodes", 'n', "N", 0, "3 or 5 to begin with (default: as the tests choose)", 0},
+                                     {"shards", 'S', "N", 0, "how many shards it has (1)", 0},
                                      {"verbose", 'v', NULL, 0, "show requests and the nodes' own lines too", 0},
                                      {NULL, 0, NULL, 0, NULL, 0},
                                      },
@@ -91,6 +97,10 @@ int verb_sim(struct cli *cli, int argc, char **argv)
     if (arguments.nodes != NULL) {
         values[count++] = "--nodes";
         values[count++] = arguments.nodes;
+    }
+    if (arguments.shards != NULL) {
+        values[count++] = "--shards";
+        values[count++] = arguments.shards;
     }
     if (arguments.is_verbose) {
         values[count++] = "--verbose";

@@ -23,7 +23,7 @@ static void say(void *context, uint64_t ms, uint32_t node, const char *text)
 
 static int refuse(const char *program)
 {
-    fprintf(stderr, "usage: %s --seed N [--nodes 3|5] [--verbose]\n", program);
+    fprintf(stderr, "usage: %s --seed N [--nodes 3|5] [--shards 1|2|4|8] [--verbose]\n", program);
     return EXIT_WRONG_USE;
 }
 
@@ -46,6 +46,7 @@ int main(int argc, char **argv)
     struct cluster_options options = {.counts = counts, .sometimes = sometimes, .say = say};
     uint64_t seed = 0;
     uint64_t nodes = 0;
+    uint64_t shards = 1;
     bool has_seed = false;
 
     for (int i = 1; i < argc; i++) {
@@ -53,6 +54,11 @@ int main(int argc, char **argv)
             has_seed = true;
         } else if (strcmp(argv[i], "--verbose") == 0) {
             options.is_verbose = true;
+        } else if (strcmp(argv[i], "--shards") == 0) {
+            if (!take_number(argc, argv, &i, &shards) || shards == 0 ||
+                shards >= CLUSTER_GROUPS_MAX || (shards & (shards - 1)) != 0) {
+                return refuse(argv[0]);
+            }
         } else if (strcmp(argv[i], "--nodes") != 0 || !take_number(argc, argv, &i, &nodes) ||
                    (nodes != 3 && nodes != 5)) {
             return refuse(argv[0]);
@@ -62,6 +68,7 @@ int main(int argc, char **argv)
         return refuse(argv[0]);
     }
     options.nodes = nodes == 0 ? cluster_world_nodes(seed) : (uint32_t)nodes;
+    options.shards = (uint32_t)shards;
     bool is_fine = cluster_world_run(&cluster, seed, &options);
     printf("%s, trace %016" PRIx64 "\n", is_fine ? "nothing was wrong" : "SOMETHING WAS WRONG",
            io_sim_trace_hash(cluster.world.sim));
