@@ -274,8 +274,10 @@ static bool strike_join(struct cluster_world *cluster, enum cluster_fault fault,
 static uint32_t leader_of(const struct cluster_world *cluster, uint32_t group)
 {
     for (uint32_t i = 0; i < cluster->node_count; i++) {
-        if (runs(cluster, i) &&
-            cluster_world__node(cluster, i)->raft.groups[group].is_leading) {
+        const struct node *node = cluster_world__node(cluster, i);
+
+        /* of one that ends the groups are gone already, or soon */
+        if (runs(cluster, i) && !node->is_closing && node->raft.groups[group].is_leading) {
             return i;
         }
     }
