@@ -223,8 +223,19 @@ static int folder_read(struct offers *offers, const char *folder)
     return rc == OK && offers->count == 0 ? ERR_GONE : rc;
 }
 
-/* ASCII signs become blanks, for they mean something in the query language. Returns: how many
- * words there are in @clean, at most WORDS_SEEN_MAX, which @words point to. */
+/* ASCII signs become blanks, for they mean something in the query language. */
+static char plain(char from)
+{
+    unsigned char byte = (unsigned char)from;
+
+    if (byte >= 0x80) {
+        return from;
+    }
+    return isalnum(byte) ? (char)tolower(byte) : ' ';
+}
+
+/* Returns: how many words there are in @clean, at most WORDS_SEEN_MAX, which @words point to.
+ */
 static size_t words_cut(const char *text, char clean[QUERY_BYTES_MAX],
                         struct slice words[WORDS_SEEN_MAX])
 {
@@ -233,9 +244,7 @@ static size_t words_cut(const char *text, char clean[QUERY_BYTES_MAX],
 
     snprintf(clean, QUERY_BYTES_MAX, "%s", text);
     for (char *at = clean; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x80) {
-            *at = isalnum((unsigned char)*at) ? (char)tolower((unsigned char)*at) : ' ';
-        }
+        *at = plain(*at);
     }
     rest = slice_from_text(clean);
     while (rest.len > 0 && count < WORDS_SEEN_MAX) {

@@ -81,9 +81,12 @@ static const struct cli_syntax syntax = {
     .arguments = "invite\ndrain NODE\nremove NODE",
     .about =
         "invite: print what another node needs to join: an address, the fingerprint of the "
-        "cluster's root key, and a secret that is good once and not for long. drain: have a node "
-        "lead nothing, and vote only as long as the others need it, before it goes. remove: take "
-        "a node out of the cluster for ever; its certificate is refused from then on. NODE is a "
+        "cluster's root key, and a secret that is good once and not for long. drain: have a "
+        "node "
+        "lead nothing, and vote only as long as the others need it, before it goes. remove: "
+        "take "
+        "a node out of the cluster for ever; its certificate is refused from then on. NODE is "
+        "a "
         "name, an address, or the beginning of an id, as `carillon members` shows them.\v"
         "  carillon node invite --address 192.0.2.7:7440\n"
         "  carillon node drain north-2\n"
@@ -127,23 +130,28 @@ static int invite(struct cli *cli, const struct arguments *arguments,
     return code;
 }
 
-/* Whether @text is the beginning of an id, written with or without spaces between its groups. */
+static bool is_alike(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+static const char *skip_gaps(const char *text)
+{
+    return text + strspn(text, " -");
+}
+
+/* Whether @text is the beginning of an id, written with or without spaces between its groups.
+ */
 static bool begins_id(struct cli *cli, const Carillon__Member *member, const char *text)
 {
-    const char *id = words_id(cli, member->node_id);
+    const char *id = skip_gaps(words_id(cli, member->node_id));
     size_t digits = 0;
 
-    for (; *text != '\0'; text++) {
-        if (*text == ' ' || *text == '-') {
-            continue;
-        }
-        while (*id == ' ' || *id == '-') {
-            id++;
-        }
-        if (tolower((unsigned char)*text) != tolower((unsigned char)*id)) {
+    for (text = skip_gaps(text); *text != '\0'; text = skip_gaps(text + 1)) {
+        if (!is_alike(*text, *id)) {
             return false;
         }
-        id++;
+        id = skip_gaps(id + 1);
         digits++;
     }
     return digits >= ID_DIGITS_MIN;
@@ -169,8 +177,9 @@ static const Carillon__Member *find_node(struct cli *cli, const Carillon__Member
     if (count == 1) {
         return found;
     }
-    fprintf(cli->err, count == 0 ? "carillon: no node of the cluster is called \"%s\"\n"
-                                 : "carillon: \"%s\" fits more than one node; give its id\n",
+    fprintf(cli->err,
+            count == 0 ? "carillon: no node of the cluster is called \"%s\"\n"
+                       : "carillon: \"%s\" fits more than one node; give its id\n",
             text);
     return NULL;
 }

@@ -1,10 +1,10 @@
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "carillon/cli.h"
 #include "carillon/verbs.h"
+#include "wire/message.h"
 
 enum { PATH_BYTES = 4096, VALUES_MAX = 10 };
 
@@ -63,9 +63,10 @@ static const struct cli_syntax syntax = {
                                      },
     .parse = parse,
     .arguments = "",
-    .about = "Live through one seed of the simulation of a whole cluster, and show what happens. "
-             "The program carillon-sim beside this one does it; it is built with the tests.\v"
-             "  carillon sim --seed 117",
+    .about =
+        "Live through one seed of the simulation of a whole cluster, and show what happens. "
+        "The program carillon-sim beside this one does it; it is built with the tests.\v"
+        "  carillon sim --seed 117",
 };
 
 /* Returns: false when this program does not know where it lies. */
@@ -88,25 +89,25 @@ int verb_sim(struct cli *cli, int argc, char **argv)
 {
     struct arguments arguments = {0};
     char program[PATH_BYTES] = "";
-    const char *values[VALUES_MAX] = {"carillon-sim"};
+    char *values[VALUES_MAX] = {wire_text("carillon-sim")};
     size_t count = 1;
 
     cli_parse(cli, argc, argv, &syntax, &arguments);
-    values[count++] = "--seed";
-    values[count++] = arguments.seed;
+    values[count++] = wire_text("--seed");
+    values[count++] = wire_text(arguments.seed);
     if (arguments.nodes != NULL) {
-        values[count++] = "--nodes";
-        values[count++] = arguments.nodes;
+        values[count++] = wire_text("--nodes");
+        values[count++] = wire_text(arguments.nodes);
     }
     if (arguments.shards != NULL) {
-        values[count++] = "--shards";
-        values[count++] = arguments.shards;
+        values[count++] = wire_text("--shards");
+        values[count++] = wire_text(arguments.shards);
     }
     if (arguments.is_verbose) {
-        values[count++] = "--verbose";
+        values[count++] = wire_text("--verbose");
     }
     if (find_program(program)) {
-        execv(program, (char *const *)(uintptr_t)values);
+        execv(program, values);
     }
     fprintf(cli->err, "carillon sim: no carillon-sim beside this program (%s): %s\n", program,
             strerror(errno));

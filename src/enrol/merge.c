@@ -207,10 +207,13 @@ static char *finding_text(struct merging *merging, uint32_t shard, const char *f
     int rc = buf_append_format(&text, "shard %u: %s", shard, finding);
 
     rc = rc == OK ? buf_append_byte(&text, '\0') : rc;
-    struct slice copy = arena_copy(merging->scratch, buf_slice(&text));
+    char *copy = wire_text("a finding too long to tell");
 
+    if (rc == OK) {
+        copy = memcpy(arena_alloc(merging->scratch, text.len), text.data, text.len);
+    }
     buf_fini(&text);
-    return rc == OK ? (char *)(uintptr_t)copy.data : wire_text("a finding too long to tell");
+    return copy;
 }
 
 /* The hash tells two clusters apart, or the same at two moments; 0 when one shard moved on. */
