@@ -2,6 +2,11 @@
 #include "log/snapshot_format.h"
 #include "log/transfer.h"
 
+struct sent_file {
+    struct io *io;
+    struct io_file *file;
+};
+
 /* ---- in the bulk lane ---- */
 
 /* All of @len bytes. */
@@ -48,6 +53,39 @@ static int know_file(struct io *io, struct io_file *file, uint64_t *ret_bytes,
     return status;
 }
 
+static int source_read(void *context, uint64_t offset, void *data, size_t len, size_t *ret_len)
+{
+    struct sent_file *source = context;
+
+    return io_file_read(source->io, source->file, offset, data, len, ret_len);
+}
+
+static int ignore_begin(void *context, const struct log_snapshot_info *info)
+{
+    (void)context;
+    (void)info;
+    return OK;
+}
+
+static int ignore_chunk(void *context, struct slice bytes)
+{
+    (void)context;
+    (void)bytes;
+    return OK;
+}
+
+/* A transfer begins only with a file that is whole: the receiver would find out at its end that
+ * it is not, and be sent the same again. */
+static int verify(struct io *io, struct io_file *file)
+{
+    struct sent_file context = {io, file};
+    const struct log_snapshot_source source = {&context, source_read};
+    const struct log_snapshot_sink sink = {NULL, ignore_begin, ignore_chunk};
+    uint64_t offset;
+
+    return log_snapshot_read(&source, &sink, &offset);
+}
+
 /* Another file may have taken the name since the last part was read. */
 static bool is_same(const struct log_send *send, uint64_t bytes, uint64_t hash)
 {
@@ -68,6 +106,12 @@ static int read_part(struct io *io, struct io_file *file, struct log_send *send)
     }
     if (!is_same(send, bytes, hash) || send->offset > bytes) {
         return ERR_GONE;
+    }
+    if (send->offset == 0) {
+        status = verify(io, file);
+        if (status != OK) {
+            return status;
+        }
     }
     send->seen_group = send->group;
     send->seen_index = send->index;

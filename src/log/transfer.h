@@ -41,8 +41,9 @@ struct log_send {
  * it knows the file again, so that what it returns is never of two files.
  *
  * Returns: done() follows: OK; ERR_GONE it is not there any more, or another has its name, or
- * it is not that long; ERR_VERSION it is of format 1, which others cannot take; ERR_DAMAGED;
- * ERR_IO. Owns: borrows @send and @folder until done().
+ * it is not that long; ERR_VERSION it is of format 1, which others cannot take; ERR_DAMAGED, as
+ * far as the part tells, and at offset 0 anywhere in the file; ERR_IO. Owns: borrows @send and
+ * @folder until done().
  */
 void log_send_submit(struct io *io, const char *folder, struct log_send *send);
 

@@ -112,6 +112,7 @@ struct engine_group {
     struct list reads;       /* that came since the round under way was begun */
     struct list reads_asked; /* whose round is under way */
     bool is_wanted;          /* a snapshot is due */
+    bool is_snapshot_useless; /* the file cannot be sent: also if nothing was applied since */
     bool is_gathered;        /* it stands in engine.gathered */
     bool is_dirty;           /* stored is news to the core */
     bool is_leading;         /* and has applied all that was committed before */

@@ -114,6 +114,7 @@ static void snapshot_succeeded(struct engine_raft *engine)
     struct engine_group *state = &engine->groups[info->group];
     struct raft_event event = {.kind = RAFT_TAKEN, .snapshot = &state->frozen};
 
+    state->is_snapshot_useless = false;
     state->snapshot_bytes = info->bytes;
     state->snapshot_ms = io_wall_ms(engine->io);
     engine_raft__step(engine, info->group, &event);
@@ -248,7 +249,7 @@ static void begin(struct engine_raft *engine, uint32_t group)
     /* Whoever asks from here on wants a later one. */
     state->is_wanted = false;
     move_waits(&engine->waits, &engine->waits_served, group);
-    if (info.index == state->raft.snapshot.index) {
+    if (info.index == state->raft.snapshot.index && !state->is_snapshot_useless) {
         tell_waits(&engine->waits_served, OK);
         engine->turn.again = true;
         return;

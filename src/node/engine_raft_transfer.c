@@ -42,12 +42,14 @@ static void on_chunk_read(struct log_send *send, int status)
     if (is_over(engine)) {
         return;
     }
-    if (status == ERR_DAMAGED || status == ERR_IO) {
+    if (status == ERR_IO) {
         fail(engine, "reading a snapshot", status);
         return;
     }
-    if (status == ERR_VERSION) {
-        engine->groups[send->group].is_wanted = true; /* one that others can take */
+    if (status == ERR_VERSION || status == ERR_DAMAGED) {
+        /* One that others can take: the state is here. */
+        engine->groups[send->group].is_wanted = true;
+        engine->groups[send->group].is_snapshot_useless = true;
     }
     engine_raft__step(engine, send->group, &event);
 }
