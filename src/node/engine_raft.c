@@ -239,7 +239,7 @@ static int replay_entry(struct engine_raft *engine, const struct log_record *rec
     if (state->first == 0) {
         state->first = record->index;
     }
-    if (record->index <= raft->snapshot.index || !raft_is_alone(raft)) {
+    if (record->index <= raft->snapshot.index || !raft_is_alone(raft, &entry)) {
         return raft_restore(raft, &(struct raft_persist){.kind = RAFT_PERSIST_ENTRIES,
                                                          .index = record->index,
                                                          .entries = &entry,

@@ -334,9 +334,9 @@ int raft_restore(struct raft *raft, const struct raft_persist *record) CHECKED;
 int raft_restore_applied(struct raft *raft, raft_index index,
                          const struct raft_entry *entry) CHECKED;
 
-/* Whether the next entry of a restored log is committed by being there: nobody else has a vote,
- * and everything before it was applied. */
-bool raft_is_alone(const struct raft *raft);
+/* Whether @entry, the next one of a restored log, is committed by being there: nobody else has a
+ * vote, nor has with it, and everything before it was applied. */
+bool raft_is_alone(const struct raft *raft, const struct raft_entry *entry);
 
 void raft_start(struct raft *raft, uint64_t now_ms);
 

@@ -52,10 +52,18 @@ static int restore_entry(struct raft *raft, raft_index index, const struct raft_
     return OK;
 }
 
-bool raft_is_alone(const struct raft *raft)
+/* An entry that gives others a vote counts by the configuration that it begins. */
+bool raft_is_alone(const struct raft *raft, const struct raft_entry *entry)
 {
+    struct raft_configuration next = raft->configuration;
+
+    if (entry->kind == RAFT_ENTRY_CONFIGURATION &&
+        raft_configuration_decode(entry->payload, 0, &next) != OK) {
+        return false;
+    }
     return !raft->is_refilling && raft->is_connected && raft->applied == raft->log.last &&
-           raft__is_voter(raft) && raft_configuration_voters(&raft->configuration) == 1;
+           raft__is_voter(raft) && raft_configuration_voters(&raft->configuration) == 1 &&
+           raft_configuration_voters(&next) == 1;
 }
 
 /* It need not be in memory: it will not be applied again, and a member that lags gets it from
@@ -64,7 +72,7 @@ int raft_restore_applied(struct raft *raft, raft_index index, const struct raft_
 {
     struct raft_log *log = &raft->log;
 
-    ASSERT(raft_is_alone(raft));
+    ASSERT(raft_is_alone(raft, entry));
     if (index != log->last + 1 || entry->term < raft_log_last_term(log)) {
         return ERR_DAMAGED;
     }

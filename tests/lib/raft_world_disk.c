@@ -457,6 +457,10 @@ static int restore_applied(struct world *world, uint32_t at, const struct world_
         world_mark(world, WORLD_RESTORED_APPLIED);
         world_check_apply(world, at, &apply);
     }
+    if (raft_configuration_voters(&node->raft.configuration) != 1) {
+        world_fail(world, "n%u takes %" PRIu64 " for committed, which gives others a vote",
+                   at + 1, record->index);
+    }
     return status;
 }
 
@@ -480,7 +484,7 @@ static bool restore(struct world *world, uint32_t at)
         };
         bool is_applied = record->kind == RAFT_PERSIST_ENTRIES &&
                           record->index > node->snapshot.at.index &&
-                          raft_is_alone(&node->raft);
+                          raft_is_alone(&node->raft, &record->entry->entry);
         int status = is_applied ? restore_applied(world, at, record)
                                 : raft_restore(&node->raft, &persist);
         if (status != OK) {

@@ -18,11 +18,6 @@ enum {
     CALM_MS = 150,
     MOVE_MS = 20000, /* generous: figures are docs/performance.md's business */
     COMMAND_BYTES = 256,
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    IS_SLOW = true,
-#else
-    IS_SLOW = false,
-#endif
 };
 
 static struct cluster_bed bed;
@@ -74,10 +69,6 @@ static void node__drained_and_removed__is_replaced_by_others(void **state)
         .nodes = NODES, .shards = SHARDS, .segments = "2M", .snapshots = "1M"};
 
     (void)state;
-    if (IS_SLOW && !rush_is_nightly()) {
-        print_message("skipped: five nodes with a sanitizer are a case of the night\n");
-        skip();
-    }
     assert_true(cluster_open(&bed, &options));
     rush_open(&rush, &bed, rush_seed());
     rush_run(&rush, CALM_MS);

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -14,11 +13,6 @@
 enum {
     NODES = 5,
     SHARDS = 4,
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    IS_SLOW = 1, /* each costs five times as much */
-#else
-    IS_SLOW = 0,
-#endif
     SEEDS_MERGE = 1,
     SEEDS_NIGHTLY = 2000,
 };
@@ -29,10 +23,6 @@ static const struct cluster_campaign campaign = {
 static void votes__that_move_in_any_trouble__lose_nothing(void **state)
 {
     (void)state;
-    if (IS_SLOW && getenv("CARILLON_CAMPAIGN") == NULL && getenv("SEED") == NULL) {
-        print_message("skipped: five nodes with a sanitizer are a case of the night\n");
-        skip();
-    }
     assert_true(cluster_campaign_run(&campaign));
 }
 
