@@ -299,6 +299,10 @@ void log_abandon(struct log *log)
     io_timer_stop(log->io, &log->probe);
     io_timer_stop(log->io, &log->kick);
     io_turn_remove(log->io, &log->turn);
+    /* Nobody will run them. A log that was never opened has no list. */
+    while (log->reads.next != NULL && !list_is_empty(&log->reads)) {
+        list_remove(log->reads.next);
+    }
     give_back(log);
 }
 
@@ -359,7 +363,8 @@ bool log_has_control_room(const struct log *log)
 {
     const struct log_segment *segment = &log->segments[log->current];
     uint64_t next = log_align(log->filling->len + LOG_SECTOR_BYTES, LOG_SECTOR_BYTES);
-    uint64_t reserve = log->options.groups * 3 * log_record_bytes(0) + LOG_PAGE_BYTES / 2;
+    uint64_t reserve =
+        (uint64_t)log->options.groups * 3 * log_record_bytes(0) + LOG_PAGE_BYTES / 2;
 
     return log__ready(log) > 0 ||
            (!log->is_held && log->position + next + reserve <= segment->filled);

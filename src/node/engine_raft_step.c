@@ -34,6 +34,7 @@ static void push_write(struct engine_raft *engine, uint32_t group, uint64_t sequ
         engine->writes_first = 0;
         engine->writes_last = count;
     }
+    ASSERT(engine->writes_cap > 0);
     engine->writes[engine->writes_last++ % engine->writes_cap] =
         (struct engine_write){.sequence = sequence, .group = group, .records = records};
 }

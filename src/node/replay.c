@@ -9,14 +9,15 @@ _Static_assert((int)ENGINE_AHEAD_MAX <= (int)ENROL_PREFETCH_MAX, "looked at in o
 
 /* Side by side, the cache misses of a group take little longer than those of one. A hint that
  * an earlier entry of the group has made stale is checked like any other. */
-static void prefetch(const struct shard *shard, struct enrol_entry *entries)
+static void prefetch(const struct shard *shard, struct enrol_entry *entries,
+                     uint32_t entry_count)
 {
     const struct node *node = shard->node;
     struct enrol_ahead ahead[ENROL_PREFETCH_MAX];
     struct enrol_entry *of[ENROL_PREFETCH_MAX];
     size_t count = 0;
 
-    for (uint32_t i = 0; i < node->replay_count; i++) {
+    for (uint32_t i = 0; i < entry_count; i++) {
         if (node->replayed[i].shard == shard &&
             entries[i].method == CARILLON__METHOD__METHOD_SUBMIT) {
             of[count] = &entries[i];
@@ -33,8 +34,9 @@ static void prefetch(const struct shard *shard, struct enrol_entry *entries)
 void node__replay_flush(struct node *node)
 {
     struct enrol_entry entries[NODE_GATHER_MAX];
+    uint32_t count = node->replay_count;
 
-    for (uint32_t i = 0; i < node->replay_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const struct replayed *from = &node->replayed[i];
 
         node__entry_decode(from->index, from->term,
@@ -43,11 +45,11 @@ void node__replay_flush(struct node *node)
     }
     for (uint32_t i = 0; i < node->shard_count; i++) {
         if (node->shards[i].gathered_count > 0) {
-            prefetch(&node->shards[i], entries);
+            prefetch(&node->shards[i], entries, count);
             node->shards[i].gathered_count = 0;
         }
     }
-    for (uint32_t i = 0; i < node->replay_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         node__entry_apply(node->replayed[i].shard, &entries[i]);
     }
     node->replay_count = 0;

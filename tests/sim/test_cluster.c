@@ -227,11 +227,13 @@ static const struct cluster_campaign campaign = {
     .shards = 1, .seeds_merge = SEEDS_MERGE, .seeds_nightly = SEEDS_NIGHTLY};
 
 /* Seeds that found something: 5002644 an only voter that took an entry which gives another one a
- * vote for committed when it started again. */
+ * vote for committed when it started again; 6008798 a node whose power failed while it read its
+ * log. */
 static void cluster__in_trouble_that_found_something__keeps_what_it_told(void **state)
 {
     (void)state;
     assert_true(cluster_campaign_seed(&campaign, 5002644));
+    assert_true(cluster_campaign_seed(&campaign, 6008798));
 }
 
 static void cluster__in_any_trouble__keeps_what_it_told(void **state)
