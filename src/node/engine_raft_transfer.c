@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "node/engine_raft_private.h"
+#include "node/event.h"
 
 enum { CHUNK_BYTES = 256 << 10, ROOM_MS = 1000 };
 
@@ -45,6 +46,10 @@ static void on_chunk_read(struct log_send *send, int status)
     if (status == ERR_IO) {
         fail(engine, "reading a snapshot", status);
         return;
+    }
+    if (status == ERR_DAMAGED) {
+        event_log(EVENT_WARNING, "snapshot-damaged", "group=%u index=%llu", send->group,
+                  (unsigned long long)send->index);
     }
     if (status == ERR_VERSION || status == ERR_DAMAGED) {
         /* One that others can take: the state is here. */

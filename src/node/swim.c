@@ -344,12 +344,9 @@ static void remove_peer(struct node *node, struct swim_peer *peer)
 /* A state that took the place of another may have forgotten somebody altogether. */
 static bool is_member(const struct node *node, member_id id)
 {
-    for (uint32_t i = 0; i < node->meta.member_count; i++) {
-        if (meta_number(node->meta.members[i].id) == id) {
-            return node->meta.members[i].state != META_REMOVED;
-        }
-    }
-    return false;
+    const struct meta_member *member = meta_find_number(&node->meta, id);
+
+    return member != NULL && member->state != META_REMOVED;
 }
 
 void node__swim_members(struct node *node)
