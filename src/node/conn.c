@@ -7,7 +7,7 @@
 #include "wire/message.h"
 #include "wire/method.h"
 
-enum { SWEEP_MS = 1000, WELCOME_SCRATCH_BYTES = 4096 };
+enum { SWEEP_MS = 1000, HOLD_STEP_MS = 20, WELCOME_SCRATCH_BYTES = 4096 };
 
 static struct conn *conn_of(struct io_stream *stream)
 {
@@ -92,8 +92,68 @@ void conn_turn_away(struct conn *conn, enum io_refusal refusal, int status, cons
     }
 }
 
+/* ---- greeting ---- */
+
+static void on_hold(struct io_timer *timer);
+
+/* Keep the Hello, and read nothing more from who shows it. */
+static void hold(struct conn *conn, struct slice payload)
+{
+    struct conn_table *table = conn->table;
+
+    ASSERT(payload.len <= CONN_HELLO_BYTES_MAX);
+    conn->held = arena_alloc(table->arena, sizeof *conn->held);
+    conn->held->shown_ns = io_now_exact_ns(table->io);
+    conn->held->len = (uint32_t)payload.len;
+    memcpy(conn->held->bytes, payload.data, payload.len);
+    io_stream_pause(table->io, &conn->stream);
+    if (!table->is_holding) {
+        table->is_holding = true;
+        io_timer_start(table->io, &table->hold, HOLD_STEP_MS, on_hold);
+    }
+}
+
+static void release(struct conn *conn)
+{
+    arena_free(conn->table->arena, conn->held, sizeof *conn->held);
+    conn->held = NULL;
+}
+
+static void let_in(struct conn *conn, const Carillon__Welcome *welcome)
+{
+    struct conn_table *table = conn->table;
+    int rc = wire_pack_frame(&welcome->base, &conn->stream.out);
+
+    ASSERT(rc == OK); /* nothing else has been said yet */
+    stop_arriving(conn);
+    conn->is_greeted = true;
+    conn->cluster_told = table->cluster_version;
+    frame_reader_widen(&conn->reader,
+                       conn->who.node != 0 ? FRAME_PEER_BYTES_MAX : FRAME_BYTES_MAX);
+    mark_dirty(conn);
+}
+
+static void do_not_let_in(struct conn *conn, enum io_refusal refusal, struct slice payload,
+                          const char *text)
+{
+    struct conn_table *table = conn->table;
+    uint64_t now_ns = io_now_exact_ns(table->io);
+    uint64_t shown_ns = conn->held != NULL ? conn->held->shown_ns : now_ns;
+
+    if (table->hooks.is_final(table->hooks.context, refusal, shown_ns)) {
+        conn_turn_away(conn, refusal,
+                       refusal == IO_REFUSAL_REMOVED ? ERR_GONE : ERR_UNAUTHENTICATED, text);
+    } else if (now_ns - shown_ns > CONN_HOLD_MS * UINT64_C(1000000)) {
+        conn_turn_away(conn, refusal, ERR_NOT_LEADER,
+                       "this node does not know the credential, and cannot learn from a leader "
+                       "just now whether it is good; try another node, or again");
+    } else if (conn->held == NULL) {
+        hold(conn, payload);
+    }
+}
+
 /* The Hello is of our version: who is it? */
-static void greet_who(struct conn *conn, const Carillon__Hello *hello)
+static void greet_who(struct conn *conn, const Carillon__Hello *hello, struct slice payload)
 {
     struct conn_table *table = conn->table;
     Carillon__Welcome welcome = CARILLON__WELCOME__INIT;
@@ -103,20 +163,11 @@ static void greet_who(struct conn *conn, const Carillon__Hello *hello)
     welcome.outstanding_max = table->limits.outstanding_max;
     enum io_refusal refusal = table->hooks.greet(table->hooks.context, conn, hello, &welcome);
 
-    if (refusal != IO_REFUSAL_NONE) {
-        conn_turn_away(conn, refusal,
-                       refusal == IO_REFUSAL_REMOVED ? ERR_GONE : ERR_UNAUTHENTICATED,
-                       welcome.text);
-        return;
+    if (refusal == IO_REFUSAL_NONE) {
+        let_in(conn, &welcome);
+    } else {
+        do_not_let_in(conn, refusal, payload, welcome.text);
     }
-    int rc = wire_pack_frame(&welcome.base, &conn->stream.out);
-    ASSERT(rc == OK); /* nothing else has been said yet */
-    stop_arriving(conn);
-    conn->is_greeted = true;
-    conn->cluster_told = table->cluster_version;
-    frame_reader_widen(&conn->reader,
-                       conn->who.node != 0 ? FRAME_PEER_BYTES_MAX : FRAME_BYTES_MAX);
-    mark_dirty(conn);
 }
 
 static void greet(struct conn *conn, struct slice payload)
@@ -131,29 +182,21 @@ static void greet(struct conn *conn, struct slice payload)
                hello->version_max < CONN_PROTOCOL_VERSION) {
         conn_refuse(conn, ERR_VERSION, "this node speaks protocol version 1");
     } else {
-        greet_who(conn, hello);
+        greet_who(conn, hello, payload);
     }
     arena_fini(&scratch);
 }
 
-static void on_received(struct io_stream *stream, struct slice bytes)
+/* ---- frames ---- */
+
+static void take_frames(struct conn *conn)
 {
-    struct conn *conn = conn_of(stream);
     struct conn_table *table = conn->table;
     struct slice payload;
     int rc;
 
-    if (!conn->is_greeted) {
-        enum io_refusal refusal =
-            table->hooks.arrive(table->hooks.context, io_stream_peer(stream));
-
-        if (refusal != IO_REFUSAL_NONE) {
-            conn_turn_away(conn, refusal, ERR_UNAUTHENTICATED, NULL);
-            return;
-        }
-    }
-    frame_reader_feed(&conn->reader, bytes);
-    while (!conn->is_closing && (rc = frame_reader_next(&conn->reader, &payload)) != ERR_EOF) {
+    while (!conn->is_closing && conn->held == NULL &&
+           (rc = frame_reader_next(&conn->reader, &payload)) != ERR_EOF) {
         if (rc != OK && !conn->is_greeted) {
             conn_turn_away(conn, IO_REFUSAL_SIZE, rc, "a Hello is at most 256 bytes long");
             return;
@@ -171,8 +214,59 @@ static void on_received(struct io_stream *stream, struct slice bytes)
     }
     if (!conn->is_closing && conn_is_choked(conn)) {
         conn->is_paused = true;
-        io_stream_pause(table->io, stream);
+        io_stream_pause(table->io, &conn->stream);
     }
+}
+
+static void judge_again(struct conn *conn)
+{
+    greet(conn, slice_from(conn->held->bytes, conn->held->len));
+    if (!conn->is_greeted || conn->is_closing) {
+        return;
+    }
+    release(conn);
+    io_stream_resume(conn->table->io, &conn->stream);
+    take_frames(conn);
+}
+
+/* Those who are held; whoever is judged leaves the list. */
+static void on_hold(struct io_timer *timer)
+{
+    struct conn_table *table = CONTAINER_OF(timer, struct conn_table, hold);
+    struct list *node;
+    struct list *following;
+
+    table->is_holding = false;
+    LIST_EACH(node, following, &table->arriving)
+    {
+        struct conn *conn = CONTAINER_OF(node, struct conn, arriving);
+
+        if (conn->held != NULL) {
+            judge_again(conn);
+            table->is_holding = table->is_holding || conn->held != NULL;
+        }
+    }
+    if (table->is_holding && !table->is_closing) {
+        io_timer_start(table->io, timer, HOLD_STEP_MS, on_hold);
+    }
+}
+
+static void on_received(struct io_stream *stream, struct slice bytes)
+{
+    struct conn *conn = conn_of(stream);
+    struct conn_table *table = conn->table;
+
+    if (!conn->is_greeted) {
+        enum io_refusal refusal =
+            table->hooks.arrive(table->hooks.context, io_stream_peer(stream));
+
+        if (refusal != IO_REFUSAL_NONE) {
+            conn_turn_away(conn, refusal, ERR_UNAUTHENTICATED, NULL);
+            return;
+        }
+    }
+    frame_reader_feed(&conn->reader, bytes);
+    take_frames(conn);
 }
 
 /* Read on from a client that has taken its answers. */
@@ -215,6 +309,9 @@ static void on_closed(struct io_stream *stream)
     struct conn_table *table = conn->table;
     uint32_t slot = conn->name.slot;
 
+    if (conn->held != NULL) {
+        release(conn);
+    }
     frame_reader_fini(&conn->reader);
     buf_fini(&conn->stream.out);
     arena_free(table->arena, conn, sizeof *conn);
@@ -384,6 +481,7 @@ void conn_table_close(struct conn_table *table, void (*closed)(struct conn_table
     table->is_closing = true;
     table->closed = closed;
     io_timer_stop(table->io, &table->sweep);
+    io_timer_stop(table->io, &table->hold);
     io_listener_close(table->io, &table->listener);
     for (uint32_t slot = 0; slot < table->limits.connections_max + 1; slot++) {
         struct conn *conn = table->slots[slot];

@@ -21,6 +21,7 @@ enum {
     CONN_OUT_BYTES_MAX = 4 << 20,
     CONN_HELLO_MS = 10000,
     CONN_HELLO_BYTES_MAX = 256, /* of the first frame */
+    CONN_HOLD_MS = 3000,        /* for the node to learn whether a credential is good */
     CONN_ARRIVING_MAX = 256,    /* connections whose Hello was not taken yet */
     CONN_STUDENT_BYTES_MAX = 64,
     CONN_STALL_MS = 30000, /* a frame that has begun must end within this */
@@ -43,12 +44,20 @@ struct conn_who {
     uint8_t proof[32]; /* for the Welcome */
 };
 
+/* A Hello that is to be judged again. */
+struct conn_held {
+    uint64_t shown_ns;
+    uint32_t len;
+    uint8_t bytes[CONN_HELLO_BYTES_MAX];
+};
+
 struct conn {
     struct io_stream stream;
     struct conn_table *table;
     struct frame_reader reader;
     struct list dirty; /* in conn_table.dirty while answers wait for the end of the turn */
     struct list arriving; /* in conn_table.arriving until it is greeted */
+    struct conn_held *held; /* while the node cannot tell yet whom it lets in, or NULL */
     struct conn_name name;
     struct conn_who who;
     uint32_t outstanding; /* requests that will be answered later */
@@ -71,6 +80,9 @@ struct conn_hooks {
      * only the text. */
     enum io_refusal (*greet)(void *context, struct conn *conn, const void *hello,
                              void *welcome);
+    /* Whether that judgement of what was shown at @ns stands. If not, the Hello is judged again
+     * until it does, or CONN_HOLD_MS have passed. */
+    bool (*is_final)(void *context, enum io_refusal refusal, uint64_t ns);
     /* Somebody was not let in. */
     void (*refused)(void *context, enum io_refusal refusal);
 };
@@ -95,9 +107,11 @@ struct conn_table {
     struct io_listener listener;
     struct io_turn turn;
     struct io_timer sweep;
+    struct io_timer hold; /* runs while somebody is held */
     struct list dirty;
     struct list arriving; /* the longest first */
     uint32_t arriving_count;
+    bool is_holding;
     struct conn **slots;
     uint32_t *generations;
     uint32_t *free_slots;

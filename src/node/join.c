@@ -12,7 +12,7 @@
 #include "wire/envelope.h"
 #include "wire/message.h"
 
-enum { SCRATCH_BYTES = 256 << 10, REQUEST_ID = 1 };
+enum { SCRATCH_BYTES = 256 << 10, REQUEST_ID = 1, PAUSE_MS = 500, NS_PER_MS = 1000000 };
 
 static struct node_join *join_of(struct sm *sm)
 {
@@ -265,6 +265,7 @@ static int take_welcome(struct node_join *join, struct slice payload)
     }
     arena_fini(&scratch);
     join->is_greeted = rc == OK;
+    join->was_greeted |= join->is_greeted;
     return rc;
 }
 
@@ -330,10 +331,47 @@ static void give_back(struct node_join *join)
     }
 }
 
+/* Ends by itself: a leader was lost and another is elected, or the node that the invite names is
+ * started again. Any key may come with its invite once more (docs/spec/meta.md). */
+static bool is_passing(const struct node_join *join, int status)
+{
+    return status == ERR_NOT_LEADER || status == ERR_BUSY || status == ERR_TIMEOUT ||
+           (join->was_greeted && (status == ERR_STOPPED || status == ERR_CLOSED ||
+                                  status == ERR_REFUSED_CONNECT));
+}
+
+/* Release what one attempt has used. */
+static void attempt_fini(struct node_join *join)
+{
+    io_tls_destroy(join->io, join->tls);
+    join->tls = NULL;
+    frame_reader_fini(&join->reader);
+    buf_fini(&join->stream.out);
+}
+
+static void on_paused(struct io_timer *timer);
+
+static void pause_before_another(struct node_join *join, int status)
+{
+    event_log(EVENT_INFO, "join-again", "address=%s error=%s text=\"%s\"",
+              join->invite.address, error_name(status), buf_text(&join->text));
+    attempt_fini(join);
+    join->stream = (struct io_stream){0};
+    join->is_greeted = false;
+    buf_clear(&join->reply);
+    buf_clear(&join->text);
+    io_timer_start(join->io, &join->timer, PAUSE_MS, on_paused);
+}
+
 static void on_finished(struct sm *sm, int status)
 {
     struct node_join *join = join_of(sm);
 
+    if (is_passing(join, status) &&
+        io_now_ns(join->io) + (uint64_t)PAUSE_MS * NS_PER_MS < join->patience_ns) {
+        pause_before_another(join, status);
+        return;
+    }
     give_back(join);
     if (status == OK) {
         event_log(EVENT_INFO, "cluster-joined", "address=%s data=%s", join->invite.address,
@@ -342,6 +380,13 @@ static void on_finished(struct sm *sm, int status)
         (void)say(join, status, error_text(status));
     }
     join->done(join, status);
+}
+
+static void on_paused(struct io_timer *timer)
+{
+    struct node_join *join = CONTAINER_OF(timer, struct node_join, timer);
+
+    sm_start(&join->sm, join_states, on_finished);
 }
 
 static bool is_wildcard(const char *address)
@@ -443,6 +488,7 @@ int node_join_start(struct node_join *join, struct io *io, const struct node_con
         give_back(join);
         return rc == OK ? OK : say(join, rc, error_text(rc));
     }
+    join->patience_ns = io_now_ns(io) + (uint64_t)JOIN_MS * NS_PER_MS;
     sm_start(&join->sm, join_states, on_finished);
     return SM_PENDING;
 }
@@ -450,9 +496,7 @@ int node_join_start(struct node_join *join, struct io *io, const struct node_con
 void node_join_fini(struct node_join *join)
 {
     give_back(join);
-    io_tls_destroy(join->io, join->tls);
-    frame_reader_fini(&join->reader);
-    buf_fini(&join->stream.out);
+    attempt_fini(join);
     buf_fini(&join->reply);
     buf_fini(&join->text);
     identity_key_fini(&join->key);

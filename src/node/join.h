@@ -4,7 +4,8 @@
  *
  * Before node_open(): the folder's keys are made, the cluster is asked over TLS pinned to the
  * fingerprint in the invite, and its answer is kept in DATA/keys. node_open() then finds a folder
- * that has joined. Whatever interrupts it, the same start again goes on.
+ * that has joined. What ends by itself, an election above all, is waited for; whatever else
+ * interrupts it, the same start again goes on.
  */
 #ifndef CARILLON_NODE_JOIN_H
 #define CARILLON_NODE_JOIN_H
@@ -31,6 +32,8 @@ struct node_join {
     struct frame_reader reader;
     bool is_connecting; /* the stream is to be closed */
     bool is_greeted;
+    bool was_greeted; /* in this attempt or one before */
+    uint64_t patience_ns; /* until then it is tried again */
     bool is_waiting; /* for the node's word */
     struct buf reply;
     struct buf text; /* read when it failed: what happened and what to do */

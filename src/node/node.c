@@ -450,6 +450,13 @@ static enum io_refusal on_greet(void *context, struct conn *conn, const void *he
     return refusal;
 }
 
+/* Tokens and invites are looked up in the state, which may be older than they are. */
+static bool is_final(void *context, enum io_refusal refusal, uint64_t ns)
+{
+    return (refusal != IO_REFUSAL_TOKEN && refusal != IO_REFUSAL_INVITE) ||
+           node__is_known_since(context, ns);
+}
+
 static void on_refused(void *context, enum io_refusal refusal)
 {
     door_refused(&((struct node *)context)->door, refusal);
@@ -610,7 +617,7 @@ static int open_connections(struct node *node)
     int rc = node_config_listen_split(&node->config, address, &node->port);
 
     node->conns.hooks = (struct conn_hooks){
-        node, node__request, on_arrive, on_greet, on_refused,
+        node, node__request, on_arrive, on_greet, is_final, on_refused,
     };
     node->door.hooks = (struct door_hooks){node, find_token, find_invite, is_revoked,
                                             node__member_judge, node__renew};

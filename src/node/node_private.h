@@ -19,6 +19,7 @@
 #include "node/link.h"
 #include "node/node.h"
 #include "node/shard.h"
+#include "node/stale.h"
 #include "proto/meta.pb-c.h"
 #include "proto/operator.pb-c.h"
 #include "node/swim.h"
@@ -86,12 +87,6 @@ struct gathered {
     uint32_t key_len;
     uint32_t body_len;
     struct enrol_hint hint;
-};
-
-/* The state as a read found it. */
-struct node_state_age {
-    uint64_t known_ns; /* whatever was answered to anybody before it is in the state; 0: unknown */
-    uint64_t index;    /* applied last */
 };
 
 /* A search on its way: most end within the call that brought them, the others wait here between
@@ -380,34 +375,6 @@ bool node__is_awaited_by(struct node *node, struct conn_name name);
 /* Have the leader of @call's group, this node or another, answer it. */
 void node__pass(struct node *node, const struct node_call *call,
                 const struct envelope_request *request);
-
-/* ---- stale.c: reads of a state that may be old */
-
-/* Begin to learn how old the state is; and stop. */
-void node__stale_serve(struct node *node);
-void node__stale_stop(struct node *node);
-
-/* What the leader of a shard answered to the node's own question, @forward; NULL: nothing. */
-void node__stale_answered(struct node *node, const struct link_forward *forward,
-                          const struct envelope_reply *reply);
-
-/* METHOD_POINT, at a read point: append the body of its answer. Errors: ERR_FULL. */
-int node__point(const struct shard *shard, struct buf *out) CHECKED;
-
-/* What is known of the age of @shard's state; NULL: of the oldest. Errors: ERR_NOT_LEADER nothing, with node.text. */
-int node__stale_look(struct node *node, struct shard *shard,
-                     struct node_state_age *ret_age) CHECKED;
-
-/* Whether @request may be answered from what was applied here: a roster or a check of one of several shards takes the
- * answers of others. */
-bool node__is_stale_ok(const struct node *node, const struct envelope_request *request);
-
-/* The packed Staleness of an answer that is made now, lent until the next. */
-struct slice node__stale_pack(struct node *node, const struct node_state_age *age);
-
-/* A read that takes what was applied. */
-void node__stale_read(struct shard *shard, const struct node_call *call,
-                      const struct envelope_request *request);
 
 /* ---- cluster.c: what clients are told of the other nodes */
 

@@ -59,6 +59,21 @@ static int pack_request(const struct node_sign *sign, struct buf *out)
     return wire_pack(&request.base, out);
 }
 
+/* Whether a member that belongs to the groups cannot be asked just now. */
+static bool is_somebody_missing(const struct node *node)
+{
+    for (uint32_t i = 0; i < node->meta.member_count; i++) {
+        const struct meta_member *member = &node->meta.members[i];
+        raft_id id = meta_number(member->id);
+
+        if (member->state == META_PRESENT && id != node->raft.id &&
+            !link_is_up(link_find_const(&node->links, id))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Who has the root key is not written down anywhere: it may be moved. */
 static void ask_next(struct node_sign *sign, int status)
 {
@@ -79,10 +94,14 @@ static void ask_next(struct node_sign *sign, int status)
             return;
         }
     }
-    sign->done(sign, status,
-               status == ERR_GONE ? "no node that can be reached has the cluster's root key: put "
-                                    "root.key back into DATA/keys of one of them"
-                                  : error_text(status));
+    const char *text = error_text(status);
+
+    if (status == ERR_GONE) {
+        status = is_somebody_missing(node) ? ERR_NOT_LEADER : ERR_GONE;
+        text = "no node that can be reached has the cluster's root key: put root.key back into "
+               "DATA/keys of one of them";
+    }
+    sign->done(sign, status, text);
 }
 
 /* ---- here ---- */
@@ -191,9 +210,13 @@ static int judge(struct node *node, const struct conn *conn,
                    ? OK
                    : ERR_FORBIDDEN;
     }
-    if (request->invite.len != IDENTITY_FINGERPRINT_BYTES ||
-        !node__token_find(node, request->invite.data, &token) ||
-        token.role != METHOD_ROLE_NODE ||
+    if (request->invite.len != IDENTITY_FINGERPRINT_BYTES) {
+        return ERR_FORBIDDEN;
+    }
+    if (!node__token_find(node, request->invite.data, &token)) {
+        return ERR_NOT_LEADER; /* who asks has found it: it will come here as well */
+    }
+    if (token.role != METHOD_ROLE_NODE ||
         meta_invite_is_used(&node->meta, request->invite.data, request->node_id.data,
                             node__wall_ms(node))) {
         return ERR_FORBIDDEN;

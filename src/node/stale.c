@@ -85,17 +85,18 @@ static int ask_leader(struct shard *shard)
                     : rc;
 }
 
-static void ask(struct shard *shard)
+/* Returns: whether the state is known to have everything at this moment. */
+static bool ask(struct shard *shard)
 {
     struct shard_stale *stale = &shard->stale;
 
     if (stale->is_asking || shard->node->engine_is_closed) {
-        return;
+        return false;
     }
     stale->asked_ns = io_now_ns(shard->node->io);
     if (!node__can_read(shard)) {
         stale->is_asking = ask_leader(shard) == OK;
-        return;
+        return false;
     }
     int rc = engine_read_point(shard->node->engine, node__group_of(shard), &stale->point);
 
@@ -103,6 +104,7 @@ static void ask(struct shard *shard)
     if (rc == OK) {
         known_until(stale, stale->asked_ns);
     }
+    return rc == OK;
 }
 
 static void on_timer(struct io_timer *timer)
@@ -111,7 +113,7 @@ static void on_timer(struct io_timer *timer)
 
     for (uint32_t i = 0; i < node->shard_count; i++) {
         settle(&node->shards[i]);
-        ask(&node->shards[i]);
+        (void)ask(&node->shards[i]);
     }
     io_timer_start(node->io, timer, (uint64_t)STALE_ASK_MS * (1 + node->shard_count / STALE_SHARDS),
                    on_timer);
@@ -170,7 +172,7 @@ static void look(struct shard *shard, struct node_state_age *ret_age)
 {
     settle(shard);
     if (node__can_read(shard)) {
-        ask(shard); /* who is alone knows at once */
+        (void)ask(shard); /* who is alone knows at once */
     }
     *ret_age = (struct node_state_age){shard->stale.known_ns, applied(shard)};
 }
@@ -192,6 +194,19 @@ int node__stale_look(struct node *node, struct shard *shard, struct node_state_a
                            "no leader has been heard since this node's start, so how old its "
                            "state is cannot be said");
     return ERR_NOT_LEADER;
+}
+
+bool node__is_known_since(struct node *node, uint64_t ns)
+{
+    bool is_known = true;
+
+    for (uint32_t i = 0; i < node->shard_count; i++) {
+        struct shard *shard = &node->shards[i];
+
+        settle(shard);
+        is_known = (shard->stale.known_ns >= ns || ask(shard)) && is_known;
+    }
+    return is_known;
 }
 
 struct slice node__stale_pack(struct node *node, const struct node_state_age *age)

@@ -25,7 +25,6 @@ enum {
     FLAGS_MAX = 20,
     PATH_BYTES = DAEMON_PATH_BYTES + 32,
     COMMAND_BYTES = 1024,
-    INVITE_BYTES = 4096,
     STEP_MS = 20,
     REST_STEP_MS = 200,
     REST_MS = 600,
@@ -283,11 +282,9 @@ void cluster_print(const struct cluster_bed *bed)
 
 /* ---- the cluster ---- */
 
-/* @node joins with an invite of the node @by. */
-static void join(struct cluster_bed *bed, uint32_t node, uint32_t by)
+void cluster_invite(const struct cluster_bed *bed, uint32_t by, char out[CLUSTER_INVITE_BYTES])
 {
     char command[COMMAND_BYTES];
-    char out[INVITE_BYTES];
 
     (void)snprintf(command, sizeof command,
                    BINARY_FOLDER "/bin/carillon node invite --connect %s --address %s",
@@ -296,12 +293,17 @@ static void join(struct cluster_bed *bed, uint32_t node, uint32_t by)
     FILE *pipe = popen(command, "r");
     cluster_leave(bed);
     assert_non_null(pipe);
-    size_t len = fread(out, 1, sizeof out - 1, pipe);
+    size_t len = fread(out, 1, CLUSTER_INVITE_BYTES - 1, pipe);
     out[len] = '\0';
     assert_int_equal(pclose(pipe), 0);
     char *invite = strstr(out, "carillon-invite:");
     assert_non_null(invite);
-    invite[strcspn(invite, " \n")] = '\0';
+    memmove(out, invite, strlen(invite) + 1);
+    out[strcspn(out, " \n")] = '\0';
+}
+
+static void join(struct cluster_bed *bed, uint32_t node, const char *invite)
+{
     if (!start_with(bed, node, invite)) {
         cluster_print(bed);
         fail_msg("node %u does not join", node + 1);
@@ -414,8 +416,11 @@ static void come_to_rest(const struct cluster_bed *bed)
 
 static void gather(struct cluster_bed *bed)
 {
+    char invite[CLUSTER_INVITE_BYTES];
+
     for (uint32_t i = 1; i < bed->count; i++) {
-        join(bed, i, 0);
+        cluster_invite(bed, 0, invite);
+        join(bed, i, invite);
     }
     for (uint32_t waited = 0; !is_gathered(bed); waited += STEP_MS) {
         if (waited > GATHER_MS) {
@@ -465,10 +470,9 @@ static void hand_root_key(const struct cluster_bed *bed, uint32_t from, uint32_t
     }
 }
 
-uint32_t cluster_replace(struct cluster_bed *bed, uint32_t node)
+uint32_t cluster_replace(struct cluster_bed *bed, uint32_t node, uint32_t by, const char *invite)
 {
     char old[CLUSTER_ADDRESS_BYTES];
-    uint32_t by = (node + 1) % bed->count;
 
     assert_true(bed->nodes[node].pid == 0 && !bed->options.is_controlled);
     memcpy(old, bed->advertise[node], sizeof old);
@@ -478,7 +482,7 @@ uint32_t cluster_replace(struct cluster_bed *bed, uint32_t node)
     choose_addresses(bed, node);
     uint32_t made = cluster_voters_made(bed, 0) + cluster_voters_made(bed, 1);
 
-    join(bed, node, by);
+    join(bed, node, invite);
     remove_member(bed, by, old);
     return made;
 }

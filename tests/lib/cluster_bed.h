@@ -17,7 +17,7 @@
 #include "tests/lib/fault_control.h"
 #include "tests/lib/net_switch.h"
 
-enum { CLUSTER_NODES_MAX = SWITCH_NODES_MAX, CLUSTER_ADDRESS_BYTES = 32 };
+enum { CLUSTER_NODES_MAX = SWITCH_NODES_MAX, CLUSTER_ADDRESS_BYTES = 32, CLUSTER_INVITE_BYTES = 4096 };
 
 struct cluster_options {
     uint32_t nodes;
@@ -59,11 +59,14 @@ void cluster_start(struct cluster_bed *bed, uint32_t node);
 /* The same, without failing when it refuses to start. Returns: whether it serves. */
 bool cluster_try_start(struct cluster_bed *bed, uint32_t node);
 
-/* The folder of a node that was killed is lost: another joins in its place, at an address of
- * its own, and the lost one is removed, as docs/operations.md says. On loopback. That it votes
- * is to be waited for. Returns: cluster_voters_made() of groups 0 and 1 together before it
- * joined. */
-uint32_t cluster_replace(struct cluster_bed *bed, uint32_t node);
+/* Have the node @by make an invite: one line, without its end. */
+void cluster_invite(const struct cluster_bed *bed, uint32_t by, char out[CLUSTER_INVITE_BYTES]);
+
+/* The folder of a node that was killed is lost: another joins in its place by an @invite of the
+ * node @by, at an address of its own, and the lost one is removed, as docs/operations.md says. On
+ * loopback. That it votes is to be waited for. Returns: cluster_voters_made() of groups 0 and 1
+ * together before it joined. */
+uint32_t cluster_replace(struct cluster_bed *bed, uint32_t node, uint32_t by, const char *invite);
 
 /* How often a member was made a voter of the group, as the logs of those tell that are there.
  */

@@ -321,11 +321,13 @@ static void log__with_a_torn_tail__is_cut_and_goes_on(void **state)
 
 static void replace_and_go_on(uint32_t node)
 {
+    uint32_t by = (node + 1) % bed.count;
+    char invite[CLUSTER_INVITE_BYTES];
+
     rush_run(&rush, CALM_MS);
+    cluster_invite(&bed, by, invite);
     cluster_kill(&bed, node);
-    rush_since(&rush);
-    (void)rush_await_resumed(&rush, RESUME_MS);
-    uint32_t made = cluster_replace(&bed, node);
+    uint32_t made = cluster_replace(&bed, node, by, invite);
     rush_meet(&rush, node);
     rush_since(&rush);
     while (rush.accepted[node] == 0 ||
@@ -339,14 +341,15 @@ static void replace_and_go_on(uint32_t node)
     go_on_with(node);
 }
 
-/* Also that of the node which founded the cluster: any other invites. */
+/* Also that of the node which founded the cluster: any other invites. The first is the one that
+ * leads the cluster's own group: who comes at once finds nobody there to take it in, and waits. */
 static void folder__lost__is_replaced_by_another_node(void **state)
 {
     uint32_t rounds = rush_is_nightly() ? bed.count : 1;
 
     (void)state;
     for (uint32_t i = 0; i < rounds; i++) {
-        replace_and_go_on((uint32_t)((seed + i) % bed.count));
+        replace_and_go_on((cluster_leader_of(&bed, 0) + i) % bed.count);
     }
 }
 

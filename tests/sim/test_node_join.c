@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -61,7 +62,15 @@ static void grant(struct joiner *joiner)
     request.expires_ms = io_wall_ms(joiner->world.io) + 86400000;
     buf_init(&body, 1024);
     assert_int_equal(wire_pack(&request.base, &body), OK);
-    assert_int_equal(node__propose(&node->shards[0], CARILLON__METHOD__METHOD_GRANT, buf_slice(&body)), OK);
+    for (uint32_t i = 0; i <= joiner->world.replica_count; i++) {
+        struct node *leader = i == 0 ? node : joiner->world.replicas[i - 1].node;
+
+        if (leader->shards[0].is_leading) {
+            assert_int_equal(node__propose(&leader->shards[0], CARILLON__METHOD__METHOD_GRANT,
+                                           buf_slice(&body)),
+                             OK);
+        }
+    }
     buf_fini(&body);
     node_world_run_ms(&joiner->world, 200);
     hex_encode(slice_from(secret, sizeof secret), digits);
@@ -71,13 +80,15 @@ static void grant(struct joiner *joiner)
                    "carillon-invite:10.0.0.1:7440:%s:%s", fingerprint, digits);
 }
 
-static void begin(struct joiner *joiner, uint64_t seed)
+static void begin_world(struct joiner *joiner, uint64_t seed, uint32_t replicas)
 {
     const struct io_peer sealed = {.is_encrypted = true};
 
     *joiner = (struct joiner){0};
     node_world_init(&joiner->world, seed, NULL, sometimes);
+    node_world_replicas(&joiner->world, replicas);
     assert_int_equal(node_world_open(&joiner->world), OK);
+    assert_true(replicas == 0 || node_world_gather(&joiner->world));
     node_world_run_ms(&joiner->world, 500);
     joiner->io = io_sim_machine_create(joiner->world.sim, "10.0.0.9");
     io_sim_peer_set(joiner->io, &sealed);
@@ -85,6 +96,11 @@ static void begin(struct joiner *joiner, uint64_t seed)
     (void)snprintf(joiner->config.listen, sizeof joiner->config.listen, "10.0.0.9:7440");
     (void)snprintf(joiner->config.name, sizeof joiner->config.name, "second");
     buf_init(&joiner->text, 4096);
+}
+
+static void begin(struct joiner *joiner, uint64_t seed)
+{
+    begin_world(joiner, seed, 0);
     grant(joiner);
 }
 
@@ -287,6 +303,157 @@ static void join__of_a_node_that_dies__is_asked_again(void **state)
     }
 }
 
+/* ---- of a node that does not know it all ---- */
+
+/* A replica that leads neither group, as one that is asked. */
+static uint32_t follower(const struct joiner *joiner)
+{
+    uint32_t number = 0;
+
+    while (joiner->world.replicas[number].node->shards[0].is_leading ||
+           joiner->world.replicas[number].node->is_leading_meta) {
+        number++;
+        assert_true(number < joiner->world.replica_count);
+    }
+    return number;
+}
+
+/* Nothing gets through between the replica @number and the other nodes; or all. */
+static void cut_off(struct joiner *joiner, uint32_t number, bool is_cut)
+{
+    const struct io_sim_wire wire = {.is_cut = is_cut};
+    struct io *io = joiner->world.replicas[number].io;
+
+    for (uint32_t i = 0; i <= joiner->world.replica_count; i++) {
+        struct io *other = i == 0 ? joiner->world.io : joiner->world.replicas[i - 1].io;
+
+        if (other != io) {
+            io_sim_wire_set(io, other, &wire);
+            io_sim_wire_set(other, io, &wire);
+        }
+    }
+}
+
+static void ask_at(struct joiner *joiner, uint32_t number)
+{
+    char address[64];
+    char *rest = strstr(joiner->config.join, ":7440:");
+
+    assert_non_null(rest);
+    (void)snprintf(address, sizeof address, "carillon-invite:10.0.1.%u", number + 1);
+    memmove(joiner->config.join + strlen(address), rest, strlen(rest) + 1);
+    memcpy(joiner->config.join, address, strlen(address));
+}
+
+/* Start to join at the replica @number, which is whole again after @ms. Returns: when that was
+ * over, ms after its beginning; the status in joiner->status. */
+static uint64_t join_at(struct joiner *joiner, uint32_t number, uint64_t ms)
+{
+    uint64_t began_ns = io_sim_now_ns(joiner->world.sim);
+
+    ask_at(joiner, number);
+    joiner->is_done = false;
+    assert_int_equal(
+        node_join_start(&joiner->join, joiner->io, &joiner->config, on_done), SM_PENDING);
+    node_world_run_ms(&joiner->world, ms);
+    cut_off(joiner, number, false);
+    while (!joiner->is_done && node_world_step(&joiner->world)) {
+    }
+    buf_clear(&joiner->text);
+    (void)!buf_append_slice(&joiner->text, buf_slice(&joiner->join.text));
+    node_join_fini(&joiner->join);
+    return (io_sim_now_ns(joiner->world.sim) - began_ns) / 1000000;
+}
+
+/* The invite was made while the node that is asked heard nothing: it does not say that there is
+ * none before it can know, and who asks waits. */
+static void invite__that_a_node_has_not_heard_of__is_not_refused(void **state)
+{
+    static const uint64_t cut_ms[] = {0, 200, 1000, 5000, 15000};
+
+    (void)state;
+    for (uint32_t i = 0; i < sizeof cut_ms / sizeof *cut_ms; i++) {
+        struct joiner joiner;
+
+        begin_world(&joiner, 200 + i, 2);
+        uint32_t number = follower(&joiner);
+
+        cut_off(&joiner, number, true);
+        grant(&joiner);
+        (void)join_at(&joiner, number, cut_ms[i]);
+        if (joiner.status != OK) {
+            fail_msg("cut for %llu ms: %s", (unsigned long long)cut_ms[i],
+                     buf_text(&joiner.text));
+        }
+        node_world_run_ms(&joiner.world, 2000);
+        assert_string_equal(joiner.world.violation, "");
+        end(&joiner);
+    }
+}
+
+/* One that nobody made is refused as soon as that is certain. */
+static void invite__that_there_is_not__is_refused_at_once(void **state)
+{
+    struct joiner joiner;
+
+    (void)state;
+    begin_world(&joiner, 300, 2);
+    grant(&joiner);
+    char *last = joiner.config.join + strlen(joiner.config.join) - 1;
+
+    *last = *last == '0' ? '1' : '0';
+    assert_in_range(join_at(&joiner, follower(&joiner), 1), 1, 1500);
+    assert_int_equal(joiner.status, ERR_UNAUTHENTICATED);
+    assert_non_null(strstr(buf_text(&joiner.text), "the invite is unknown"));
+    end(&joiner);
+}
+
+/* Who never hears a leader cannot say so. */
+static void invite__at_a_node_that_hears_no_leader__is_told_what_is_missing(void **state)
+{
+    struct joiner joiner;
+
+    (void)state;
+    begin_world(&joiner, 400, 2);
+    uint32_t number = follower(&joiner);
+
+    cut_off(&joiner, number, true);
+    grant(&joiner);
+    assert_in_range(join_at(&joiner, number, 2 * LIMIT_MS), 20000, 3 * LIMIT_MS);
+    assert_int_equal(joiner.status, ERR_NOT_LEADER);
+    assert_non_null(strstr(buf_text(&joiner.text), "cannot learn from a leader"));
+    node_world_run_ms(&joiner.world, 5000);
+    assert_int_equal(join(&joiner), OK); /* the same start, later */
+    end(&joiner);
+}
+
+/* Whoever leads has just died: it is waited for another. */
+static void join__while_nobody_leads__waits_for_the_next_leader(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 500; seed < 510; seed++) {
+        struct joiner joiner;
+
+        begin_world(&joiner, seed, 2);
+        grant(&joiner);
+        bool is_first = joiner.world.node->is_leading_meta;
+        uint32_t leader = joiner.world.replicas[0].node->is_leading_meta ? 0 : 1;
+        uint32_t asked = is_first ? 0 : 1 - leader;
+
+        if (is_first) {
+            node_world_kill(&joiner.world);
+        } else {
+            node_world_replica_kill(&joiner.world, leader);
+        }
+        (void)join_at(&joiner, asked, 1);
+        if (joiner.status != OK) {
+            fail_msg("seed %llu: %s", (unsigned long long)seed, buf_text(&joiner.text));
+        }
+        assert_int_equal(start(&joiner), OK);
+        end(&joiner);
+    }
+}
+
 /* ---- the data folder's identity ---- */
 
 static void identity__of_either_format__is_read(void **state)
@@ -349,6 +516,10 @@ int main(void)
         cmocka_unit_test(join__interrupted_anywhere__makes_no_cluster_of_its_own),
         cmocka_unit_test(answer__before_the_entry_is_durable__does_not_come),
         cmocka_unit_test(join__of_a_node_that_dies__is_asked_again),
+        cmocka_unit_test(invite__that_a_node_has_not_heard_of__is_not_refused),
+        cmocka_unit_test(invite__that_there_is_not__is_refused_at_once),
+        cmocka_unit_test(invite__at_a_node_that_hears_no_leader__is_told_what_is_missing),
+        cmocka_unit_test(join__while_nobody_leads__waits_for_the_next_leader),
         cmocka_unit_test(identity__of_either_format__is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
