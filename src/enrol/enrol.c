@@ -381,7 +381,9 @@ void enrol__apply_keyed(struct enrol_work *work)
     } else {
         result->status = perform(work, enrol__method(entry->method));
         ASSERT(enrol->queue_count == 0);
-        enrol__answer_store(work, entry->method, hash);
+        if (result->status != ERR_BUSY) { /* that is no answer: the same key is asked again */
+            enrol__answer_store(work, entry->method, hash);
+        }
     }
 }
 

@@ -132,7 +132,7 @@ int enrol__begin_apply(struct enrol_work *work, const void *body)
         rc = campus_import_open(campus, request->kind, catalogue, &id, &sink);
     }
     if (rc != OK) {
-        return ENROL_SAY(&work->result->text, rc, "%d imports are open already",
+        return ENROL_SAY(&work->result->text, ERR_BUSY, "%d imports are open already",
                          CAMPUS_IMPORTS_MAX);
     }
     reply.import_id = request->import_id;

@@ -153,6 +153,48 @@ static void prepared__import__is_ended_by_facts_alone(void **state)
     }
 }
 
+static int apply_again(uint32_t method, const struct uuid *key, const ProtobufCMessage *message)
+{
+    facts_set_body(message);
+    return facts_apply(0, method, slice_from(key->bytes, UUID_BYTES), buf_slice(&facts.body));
+}
+
+/* What is prepared stands in the way of others for a while only. */
+static void prepared__import__keeps_no_answer_for_those_it_turned_away(void **state)
+{
+    struct facts_import import = facts_import_begin();
+    struct enrol_staging part;
+    Carillon__ImportAbortRequest abort = CARILLON__IMPORT_ABORT_REQUEST__INIT;
+    (void)state;
+    facts_new_key();
+    facts_set_commit(&import, false);
+    facts_prepare(0, &part);
+    struct facts_import newer = import;
+    facts_new_key();
+    newer.id = facts.key;
+    Carillon__ImportBeginRequest begin = facts_begin_message(&newer);
+    facts_new_key();
+    struct uuid begin_key = facts.key;
+    facts_new_key();
+    struct uuid abort_key = facts.key;
+    abort.import_id = wire_binary(slice_from(import.id.bytes, UUID_BYTES));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(apply_again(CARILLON__METHOD__METHOD_IMPORT_BEGIN, &begin_key,
+                                     &begin.base),
+                         ERR_BUSY);
+        assert_int_equal(apply_again(CARILLON__METHOD__METHOD_IMPORT_ABORT, &abort_key,
+                                     &abort.base),
+                         ERR_BUSY);
+        assert_false(facts.result[0].is_repeated);
+    }
+    assert_int_equal(facts_put_of(CARILLON__METHOD__METHOD_IMPORT_ABORT, &abort.base), OK);
+    assert_int_equal(
+        apply_again(CARILLON__METHOD__METHOD_IMPORT_BEGIN, &begin_key, &begin.base), OK);
+    assert_false(facts.result[0].is_repeated);
+    assert_int_equal(
+        apply_again(CARILLON__METHOD__METHOD_IMPORT_ABORT, &abort_key, &abort.base), OK);
+}
+
 /* A shard that has not promised commits nothing: so none may, and the fact is not made. */
 static void commit__without_a_promise__makes_nothing_visible(void **state)
 {
@@ -245,6 +287,7 @@ int main(void)
         TEST(import__that_removes_too_much__is_refused_as_a_whole),
         TEST(import__that_removes_half__is_taken_whatever_one_shard_loses),
         TEST(prepared__import__is_ended_by_facts_alone),
+        TEST(prepared__import__keeps_no_answer_for_those_it_turned_away),
         TEST(commit__without_a_promise__makes_nothing_visible),
         TEST(commit__promised_to_another__makes_nothing_visible),
         TEST(commit__asked_for_again__comes_to_the_same),
