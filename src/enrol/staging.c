@@ -16,6 +16,7 @@ enum {
     CHUNK_REMOVED = 5,
     COURSE_CODE = 3,
     STUDENT_TOKEN = 2,
+    BEGIN_ID = 4,
     COMMIT_ID = 1,
     COMMIT_CHUNKS = 2,
     COMMIT_FORCE = 3,
@@ -23,19 +24,19 @@ enum {
 
 /* ---- chunks */
 
-/* The key of a record: a text of the packed message. Returns: false when that is none. */
-static bool key_find(struct slice record, uint32_t number, struct slice *ret_key)
+/* A text of the packed message, like the key of a record. Returns: false when that is none. */
+static bool bytes_find(struct slice message, uint32_t number, struct slice *ret_bytes)
 {
-    struct field_reader in = field_reader_from(record);
+    struct field_reader in = field_reader_from(message);
     struct field field;
 
-    *ret_key = SLICE_NONE;
+    *ret_bytes = SLICE_NONE;
     while (!field_reader_is_done(&in)) {
         if (!field_read(&in, &field)) {
             return false;
         }
         if (field.number == number && field.type == FIELD_BYTES) {
-            *ret_key = field.bytes;
+            *ret_bytes = field.bytes;
         }
     }
     return true;
@@ -60,9 +61,9 @@ int enrol_chunk_split(struct slice body, uint32_t shards, uint32_t shard, struct
         if (is_record && field.number == CHUNK_REMOVED) {
             key = field.bytes;
         } else if (is_record &&
-                   !key_find(field.bytes,
-                             field.number == CHUNK_COURSES ? COURSE_CODE : STUDENT_TOKEN,
-                             &key)) {
+                   !bytes_find(field.bytes,
+                               field.number == CHUNK_COURSES ? COURSE_CODE : STUDENT_TOKEN,
+                               &key)) {
             return ERR_MALFORMED;
         }
         if (!is_record || campus_shard_of(key, shards) == shard) {
@@ -107,20 +108,30 @@ static int commit_read(struct slice body, struct commit *ret_commit)
     return OK;
 }
 
+static int question_pack(struct slice key, struct slice id, uint32_t chunks, struct buf *out)
+{
+    if (id.len != UUID_BYTES || key.len != UUID_BYTES) {
+        return ERR_ARGUMENT;
+    }
+    int rc = pack_bytes(out, key);
+
+    rc = rc == OK ? pack_bytes(out, id) : rc;
+    return rc == OK ? pack_u64(out, chunks) : rc;
+}
+
+int enrol_begin_ask(struct slice key, struct slice body, struct buf *out)
+{
+    struct slice id;
+
+    return bytes_find(body, BEGIN_ID, &id) ? question_pack(key, id, 0, out) : ERR_MALFORMED;
+}
+
 int enrol_staging_ask(struct slice key, struct slice body, struct buf *out)
 {
     struct commit commit;
     int rc = commit_read(body, &commit);
 
-    if (rc != OK) {
-        return rc;
-    }
-    if (commit.id.len != UUID_BYTES || key.len != UUID_BYTES) {
-        return ERR_ARGUMENT;
-    }
-    rc = pack_bytes(out, key);
-    rc = rc == OK ? pack_bytes(out, commit.id) : rc;
-    return rc == OK ? pack_u64(out, commit.chunks) : rc;
+    return rc == OK ? question_pack(key, commit.id, commit.chunks, out) : rc;
 }
 
 static bool question_read(struct slice body, struct question *question)
@@ -285,6 +296,21 @@ static struct sums sum(const struct enrol_staging *parts, uint32_t count)
         sums.offered += parts[i].offered;
     }
     return sums;
+}
+
+int enrol_begin_judge(const struct enrol_staging *parts, uint32_t count, struct buf *text)
+{
+    bool is_over = false;
+    bool is_everywhere = true;
+
+    for (uint32_t i = 0; i < count; i++) {
+        is_over = is_over || (parts[i].is_answered && !parts[i].is_known);
+        is_everywhere = is_everywhere && parts[i].is_answered;
+    }
+    return is_over && !is_everywhere
+               ? ENROL_SAY(text, ERR_UNKNOWN_IMPORT,
+                           "the import has ended before every shard had begun it")
+               : OK;
 }
 
 /* What is prepared somewhere needs a fact to end it; else the import stays as it is. */

@@ -4,6 +4,8 @@
  *
  * BEGIN and ABORT go to every shard, so that each knows the catalogue. A chunk goes to every
  * shard with the records that are its own, also when there are none: sequences stay in step.
+ * Before a BEGIN is sent, ENROL_READ_IMPORT is read in every shard (enrol_begin_ask) and judged
+ * with enrol_begin_judge(): one that comes late must not drop a later import.
  *
  * To COMMIT, the node that the client speaks to reads ENROL_READ_IMPORT in every shard
  * (enrol_staging_ask) and judges the parts with enrol_staging_judge(): PREPARE, FACT, or a
@@ -35,10 +37,10 @@ enum { ENROL_PREPARED_MS = 10000 };
 int enrol_chunk_split(struct slice body, uint32_t shards, uint32_t shard,
                       struct buf *out) CHECKED;
 
-/* ---- commits */
+/* ---- what a shard has of an import */
 
 struct enrol_staging {
-    bool is_answered; /* the key has its answer here: the fact was applied */
+    bool is_answered; /* the key has its answer here: BEGIN, or the fact, was applied */
     bool is_known;    /* the import is open */
     bool is_prepared; /* under this key */
     bool is_other;    /* prepared under another key */
@@ -47,11 +49,25 @@ struct enrol_staging {
     uint32_t offered; /* of the catalogue, before */
 };
 
+/* What a shard answered. Errors: ERR_MALFORMED. */
+int enrol_staging_unpack(struct slice reply, struct enrol_staging *ret_part) CHECKED;
+
+/* ---- beginnings */
+
+/* The body of ENROL_READ_IMPORT for an ImportBeginRequest @body with the client's @key.
+ * Errors: ERR_MALFORMED, ERR_ARGUMENT; ERR_FULL. */
+int enrol_begin_ask(struct slice key, struct slice body, struct buf *out) CHECKED;
+
+/* After the reads: a part of each shard. Returns: OK, it goes to every shard;
+ * ERR_UNKNOWN_IMPORT, some have begun it and have it no more, and others never began it. */
+int enrol_begin_judge(const struct enrol_staging *parts, uint32_t count,
+                      struct buf *text) CHECKED;
+
+/* ---- commits */
+
 /* The body of ENROL_READ_IMPORT and of ENROL_ENTRY_PREPARE for an ImportCommitRequest @body
  * with the client's @key. Errors: ERR_MALFORMED, ERR_ARGUMENT; ERR_FULL. */
 int enrol_staging_ask(struct slice key, struct slice body, struct buf *out) CHECKED;
-/* What a shard answered. Errors: ERR_MALFORMED. */
-int enrol_staging_unpack(struct slice reply, struct enrol_staging *ret_part) CHECKED;
 
 enum enrol_staging_next {
     ENROL_STAGING_PREPARE = 1,

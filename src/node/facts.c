@@ -310,10 +310,13 @@ void node__fact_pass_on(struct spread *spread, uint32_t method)
 
 static int ask_import(struct spread *spread, enum spread_step step, uint32_t method)
 {
+    int (*ask)(struct slice key, struct slice body, struct buf *out) =
+        spread->method == CARILLON__METHOD__METHOD_IMPORT_BEGIN ? enrol_begin_ask
+                                                                : enrol_staging_ask;
     struct buf question;
 
     buf_init(&question, NODE_ENTRY_BYTES_MAX);
-    int rc = enrol_staging_ask(buf_slice(&spread->key), buf_slice(&spread->body), &question);
+    int rc = ask(buf_slice(&spread->key), buf_slice(&spread->body), &question);
     if (rc == OK) {
         spread->step = step;
         node__spread_ask_all(spread, method, SLICE_NONE, buf_slice(&question));
@@ -322,7 +325,7 @@ static int ask_import(struct spread *spread, enum spread_step step, uint32_t met
     return rc;
 }
 
-int node__import_begin(struct spread *spread)
+int node__import_ask(struct spread *spread)
 {
     return ask_import(spread, SPREAD_IMPORT_READ, ENROL_READ_IMPORT);
 }
@@ -370,19 +373,25 @@ static void give_up(struct spread *spread, int status)
     node__fact_pass_on(spread, CARILLON__METHOD__METHOD_IMPORT_ABORT);
 }
 
-static void import_judge(struct spread *spread)
+/* One that comes late, when some shards have had it and a later one after it, would drop that
+ * in the others, and be over itself. */
+static void begin_judge(struct spread *spread, const struct enrol_staging *parts)
+{
+    int rc = enrol_begin_judge(parts, spread->node->shard_count, &spread->node->text);
+
+    if (rc == OK) {
+        node__spread_every(spread);
+    } else {
+        node__spread_pay_error(spread, rc);
+    }
+}
+
+static void commit_judge(struct spread *spread, const struct enrol_staging *parts)
 {
     struct node *node = spread->node;
-    struct enrol_staging *parts;
     struct enrol_staging_verdict verdict;
+    int rc;
 
-    buf_clear(&node->text);
-    int rc = staging_parts(spread, &parts);
-    if (rc != OK) {
-        /* after PREPARE nobody knows who took it: the same key comes to the same end */
-        node__spread_pay_error(spread, spread->step == SPREAD_IMPORT_READ ? rc : ERR_TIMEOUT);
-        return;
-    }
     verdict = spread->step == SPREAD_IMPORT_READ
                   ? enrol_staging_judge(parts, node->shard_count, buf_slice(&spread->body),
                                         &node->text)
@@ -401,6 +410,22 @@ static void import_judge(struct spread *spread)
     case ENROL_STAGING_REFUSE:
         node__spread_pay_error(spread, verdict.status);
         break;
+    }
+}
+
+static void import_judge(struct spread *spread)
+{
+    struct enrol_staging *parts;
+
+    buf_clear(&spread->node->text);
+    int rc = staging_parts(spread, &parts);
+    if (rc != OK) {
+        /* after PREPARE nobody knows who took it: the same key comes to the same end */
+        node__spread_pay_error(spread, spread->step == SPREAD_IMPORT_READ ? rc : ERR_TIMEOUT);
+    } else if (spread->method == CARILLON__METHOD__METHOD_IMPORT_BEGIN) {
+        begin_judge(spread, parts);
+    } else {
+        commit_judge(spread, parts);
     }
 }
 

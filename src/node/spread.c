@@ -406,10 +406,21 @@ static int begin_split(struct spread *spread)
     return rc;
 }
 
+void node__spread_every(struct spread *spread)
+{
+    spread->step = SPREAD_ALL;
+    node__spread_ask_all(spread, spread->method, buf_slice(&spread->key),
+                         buf_slice(&spread->body));
+}
+
 static int begin(struct spread *spread, const struct enrol_route *route)
 {
     if (spread->method == CARILLON__METHOD__METHOD_IMPORT_COMMIT) {
-        return node__import_begin(spread);
+        return node__import_ask(spread);
+    }
+    if (spread->method == CARILLON__METHOD__METHOD_IMPORT_BEGIN &&
+        node__import_ask(spread) == OK) {
+        return OK; /* else the shards say what is wrong with it */
     }
     if (route->kind == ENROL_ROUTE_PAGES) {
         return begin_page(spread);
@@ -418,9 +429,7 @@ static int begin(struct spread *spread, const struct enrol_route *route)
         return begin_split(spread);
     }
     if (route->kind == ENROL_ROUTE_EVERY) {
-        spread->step = SPREAD_ALL;
-        node__spread_ask_all(spread, spread->method, buf_slice(&spread->key),
-                             buf_slice(&spread->body));
+        node__spread_every(spread);
         return OK;
     }
     ASSERT(spread->method == CARILLON__METHOD__METHOD_SCHEDULE);

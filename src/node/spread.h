@@ -18,7 +18,7 @@ enum spread_step {
     SPREAD_PAGE,           /* one does, the next page another */
     SPREAD_SCHEDULE_HOME,  /* the home, and then */
     SPREAD_SCHEDULE,       /* those who know the sections */
-    SPREAD_IMPORT_READ,    /* what every shard has of an import, */
+    SPREAD_IMPORT_READ,    /* what every shard has of an import; then all, or */
     SPREAD_IMPORT_PREPARE, /* which they are to keep, */
     SPREAD_IMPORT_FACT,    /* until its end is a fact */
     SPREAD_FACT_ORDER,     /* a fact, whose entry in group 0 is on its way, */
@@ -82,8 +82,11 @@ void node__spread_pay(struct spread *spread, int status);
 void node__spread_pay_error(struct spread *spread, int status);
 void node__spread_merge(struct spread *spread, const struct enrol_merge_receipt *receipt);
 
-/* facts.c: the steps of imports and facts. */
-int node__import_begin(struct spread *spread) CHECKED;
+/* Ask every shard for its part in the request. */
+void node__spread_every(struct spread *spread);
+
+/* facts.c: the steps of imports and facts. A BEGIN or COMMIT: what have the shards of it? */
+int node__import_ask(struct spread *spread) CHECKED;
 void node__fact_pass_on(struct spread *spread, uint32_t method);
 void node__fact_next(struct spread *spread);
 
