@@ -127,6 +127,7 @@ static void on_failed(void *context)
 
     world->is_failed = true;
     world->failed_ns = io_sim_now_ns(world->sim);
+    world->is_log_failed = world->node == NULL || world->node->raft.is_failed;
     world->sometimes[SOMETIMES_FAILED]++;
     if (world->node != NULL && world->node->shards[0].pending_first != world->node->shards[0].pending_last) {
         world->sometimes[SOMETIMES_FAILED_IN_BATCH]++;

@@ -138,6 +138,7 @@ struct node_world {
     struct arena looked;  /* of the last node_world_call */
     uint64_t failed_ns;
     bool is_failed;
+    bool is_log_failed; /* what failed is the log, not the audit trail alone */
     bool is_closing;
     bool is_closed;
     bool retry_never;
@@ -259,6 +260,10 @@ void node_world_check_audit(struct node_world *world);
 
 /* What the ops told must be, in the order of the log (node_world_model.c). */
 void node_world_check_model(struct node_world *world, const Carillon__Receipt *as_of);
+
+/* Whether another node that runs has applied the request with that key. */
+bool node_world__is_answered_elsewhere(const struct node_world *world,
+                                       const struct carillon_key *key);
 
 /* The names of things. */
 void node_world_course(uint32_t course, char out[24]);

@@ -147,3 +147,19 @@ void node_world_check_shards(struct node_world *world)
         }
     }
 }
+
+bool node_world__is_answered_elsewhere(const struct node_world *world,
+                                       const struct carillon_key *key)
+{
+    for (uint32_t i = 0; i < world->replica_count; i++) {
+        const struct node *node = world->replicas[i].node;
+
+        for (uint32_t shard = 0; node != NULL && shard < node->shard_count; shard++) {
+            if (answers_find(&node->shards[shard].enrol->answers,
+                             slice_from(key->bytes, sizeof key->bytes)) != NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
