@@ -210,7 +210,7 @@ struct enrol_work {
     const struct enrol_entry *entry;
     struct enrol_result *result;
     uint64_t asked_ms; /* when it was asked for: of a fact, the same in every shard */
-    bool is_fact;
+    const struct enrol_fact *fact; /* that it is, or NULL */
     struct slice described; /* of a permit: its section, when that is another shard's */
     uint32_t change; /* enum ChangeKind of a submit's only op, for the short answer; else 0 */
     uint32_t section;
@@ -434,8 +434,10 @@ int enrol__read_show(struct enrol_reading *reading, const void *request) CHECKED
 char *enrol__text(struct enrol *enrol, struct slice s);
 void *enrol__scratch(struct enrol *enrol, size_t bytes); /* cleared */
 Carillon__SectionName *enrol__section_message(struct enrol *enrol, uint32_t section);
-/* The receipt of an entry; of the entry applied last. */
+/* The receipt of an entry; of the one being applied, or the fact that it is; of the entry applied
+ * last. */
 Carillon__Receipt *enrol__receipt(struct enrol *enrol, uint64_t term, uint64_t index);
+Carillon__Receipt *enrol__receipt_of(const struct enrol_work *work);
 Carillon__Receipt *enrol__as_of(struct enrol *enrol);
 /* Pack a reply. Errors: ERR_NOSPACE_REPLY. */
 int enrol__pack(const ProtobufCMessage *message, struct buf *out) CHECKED;

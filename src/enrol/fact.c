@@ -10,6 +10,8 @@ int enrol_fact_pack(const struct enrol_fact *fact, struct buf *out)
     int rc = pack_u64(out, fact->number);
 
     rc = rc == OK ? pack_u64(out, fact->wall_ms) : rc;
+    rc = rc == OK ? pack_u64(out, fact->term) : rc;
+    rc = rc == OK ? pack_u64(out, fact->index) : rc;
     rc = rc == OK ? pack_u64(out, fact->method) : rc;
     return rc == OK ? pack_bytes(out, fact->body) : rc;
 }
@@ -20,6 +22,8 @@ int enrol_fact_unpack(struct slice body, struct enrol_fact *ret_fact)
 
     ret_fact->number = unpack_u64(&in);
     ret_fact->wall_ms = unpack_u64(&in);
+    ret_fact->term = unpack_u64(&in);
+    ret_fact->index = unpack_u64(&in);
     ret_fact->method = (uint32_t)unpack_u64_max(&in, UINT16_MAX);
     ret_fact->body = unpack_bytes(&in);
     return unpack_is_done(&in) && ret_fact->number > 0 ? OK : ERR_MALFORMED;
@@ -147,8 +151,9 @@ int enrol__fact_apply(struct enrol_work *work)
     as.body = fact.body;
     work->entry = &as;
     work->asked_ms = fact.wall_ms;
-    work->is_fact = true;
+    work->fact = &fact;
     enrol__apply_keyed(work);
     work->entry = entry;
+    work->fact = NULL;
     return work->result->status;
 }

@@ -7,7 +7,7 @@
  * gives each its number, 1 up without gaps; the leader of each shard copies them, in that
  * order, into its own log as entries ENROL_ENTRY_FACT: key the client's, body as
  * enrol_fact_pack() makes it. Such an entry is admitted by enrol_admit() and applied by
- * enrol_apply() like any other; its reply is that of the method, with this shard's receipt.
+ * enrol_apply() like any other; its reply is that of the method, with group 0's receipt.
  * enrol/merge.h makes the cluster's answer of those of all shards.
  *
  * A shard remembers the newest number, in snapshots too. A fact that is not newer does nothing:
@@ -22,7 +22,9 @@
 
 struct enrol_fact {
     uint64_t number;
-    uint64_t wall_ms; /* of group 0's entry: what the fact's own times are judged by */
+    uint64_t wall_ms; /* of group 0's entry: what the fact's own times are judged by; */
+    uint64_t term;    /* and its place there: the receipt */
+    uint64_t index;
     uint32_t method;
     struct slice body; /* the client's request */
 };

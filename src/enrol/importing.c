@@ -318,7 +318,7 @@ static int judge_commit(const struct enrol_work *work,
 {
     const struct campus *campus = &work->enrol->campus;
 
-    if (work->is_fact) {
+    if (work->fact != NULL) {
         return has_promised(work, import)
                    ? OK
                    : ENROL_SAY(text, ERR_UNKNOWN_IMPORT, "%s", error_text(ERR_UNKNOWN_IMPORT));
@@ -361,7 +361,7 @@ int enrol__commit_apply(struct enrol_work *work, const void *body)
     reply.removed = totals.removed;
     reply.withdrawn = totals.withdrawn;
     reply.total = totals.total;
-    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    reply.receipt = enrol__receipt_of(work);
     return enrol__pack(&reply.base, &work->result->reply);
 }
 
@@ -388,7 +388,7 @@ int enrol__abort_apply(struct enrol_work *work, const void *body)
     struct campus_import *import = NULL;
     int rc = find_import(work->enrol, request->import_id, &import, &work->result->text);
 
-    if (rc == OK && !work->is_fact && enrol__is_prepared(work->enrol, &import->id)) {
+    if (rc == OK && work->fact == NULL && enrol__is_prepared(work->enrol, &import->id)) {
         return ENROL_SAY(&work->result->text, ERR_BUSY, "the import is being committed");
     }
     if (rc == OK) {

@@ -14,7 +14,6 @@ enum { FINDINGS_MAX = 100 };
 struct merging {
     uint32_t count;
     void **replies; /* unpacked, of those shards that have one; NULL else */
-    const struct enrol_merge_receipt *receipt;
     struct arena *scratch;
     struct buf *reply;
 };
@@ -24,30 +23,15 @@ static void *fresh(struct merging *merging, size_t bytes)
     return arena_alloc_zero(merging->scratch, bytes == 0 ? 1 : bytes);
 }
 
-/* The receipt of the fact; that of the first shard when it is none. */
-static void put_receipt(struct merging *merging, Carillon__Receipt **receipt)
-{
-    if (merging->receipt->index == 0) {
-        return;
-    }
-    Carillon__Receipt *made = fresh(merging, sizeof *made);
-
-    carillon__receipt__init(made);
-    made->cluster_id = wire_binary(slice_from(merging->receipt->cluster_id.bytes, UUID_BYTES));
-    made->term = merging->receipt->term;
-    made->index = merging->receipt->index;
-    *receipt = made; /* group 0 */
-}
-
 static int pack(struct merging *merging, const ProtobufCMessage *message)
 {
     return wire_pack(message, merging->reply) == OK ? OK : ERR_NOSPACE_REPLY;
 }
 
-/* ---- facts and imports. Every reply is there, but of what is revoked. */
+/* ---- facts and imports. Every reply is there, but of what is revoked. The receipt of a fact
+ * is group 0's, and the same in all. */
 
-/* The same in all shards. */
-static int merge_begin(struct merging *merging)
+static int merge_same(struct merging *merging)
 {
     return pack(merging, merging->replies[0]);
 }
@@ -78,7 +62,6 @@ static int merge_commit(struct merging *merging)
         to->withdrawn += from->withdrawn;
         to->total += from->total;
     }
-    put_receipt(merging, &to->receipt);
     return pack(merging, &to->base);
 }
 
@@ -90,30 +73,6 @@ static int merge_abort(struct merging *merging)
         to->existed =
             to->existed || ((const Carillon__ImportAbortReply *)merging->replies[i])->existed;
     }
-    return pack(merging, &to->base);
-}
-
-static int merge_window(struct merging *merging)
-{
-    Carillon__WindowReply *to = merging->replies[0];
-
-    put_receipt(merging, &to->receipt);
-    return pack(merging, &to->base);
-}
-
-static int merge_limits(struct merging *merging)
-{
-    Carillon__LimitsReply *to = merging->replies[0];
-
-    put_receipt(merging, &to->receipt);
-    return pack(merging, &to->base);
-}
-
-static int merge_grant(struct merging *merging)
-{
-    Carillon__GrantReply *to = merging->replies[0];
-
-    put_receipt(merging, &to->receipt);
     return pack(merging, &to->base);
 }
 
@@ -130,7 +89,6 @@ static int merge_revoke(struct merging *merging)
             to.receipt = to.receipt == NULL ? from->receipt : to.receipt;
         }
     }
-    put_receipt(merging, &to.receipt);
     return pack(merging, &to.base);
 }
 
@@ -146,7 +104,6 @@ static int merge_token_revoke(struct merging *merging)
             to.receipt = to.receipt == NULL ? from->receipt : to.receipt;
         }
     }
-    put_receipt(merging, &to.receipt);
     return pack(merging, &to.base);
 }
 
@@ -247,7 +204,7 @@ static int (*merger_of(uint32_t method))(struct merging *)
 {
     switch (method) {
     case CARILLON__METHOD__METHOD_IMPORT_BEGIN:
-        return merge_begin;
+        return merge_same;
     case CARILLON__METHOD__METHOD_IMPORT_CHUNK:
         return merge_chunk;
     case CARILLON__METHOD__METHOD_IMPORT_COMMIT:
@@ -255,11 +212,11 @@ static int (*merger_of(uint32_t method))(struct merging *)
     case CARILLON__METHOD__METHOD_IMPORT_ABORT:
         return merge_abort;
     case CARILLON__METHOD__METHOD_WINDOW:
-        return merge_window;
+        return merge_same;
     case CARILLON__METHOD__METHOD_LIMITS:
-        return merge_limits;
+        return merge_same;
     case CARILLON__METHOD__METHOD_GRANT:
-        return merge_grant;
+        return merge_same;
     case CARILLON__METHOD__METHOD_REVOKE:
         return merge_revoke;
     case CARILLON__METHOD__METHOD_TOKEN_REVOKE:
@@ -294,8 +251,7 @@ int enrol_merge(const struct enrol_merge *merge, struct arena *scratch, struct b
 {
     int (*merger)(struct merging *) = merger_of(merge->method);
     const struct enrol_merge_part *parts = merge->parts;
-    struct merging merging = {
-        .count = merge->count, .receipt = &merge->receipt, .scratch = scratch, .reply = reply};
+    struct merging merging = {.count = merge->count, .scratch = scratch, .reply = reply};
 
     if (merger == NULL || merge->count == 0) {
         return ERR_METHOD;

@@ -7,7 +7,6 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/uuid.h"
 
 /* What one shard answered. */
 struct enrol_merge_part {
@@ -16,19 +15,10 @@ struct enrol_merge_part {
     struct slice reply;
 };
 
-/* The receipt of a fact: of group 0's entry. Of what is no fact: all 0, and the first shard's
- * stays. */
-struct enrol_merge_receipt {
-    struct uuid cluster_id;
-    uint64_t term;
-    uint64_t index;
-};
-
 struct enrol_merge {
     uint32_t method;
     uint32_t count; /* of all shards, from 0 */
     const struct enrol_merge_part *parts;
-    struct enrol_merge_receipt receipt;
 };
 
 /* Merge the answers to IMPORT_BEGIN, IMPORT_CHUNK, IMPORT_COMMIT, IMPORT_ABORT, WINDOW, LIMITS,

@@ -2,6 +2,7 @@
 #include "wire/message.h"
 #include "campus/student.h"
 #include "enrol/enrol_private.h"
+#include "enrol/fact.h"
 
 char *enrol__text(struct enrol *enrol, struct slice s)
 {
@@ -43,6 +44,20 @@ Carillon__Receipt *enrol__receipt(struct enrol *enrol, uint64_t term, uint64_t i
     receipt->group = enrol->config.group;
     receipt->term = term;
     receipt->index = index;
+    return receipt;
+}
+
+/* A fact has one place in the cluster, in group 0's log, however often it is asked for. */
+Carillon__Receipt *enrol__receipt_of(const struct enrol_work *work)
+{
+    const struct enrol_fact *fact = work->fact;
+
+    if (fact == NULL) {
+        return enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    }
+    Carillon__Receipt *receipt = enrol__receipt(work->enrol, fact->term, fact->index);
+
+    receipt->group = 0;
     return receipt;
 }
 

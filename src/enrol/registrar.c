@@ -71,7 +71,7 @@ int enrol__window_apply(struct enrol_work *work, const void *body)
     of->level_min = request->level_min;
     enrol__queue_all(work->enrol);
     (void)enrol__queue_work(work);
-    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    reply.receipt = enrol__receipt_of(work);
     return enrol__pack(&reply.base, &work->result->reply);
 }
 
@@ -121,7 +121,7 @@ int enrol__limits_apply(struct enrol_work *work, const void *body)
         request->waitlist_max == 0 ? CAMPUS_WAITLIST_MAX_DEFAULT : request->waitlist_max;
     enrol__queue_all(work->enrol);
     (void)enrol__queue_work(work);
-    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    reply.receipt = enrol__receipt_of(work);
     return enrol__pack(&reply.base, &work->result->reply);
 }
 
@@ -211,7 +211,7 @@ int enrol__block_apply(struct enrol_work *work, const void *body)
     if (rc != OK) {
         return rc;
     }
-    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    reply.receipt = enrol__receipt_of(work);
     reply.blocks = campus_extra(&work->enrol->campus, student)->block_count;
     return enrol__pack(&reply.base, &work->result->reply);
 }
@@ -302,7 +302,7 @@ int enrol__permit_apply(struct enrol_work *work, const void *body)
     campus_permit_set(campus, of_whom.student, &permit);
     enrol__queue_student(work->enrol, of_whom.student);
     (void)enrol__queue_work(work);
-    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    reply.receipt = enrol__receipt_of(work);
     return enrol__pack(&reply.base, &work->result->reply);
 }
 
@@ -382,7 +382,7 @@ int enrol__cap_apply(struct enrol_work *work, const void *body)
     enrol__queue_section(work->enrol, section);
     (void)enrol__queue_work(work);
     reply.promoted = promoted_into(work->result, section);
-    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    reply.receipt = enrol__receipt_of(work);
     reply.enrolled = campus_section(campus, section)->enrolled;
     return enrol__pack(&reply.base, &work->result->reply);
 }

@@ -205,7 +205,7 @@ int enrol__token_issue_apply(struct enrol_work *work, const void *body)
     token.student = student;
     token_add(work->enrol, &token);
     work->result->student = student;
-    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    reply.receipt = enrol__receipt_of(work);
     reply.id = (ProtobufCBinaryData){ENROL_TOKEN_ID_BYTES, request->hash.data};
     return enrol__pack(&reply.base, &work->result->reply);
 }
@@ -280,7 +280,7 @@ int enrol__token_revoke_apply(struct enrol_work *work, const void *body)
             reply.revoked += revoke(work, number);
         }
     }
-    reply.receipt = enrol__receipt(enrol, work->entry->term, work->entry->index);
+    reply.receipt = enrol__receipt_of(work);
     return enrol__pack(&reply.base, &work->result->reply);
 }
 
@@ -329,7 +329,7 @@ int enrol__grant_apply(struct enrol_work *work, const void *body)
     token.role = (uint8_t)request->role;
     token.name = slice_from_text(request->name);
     token_add(work->enrol, &token);
-    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    reply.receipt = enrol__receipt_of(work);
     reply.id = (ProtobufCBinaryData){ENROL_TOKEN_ID_BYTES, request->hash.data};
     return enrol__pack(&reply.base, &work->result->reply);
 }
@@ -384,7 +384,7 @@ int enrol__revoke_apply(struct enrol_work *work, const void *body)
     } else {
         reply.revoked = revoke(work, number);
     }
-    reply.receipt = enrol__receipt(work->enrol, work->entry->term, work->entry->index);
+    reply.receipt = enrol__receipt_of(work);
     return enrol__pack(&reply.base, &work->result->reply);
 }
 

@@ -168,6 +168,8 @@ static void describe_fact(const struct meta_fact *fact, Carillon__MetaFact *out)
     carillon__meta_fact__init(out);
     out->number = fact->number;
     out->wall_ms = fact->wall_ms;
+    out->term = fact->term;
+    out->index = fact->index;
     out->method = fact->method;
     out->key = wire_binary(slice_from(fact->key, sizeof fact->key));
     out->body = wire_binary(slice_from(fact->body, fact->body_len));
@@ -190,6 +192,8 @@ static bool take_facts(const Carillon__MetaState *message, struct meta *meta)
         }
         fact->number = from->number;
         fact->wall_ms = from->wall_ms;
+        fact->term = from->term;
+        fact->index = from->index;
         fact->method = from->method;
         fact->body_len = (uint32_t)from->body.len;
         if (from->body.len > 0) {

@@ -370,6 +370,8 @@ static void add_fact(struct meta *meta, const struct meta_entry *entry)
     *fact = (struct meta_fact){
         .number = ++meta->fact_newest,
         .wall_ms = meta->wall_ms,
+        .term = entry->term,
+        .index = entry->index,
         .method = entry->fact.method,
         .body_len = (uint32_t)entry->fact.body.len,
     };

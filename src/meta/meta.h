@@ -66,6 +66,8 @@ struct meta_invite {
 struct meta_fact {
     uint64_t number; /* 1 up, without gaps */
     uint64_t wall_ms;
+    uint64_t term; /* of the entry that brought it: its receipt */
+    uint64_t index;
     uint32_t method;
     uint32_t body_len;
     uint8_t key[META_FACT_KEY_BYTES];
@@ -98,6 +100,8 @@ enum meta_kind {
 struct meta_entry {
     enum meta_kind kind;
     uint64_t wall_ms;
+    uint64_t term; /* its place in the log: the caller's to say when it is applied */
+    uint64_t index;
     struct meta_member member; /* META_MEMBER_REMOVE: its id counts; META_MEMBER_STATE: and its
                                   state */
     uint8_t invite[META_HASH_BYTES];

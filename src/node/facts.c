@@ -41,6 +41,8 @@ void node__facts_copy(struct shard *shard)
     const struct enrol_fact copied = {
         .number = fact->number,
         .wall_ms = fact->wall_ms,
+        .term = fact->term,
+        .index = fact->index,
         .method = fact->method,
         .body = slice_from(fact->body, fact->body_len),
     };
@@ -145,7 +147,7 @@ static void ask_again(struct spread *spread)
     }
 }
 
-void node__facts_applied(struct node *node, uint64_t index, uint64_t term, int status)
+void node__facts_applied(struct node *node, uint64_t index, int status)
 {
     node__facts_copy_all(node);
     for (uint32_t i = 0; i < NODE_SPREADS_MAX; i++) {
@@ -160,7 +162,6 @@ void node__facts_applied(struct node *node, uint64_t index, uint64_t term, int s
             continue;
         }
         spread->step = SPREAD_FACT_ALL;
-        spread->fact_term = term;
         spread->fact_number = node->meta.fact_newest;
         ask_again(spread);
     }
@@ -478,11 +479,7 @@ static void fact_end(struct spread *spread)
         node__spread_pay_error(spread, OK);
         return;
     }
-    struct enrol_merge_receipt receipt = {.term = spread->fact_term,
-                                          .index = spread->fact_index};
-    memcpy(receipt.cluster_id.bytes, node__identity(node)->cluster,
-           sizeof receipt.cluster_id.bytes);
-    node__spread_merge(spread, &receipt);
+    node__spread_merge(spread);
 }
 
 void node__fact_next(struct spread *spread)

@@ -69,6 +69,8 @@ void node__meta_apply(struct node *node, uint64_t index, uint64_t term, struct s
     int rc = meta_entry_decode(payload, &entry);
 
     ASSERT(rc == OK); /* its checksum held: one of us wrote it */
+    entry.term = term;
+    entry.index = index;
     rc = meta_apply(&node->meta, &entry);
     if (entry.wall_ms > node->wall_ms) {
         node->wall_ms = entry.wall_ms;
@@ -80,7 +82,7 @@ void node__meta_apply(struct node *node, uint64_t index, uint64_t term, struct s
         node->own_proposed = 0;
     }
     if (entry.kind == META_FACT || entry.kind == META_FACTS_APPLIED) {
-        node__facts_applied(node, index, term, rc);
+        node__facts_applied(node, index, rc);
         return;
     }
     if (rc == OK && entry.kind != META_TIME) {

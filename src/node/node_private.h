@@ -514,7 +514,7 @@ void node__facts_copy(struct shard *shard);
 void node__facts_copy_all(struct node *node);
 
 /* Group 0's entry at @index was applied; its leader is another now. */
-void node__facts_applied(struct node *node, uint64_t index, uint64_t term, int status);
+void node__facts_applied(struct node *node, uint64_t index, int status);
 void node__facts_lost(struct node *node);
 
 /* Every ACROSS_TICK_MS: ask again who had not applied a fact. */

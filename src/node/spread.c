@@ -141,7 +141,7 @@ static bool is_half_done(const struct spread *spread)
     return method->kind == METHOD_KIND_WRITE && never > 0 && never < spread->node->shard_count;
 }
 
-void node__spread_merge(struct spread *spread, const struct enrol_merge_receipt *receipt)
+void node__spread_merge(struct spread *spread)
 {
     struct node *node = spread->node;
 
@@ -164,9 +164,6 @@ void node__spread_merge(struct spread *spread, const struct enrol_merge_receipt 
     }
     struct enrol_merge merge = {
         .method = spread->method, .count = node->shard_count, .parts = parts};
-    if (receipt != NULL) {
-        merge.receipt = *receipt;
-    }
     int rc = enrol_merge(&merge, &node->scratch, &node->body, &node->text);
     node__spread_pay(spread, rc);
 }
@@ -311,7 +308,7 @@ void node__spread_next(struct spread *spread)
 {
     switch (spread->step) {
     case SPREAD_ALL:
-        node__spread_merge(spread, NULL);
+        node__spread_merge(spread);
         break;
     case SPREAD_PAGE:
         page_end(spread);

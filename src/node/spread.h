@@ -49,7 +49,6 @@ struct spread {
     uint32_t awaited; /* questions without an answer */
     struct spread_part *parts; /* of each shard */
     uint64_t fact_index;       /* of group 0's entry */
-    uint64_t fact_term;
     uint64_t fact_number;
     bool is_stale_ok;
     struct node_state_age age; /* is_stale_ok: of the oldest shard, when it began */
@@ -80,7 +79,7 @@ void node__spread_next(struct spread *spread);
 /* The end: with node.body and node.text, with node.text alone, with what the parts make. */
 void node__spread_pay(struct spread *spread, int status);
 void node__spread_pay_error(struct spread *spread, int status);
-void node__spread_merge(struct spread *spread, const struct enrol_merge_receipt *receipt);
+void node__spread_merge(struct spread *spread);
 
 /* Ask every shard for its part in the request. */
 void node__spread_every(struct spread *spread);

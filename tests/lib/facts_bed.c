@@ -82,7 +82,7 @@ int facts_apply(uint32_t shard, uint32_t method, struct slice entry_key, struct 
     return facts.result[shard].status;
 }
 
-int facts_merge(uint32_t method, bool is_fact)
+int facts_merge(uint32_t method)
 {
     struct enrol_merge_part parts[FACTS_SHARDS];
 
@@ -98,8 +98,7 @@ int facts_merge(uint32_t method, bool is_fact)
             .method = method,
             .count = FACTS_SHARDS,
             .parts = parts,
-            .receipt = {.term = 7, .index = is_fact ? facts.facts : 0}
-    },
+        },
         &facts.scratch, &facts.reply, &facts.text);
 }
 
@@ -112,7 +111,12 @@ void facts_set_body(const ProtobufCMessage *message)
 /* One fact in one shard. */
 int facts_apply_fact(uint32_t shard, uint64_t number, uint32_t method)
 {
-    const struct enrol_fact fact = {number, FIXTURE_WALL_MS, method, buf_slice(&facts.body)};
+    const struct enrol_fact fact = {.number = number,
+                                    .wall_ms = FIXTURE_WALL_MS,
+                                    .term = 7,
+                                    .index = number,
+                                    .method = method,
+                                    .body = buf_slice(&facts.body)};
     struct enrol_entry entry = {
         .wall_ms = FIXTURE_WALL_MS, .method = ENROL_ENTRY_FACT, .key = facts_key()};
 
@@ -134,7 +138,7 @@ int facts_put(uint32_t method)
     for (uint32_t i = 0; i < FACTS_SHARDS; i++) {
         (void)facts_apply_fact(i, facts.facts, method);
     }
-    return facts_merge(method, true);
+    return facts_merge(method);
 }
 
 int facts_put_of(uint32_t method, const ProtobufCMessage *message)
@@ -152,7 +156,7 @@ int facts_every_of(uint32_t method, const ProtobufCMessage *message)
     for (uint32_t i = 0; i < FACTS_SHARDS; i++) {
         (void)facts_apply(i, method, facts_key(), buf_slice(&facts.body));
     }
-    return facts_merge(method, false);
+    return facts_merge(method);
 }
 
 /* ---- imports */
@@ -220,7 +224,7 @@ int facts_import_chunk(struct facts_import *import, uint32_t from, uint32_t to,
         (void)facts_apply(i, CARILLON__METHOD__METHOD_IMPORT_CHUNK, facts_key(),
                           buf_slice(&facts.part));
     }
-    int rc = facts_merge(CARILLON__METHOD__METHOD_IMPORT_CHUNK, false);
+    int rc = facts_merge(CARILLON__METHOD__METHOD_IMPORT_CHUNK);
 
     import->chunks += rc == OK ? 1 : 0;
     return rc;

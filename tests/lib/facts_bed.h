@@ -40,7 +40,7 @@ void facts_set_body(const ProtobufCMessage *message);
 /* One entry in one shard. Returns: the status. */
 int facts_apply(uint32_t shard, uint32_t method, struct slice entry_key, struct slice body);
 /* What the cluster answers, of facts.result. */
-int facts_merge(uint32_t method, bool is_fact);
+int facts_merge(uint32_t method);
 /* The same bytes in every shard, as an entry of a method. */
 int facts_every_of(uint32_t method, const ProtobufCMessage *message);
 

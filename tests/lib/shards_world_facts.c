@@ -178,7 +178,12 @@ static void copy(struct shards_world *world, uint32_t shard)
 
     buf_init(&body, 1 << 16);
     int rc = enrol_fact_pack(
-        &(struct enrol_fact){of->fact_proposed, fact->wall_ms, fact->method, fact->body},
+        &(struct enrol_fact){.number = of->fact_proposed,
+                             .wall_ms = fact->wall_ms,
+                             .term = 1,
+                             .index = of->fact_proposed,
+                             .method = fact->method,
+                             .body = fact->body},
         &body);
 
     ASSERT(rc == OK);

@@ -229,7 +229,7 @@ static void catalogues__of_all_shards__count_once(void **state)
     (void)state;
     facts_populate();
     read_all(CARILLON__METHOD__METHOD_CATALOGUES, &request.base);
-    assert_int_equal(facts_merge(CARILLON__METHOD__METHOD_CATALOGUES, false), OK);
+    assert_int_equal(facts_merge(CARILLON__METHOD__METHOD_CATALOGUES), OK);
     Carillon__CataloguesReply *reply =
         carillon__catalogues_reply__unpack(NULL, facts.reply.len, facts.reply.data);
     assert_int_equal(reply->n_items, 1);

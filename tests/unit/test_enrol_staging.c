@@ -235,8 +235,13 @@ static void commit__asked_for_again__comes_to_the_same(void **state)
     assert_int_equal(facts_import_chunk(&import, 0, FACTS_COURSES, 0, 0), OK);
     assert_int_equal(facts_import_commit(&import, false), OK);
     facts_set_commit(&import, false);
+    struct buf first;
+    buf_init(&first, 1 << 16);
+    assert_int_equal(buf_append_slice(&first, buf_slice(&facts.reply)), OK);
     assert_int_equal(facts_commit(), OK); /* the same key */
     assert_true(facts.result[1].is_repeated);
+    assert_true(slice_is_equal(buf_slice(&first), buf_slice(&facts.reply))); /* its receipt */
+    buf_fini(&first);
     assert_int_equal(facts_offered(), FACTS_COURSES);
     facts_new_key();
     assert_int_equal(facts_commit(), ERR_UNKNOWN_IMPORT);
