@@ -24,6 +24,7 @@ uint64_t enrol__across_growth(uint32_t method, struct slice body)
     case ENROL_ENTRY_REFRESH:
         return GROWTH_BYTES + GROWTH_PER_BYTE * (uint64_t)body.len;
     case ENROL_ENTRY_SETTLE:
+        return GROWTH_BYTES * ((uint64_t)across_settle_count(body) + 1);
     case ENROL_ENTRY_SETTLED:
     case ENROL_ENTRY_PREPARE:
         return GROWTH_BYTES;

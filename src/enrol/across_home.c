@@ -117,8 +117,8 @@ static bool is_owed(const struct across *across, const struct across_flight *fli
     return false;
 }
 
-/* Only holds stand between the request and a seat here. */
-static bool is_undecided(const struct across *across, const struct request *request)
+/* A section here between whose seats and the request only holds stand, or CAMPUS_NONE. */
+static uint32_t undecided(const struct across *across, const struct request *request)
 {
     const struct campus *campus = &across->enrol->campus;
 
@@ -129,10 +129,15 @@ static bool is_undecided(const struct across *across, const struct request *requ
         if (op->kind == CARILLON__OP_KIND__OP_ADD && campus_is_own(campus, op->name.code) &&
             campus_resolve_section(campus, &op->name, &section) == OK &&
             campus_section_is_undecided(campus_section(campus, section))) {
-            return true;
+            return section;
         }
     }
-    return false;
+    return CAMPUS_NONE;
+}
+
+static bool is_undecided(const struct across *across, const struct request *request)
+{
+    return undecided(across, request) != CAMPUS_NONE;
 }
 
 /* ---- reserve */
@@ -284,11 +289,15 @@ void across__decided(struct across *across, uint64_t now_ms, const struct enrol_
         across__walk_decided(across, decide);
     }
 
+    uint32_t items = decide->reply_count;
+
     arena_free(&across->own, decide, sizeof *decide);
     struct across_flight *flight = across__flight_find(across, &head);
 
-    if (result->student != CAMPUS_NONE) {
+    if (result->student != CAMPUS_NONE && flight != NULL && flight->is_hurried) {
         across__todo_send_of(across, now_ms, result->student);
+    } else if (result->student != CAMPUS_NONE) {
+        across__todo_added(across, now_ms, items);
     }
     if (flight == NULL) {
         return; /* of an earlier leader, whose client hears it by asking again */
@@ -320,16 +329,23 @@ static void go_on(struct across *across, uint64_t now_ms, struct across_flight *
 
     ASSERT(rc == OK); /* as when it was taken */
     bool has_time = now_ms + LAST_MS < flight->asking.deadline_ms;
-    bool waits_for_holds = has_time && is_undecided(across, request);
+    uint32_t section = has_time ? undecided(across, request) : CAMPUS_NONE;
+    bool waits_for_holds = section != CAMPUS_NONE;
 
+    if (waits_for_holds && !flight->has_hurried) {
+        flight->has_hurried = true;
+        across__hold_hurry(across, now_ms, section);
+    }
     if (flight->is_local && !waits_for_holds) {
         across__local(across, flight->client);
         flight_give(across, flight);
     } else if (!flight->is_local && now_ms >= flight->asking.deadline_ms) {
         across__flight_end(across, flight, ERR_BUSY,
                            "an earlier request of the student is not settled yet");
+    } else if (!flight->is_local && is_owed(across, flight, request)) {
+        across__todo_send_of(across, now_ms, flight->asking.student);
     } else if (!flight->is_local && across->is_ready && !waits_for_holds &&
-               !is_behind(across, flight) && !is_owed(across, flight, request)) {
+               !is_behind(across, flight)) {
         start(across, now_ms, flight, request);
     }
     arena_free(&across->own, request, sizeof *request);

@@ -254,3 +254,20 @@ void across_take_decide(struct unpack *in, struct across_decide *ret_decide)
         ret_decide->replies[i].bytes = unpack_bytes(in);
     }
 }
+
+uint32_t across_settle_count(struct slice message)
+{
+    struct unpack in = unpack_from(message);
+    uint32_t count = 0;
+
+    do {
+        struct across_head head;
+
+        across_take_head(&in, &head);
+        uint32_t verdict = take_u32(&in, ACROSS_RELEASE);
+
+        in.failed = in.failed || verdict == 0 || head.kind != ACROSS_SETTLE;
+        count++;
+    } while (!in.failed && !unpack_is_done(&in));
+    return in.failed ? 0 : count;
+}

@@ -157,4 +157,7 @@ void across_take_reserved(struct unpack *in, struct across_reserved *ret_reserve
 void across_take_decline(struct unpack *in, struct across_decline *ret_decline);
 void across_take_decide(struct unpack *in, struct across_decide *ret_decide);
 
+/* How many decisions a SETTLE holds; 0 when it is malformed. */
+uint32_t across_settle_count(struct slice message);
+
 #endif

@@ -39,6 +39,8 @@ struct across_flight {
     uint32_t phase;   /* enum across_phase; 0: a free slot */
     uint32_t version; /* of the student, that the facts were taken of */
     bool is_local;    /* everything lies here; it waits for holds only */
+    bool is_hurried;  /* others wait for its decision */
+    bool has_hurried; /* those whose decision it waits for */
     uint64_t claim;   /* an offer's number, for which nobody has asked; 0: a client has */
     uint32_t claim_shard;
     uint64_t client;
@@ -96,7 +98,8 @@ struct across_parked {
 struct across_news {
     struct enrol_attempt_id id; /* of the one that stood in the slot then */
     uint64_t next_ms;           /* when it is asked about, or sent again */
-    bool is_done;               /* of an item: acknowledged, and being taken off the list */
+    bool is_done;               /* of an item: acknowledged, and being taken off the list; of a
+                                   hold: asked about */
     uint64_t pending_ms;        /* of a hold: when its home last said that it is under way */
 };
 
@@ -148,6 +151,7 @@ struct across {
     uint32_t hold_news_cap;
     struct across_news *todo_news;
     uint32_t todo_news_cap;
+    uint32_t untold_count;  /* decisions since shards were last told of all */
     uint32_t settled_count; /* items acknowledged since those were last taken off the list */
     struct across_news *offer_news;
     uint32_t offer_news_cap;
@@ -263,18 +267,24 @@ struct across_news *across__news(struct across *across, struct across_news **new
 
 /* ---- settlement: across_settle.c */
 
-void across__settled(struct across *across, uint64_t now_ms, uint32_t shard,
-                     const struct across_head *head);
-void across__asked(struct across *across, uint32_t shard, const struct across_head *head);
+void across__settled_take(struct across *across, uint64_t now_ms, uint32_t shard,
+                          struct slice message);
+void across__asked(struct across *across, uint64_t now_ms, uint32_t shard,
+                   const struct across_head *head);
 /* Any question that a read point has to come before. @message: of a check, copied. Returns:
  * false when there are too many. */
 bool across__question_add(struct across *across, uint32_t shard, const struct across_head *head,
                           struct slice message);
 void across__answer(struct across *across);
-void across__todo_send(struct across *across,
-                       uint64_t now_ms); /* the whole list; of a student */
+/* Tell what is on the list and due: of everybody, at every tick; of a student, when somebody waits
+ * for that. */
+void across__todo_send(struct across *across, uint64_t now_ms);
 void across__todo_send_of(struct across *across, uint64_t now_ms, uint32_t student);
+/* So many decisions more are on the list, for which nobody waits yet. */
+void across__todo_added(struct across *across, uint64_t now_ms, uint32_t count);
 void across__hold_ask(struct across *across, uint64_t now_ms);
+/* A request waits for a seat of @section: the homes of holds there are asked, once. */
+void across__hold_hurry(struct across *across, uint64_t now_ms, uint32_t section);
 void across__pending(struct across *across, uint64_t now_ms, const struct across_head *head);
 void across__roster_look(struct across *across, uint64_t now_ms);
 /* Whether @shard still has to hear of an earlier decision about the student. */
@@ -287,7 +297,7 @@ void across__reserve_take(struct across *across, uint64_t now_ms, struct slice m
 void across__reserve_applied(struct across *across, uint64_t now_ms,
                              const struct enrol_entry *entry,
                              const struct enrol_result *result);
-void across__settle_take(struct across *across, struct slice message);
+void across__settle_take(struct across *across, uint32_t shard, struct slice message);
 /* A check waits for a read point; then it is answered. */
 void across__check_take(struct across *across, uint32_t shard, struct slice message);
 void across__check_answer(struct across *across, struct slice message);

@@ -259,26 +259,18 @@ int enrol__reserve_apply(struct enrol_work *work)
     return rc;
 }
 
-int enrol__settle_apply(struct enrol_work *work)
+/* One decision, which ends the hold of its attempt. */
+static void settle(struct enrol_work *work, const struct across_head *head, uint32_t verdict)
 {
     struct enrol *enrol = work->enrol;
-    struct unpack in = unpack_from(work->entry->body);
-    struct across_head head;
-
-    across_take_head(&in, &head);
-    uint32_t verdict = (uint32_t)unpack_u64_max(&in, ACROSS_RELEASE);
-
-    if (!unpack_is_done(&in) || verdict == 0) {
-        return ERR_MALFORMED;
-    }
-    uint32_t student = campus_student_find(&enrol->campus, head.token);
+    uint32_t student = campus_student_find(&enrol->campus, head->token);
     uint32_t slot =
         student == CAMPUS_NONE ? CAMPUS_NONE : enrol__hold_find(&enrol->across, student);
 
     /* "They act only on a hold or drop mark with that attempt's id and never on a registration;
      * without one they are acknowledged and do nothing." */
     if (slot != CAMPUS_NONE &&
-        enrol_attempt_id_compare(&enrol__hold(&enrol->across, slot)->id, &head.id) == 0) {
+        enrol_attempt_id_compare(&enrol__hold(&enrol->across, slot)->id, &head->id) == 0) {
         work->result->student = student;
         if (verdict == ACROSS_CONFIRM) {
             confirm(work, slot);
@@ -286,8 +278,28 @@ int enrol__settle_apply(struct enrol_work *work)
             release(enrol, slot);
         }
     }
-    head.kind = ACROSS_SETTLED;
-    across_put_head(&work->result->reply, &head);
+    const struct across_head back = {ACROSS_SETTLED, head->id, head->token};
+
+    across_put_head(&work->result->reply, &back);
+}
+
+int enrol__settle_apply(struct enrol_work *work)
+{
+    struct unpack in = unpack_from(work->entry->body);
+    uint32_t count = across_settle_count(work->entry->body);
+
+    if (count == 0) {
+        return ERR_MALFORMED; /* not admitted by any leader */
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct across_head head;
+
+        across_take_head(&in, &head);
+        settle(work, &head, (uint32_t)unpack_u64(&in));
+    }
+    if (count > 1) {
+        work->result->student = CAMPUS_NONE; /* it speaks of several */
+    }
     (void)enrol__queue_work(work);
     return OK;
 }

@@ -36,15 +36,16 @@ static void message_give(struct across *across, struct message *message)
 
 /* ---- waiting for holds */
 
-/* Only other students' holds stand between the request and a seat. */
-static bool is_undecided(const struct across *across, const struct message *message)
+/* A section between whose seats and the request only other students' holds stand, or
+ * CAMPUS_NONE. */
+static uint32_t undecided(const struct across *across, const struct message *message)
 {
     const struct campus *campus = &across->enrol->campus;
     uint32_t student = campus_student_find(campus, message->head.token);
 
     if (student != CAMPUS_NONE &&
         enrol__hold_find(&across->enrol->across, student) != CAMPUS_NONE) {
-        return false; /* his own older hold gives way at once */
+        return CAMPUS_NONE; /* his own older hold gives way at once */
     }
     for (uint32_t i = 0; i < message->reserve->op_count; i++) {
         const struct across_op *op = &message->reserve->ops[i];
@@ -53,10 +54,10 @@ static bool is_undecided(const struct across *across, const struct message *mess
         if (op->kind == CARILLON__OP_KIND__OP_ADD &&
             campus_resolve_section(campus, &op->name, &section) == OK &&
             campus_section_is_undecided(campus_section(campus, section))) {
-            return true;
+            return section;
         }
     }
-    return false;
+    return CAMPUS_NONE;
 }
 
 static bool is_parked(const struct across *across, const struct across_head *head)
@@ -139,12 +140,15 @@ void across__reserve_take(struct across *across, uint64_t now_ms, struct slice b
     struct message message;
     bool is_sound = message_take(across, bytes, &message);
     uint64_t left = message.reserve->left_ms;
+    uint32_t section = is_sound && left > LAST_MS ? undecided(across, &message) : CAMPUS_NONE;
 
     /* "Work past its deadline is dropped." */
-    if (is_sound && left > 0 && !is_parked(across, &message.head) &&
-        !(left > LAST_MS && is_undecided(across, &message) &&
-          park(across, bytes, now_ms + left - LAST_MS))) {
-        propose(across, &message, left);
+    if (is_sound && left > 0 && !is_parked(across, &message.head)) {
+        if (section != CAMPUS_NONE && park(across, bytes, now_ms + left - LAST_MS)) {
+            across__hold_hurry(across, now_ms, section);
+        } else {
+            propose(across, &message, left);
+        }
     }
     message_give(across, &message);
 }
@@ -164,7 +168,7 @@ void across__section_look(struct across *across, uint64_t now_ms)
         ASSERT(is_sound);
         bool has_time = now_ms < parked->deadline_ms;
 
-        if (!has_time || !is_undecided(across, &message)) {
+        if (!has_time || undecided(across, &message) == CAMPUS_NONE) {
             propose(across, &message, has_time ? parked->deadline_ms - now_ms + LAST_MS : 1);
             across__give_back(across, &parked->message);
             parked->deadline_ms = 0;
@@ -218,15 +222,29 @@ void across__reserve_applied(struct across *across, uint64_t now_ms,
     arena_free(&across->own, reserved, sizeof *reserved);
 }
 
+/* Whether @shard could have made all of the decisions. */
+static bool are_of(const struct across *across, uint32_t shard, struct slice bytes)
+{
+    struct unpack in = unpack_from(bytes);
+    bool are = across_settle_count(bytes) > 0;
+
+    while (are && !unpack_is_done(&in)) {
+        struct across_head head;
+
+        across_take_head(&in, &head);
+        (void)unpack_u64(&in);
+        are = head.id.home == shard &&
+              campus_shard_of(head.token, across->enrol->campus.shard_count) == shard;
+    }
+    return are;
+}
+
 /* What was decided makes room: it never waits for memory. */
-void across__settle_take(struct across *across, struct slice bytes)
+void across__settle_take(struct across *across, uint32_t shard, struct slice bytes)
 {
     struct enrol *enrol = across->enrol;
-    struct unpack in = unpack_from(bytes);
-    struct across_head again;
 
-    across_take_head(&in, &again);
-    if (unpack_u64_max(&in, ACROSS_RELEASE) == 0 || !unpack_is_done(&in)) {
+    if (!are_of(across, shard, bytes)) {
         return;
     }
     /* Also when there is no such hold: this leader's state may be behind, and the order of the

@@ -2,7 +2,8 @@
 #include "base/assert.h"
 #include "enrol/across_private.h"
 
-enum { SETTLED_MAX = 64 }; /* acknowledged items in one entry; so many do not wait for the tick */
+/* Decisions in one message, acknowledged items in one entry; so many do not wait for the tick. */
+enum { SETTLED_MAX = 64 };
 
 /* ---- what is known of slots beside the state */
 
@@ -76,16 +77,36 @@ static struct across_news *todo_news(struct across *across, uint64_t now_ms, uin
                         now_ms > 0 ? now_ms : 1);
 }
 
-/* The shard is told, when its time has come. */
-static void todo_look(struct across *across, uint64_t now_ms, uint32_t slot)
+static bool is_due(struct across *across, uint64_t now_ms, uint32_t slot)
 {
-    const struct enrol_todo *todo = enrol__todo(&across->enrol->across, slot);
-    struct across_news *news = todo_news(across, now_ms, slot);
+    const struct across_news *news = todo_news(across, now_ms, slot);
 
-    if (!news->is_done && news->next_ms <= now_ms) {
-        news->next_ms = now_ms + ACROSS_REPEAT_MS;
-        across__send_head(across, todo->shard, ACROSS_SETTLE, &todo->id,
-                          across__token(across, todo->student), todo->verdict);
+    return !news->is_done && news->next_ms <= now_ms;
+}
+
+/* @shard is told what it has to hear of now, from the item @at on. */
+static void tell(struct across *across, uint64_t now_ms, uint32_t at, uint32_t shard)
+{
+    const struct enrol_across *state = &across->enrol->across;
+    uint32_t count = 0;
+
+    buf_clear(&across->message);
+    for (; at != CAMPUS_NONE && count < SETTLED_MAX; at = enrol__todo(state, at)->next) {
+        const struct enrol_todo *todo = enrol__todo(state, at);
+
+        if (todo->shard != shard || !is_due(across, now_ms, at)) {
+            continue;
+        }
+        todo_news(across, now_ms, at)->next_ms = now_ms + ACROSS_REPEAT_MS;
+        across_put_head(&across->message,
+                        &(struct across_head){.kind = ACROSS_SETTLE,
+                                              .id = todo->id,
+                                              .token = across__token(across, todo->student)});
+        across_put_number(&across->message, todo->verdict);
+        count++;
+    }
+    if (count > 0) {
+        across__send(across, shard, buf_slice(&across->message));
     }
 }
 
@@ -135,9 +156,12 @@ void across__todo_send(struct across *across, uint64_t now_ms)
 {
     const struct enrol_across *state = &across->enrol->across;
 
+    across->untold_count = 0;
     for (uint32_t at = state->todo_first; at != CAMPUS_NONE;
          at = enrol__todo(state, at)->next) {
-        todo_look(across, now_ms, at);
+        if (is_due(across, now_ms, at)) {
+            tell(across, now_ms, at, enrol__todo(state, at)->shard);
+        }
     }
     settled_look(across, now_ms);
 }
@@ -148,12 +172,22 @@ void across__todo_send_of(struct across *across, uint64_t now_ms, uint32_t stude
 
     for (uint32_t at = enrol__todo_first(state, student); at != CAMPUS_NONE;
          at = enrol__todo(state, at)->next_of_student) {
-        todo_look(across, now_ms, at);
+        if (is_due(across, now_ms, at)) { /* others go along */
+            tell(across, now_ms, at, enrol__todo(state, at)->shard);
+        }
     }
 }
 
-void across__settled(struct across *across, uint64_t now_ms, uint32_t shard,
-                     const struct across_head *head)
+void across__todo_added(struct across *across, uint64_t now_ms, uint32_t count)
+{
+    across->untold_count += count;
+    if (across->untold_count >= SETTLED_MAX) {
+        across__todo_send(across, now_ms);
+    }
+}
+
+static void settled(struct across *across, uint64_t now_ms, uint32_t shard,
+                    const struct across_head *head)
 {
     struct enrol *enrol = across->enrol;
     uint32_t student = campus_student_find(&enrol->campus, head->token);
@@ -173,8 +207,23 @@ void across__settled(struct across *across, uint64_t now_ms, uint32_t shard,
         if (++across->settled_count == SETTLED_MAX) {
             settled_look(across, now_ms);
         }
-        across__home_look(across, now_ms);
     }
+}
+
+void across__settled_take(struct across *across, uint64_t now_ms, uint32_t shard,
+                          struct slice message)
+{
+    struct unpack in = unpack_from(message);
+    struct across_head head;
+
+    do {
+        across_take_head(&in, &head);
+        if (!in.failed && head.kind == ACROSS_SETTLED &&
+            head.id.home == across->enrol->campus.shard) {
+            settled(across, now_ms, shard, &head);
+        }
+    } while (!in.failed && !unpack_is_done(&in));
+    across__home_look(across, now_ms);
 }
 
 /* ---- the home is asked */
@@ -200,8 +249,21 @@ bool across__question_add(struct across *across, uint32_t shard, const struct ac
     return true;
 }
 
-void across__asked(struct across *across, uint32_t shard, const struct across_head *head)
+void across__asked(struct across *across, uint64_t now_ms, uint32_t shard,
+                   const struct across_head *head)
 {
+    const struct enrol_across *state = &across->enrol->across;
+    uint32_t student = campus_student_find(&across->enrol->campus, head->token);
+    struct across_flight *flight = across__flight_find(across, head);
+
+    if (student != CAMPUS_NONE &&
+        enrol__todo_find(state, student, &head->id, shard) != CAMPUS_NONE) {
+        across__todo_send_of(across, now_ms, student); /* decided: no read point says more */
+        return;
+    }
+    if (flight != NULL) {
+        flight->is_hurried = true; /* somebody waits for what comes of it */
+    }
     /* An attempt of a later term is another leader's, who leads by now. */
     if (head->id.term <= across->term) {
         (void)across__question_add(across, shard, head, SLICE_NONE);
@@ -264,7 +326,10 @@ static void ask(struct across *across, uint64_t now_ms, uint32_t slot)
 {
     const struct enrol_hold *hold = enrol__hold(&across->enrol->across, slot);
 
-    hold_news(across, slot, 1)->next_ms = now_ms + ACROSS_ASK_MS;
+    struct across_news *news = hold_news(across, slot, 1);
+
+    news->next_ms = now_ms + ACROSS_ASK_MS;
+    news->is_done = true;
     across__send_head(across, hold->id.home, ACROSS_ASK, &hold->id,
                       across__token(across, hold->student), 0);
 }
@@ -306,6 +371,19 @@ static bool keeps_in(const struct enrol_hold *hold, uint32_t section)
         }
     }
     return false;
+}
+
+void across__hold_hurry(struct across *across, uint64_t now_ms, uint32_t section)
+{
+    const struct enrol_across *state = &across->enrol->across;
+
+    for (uint32_t at = state->hold_first; at != CAMPUS_NONE;
+         at = enrol__hold(state, at)->next) {
+        if (keeps_in(enrol__hold(state, at), section) &&
+            !hold_news(across, at, now_ms + ACROSS_ASK_MS)->is_done) {
+            ask(across, now_ms, at);
+        }
+    }
 }
 
 /* Whether a hold that the read would meet is neither gone nor said to be under way. */

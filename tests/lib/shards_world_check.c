@@ -174,6 +174,43 @@ static bool is_check(const struct shards_world *world, const struct enrol_attemp
     return false;
 }
 
+/* The student's hold against an attempt of his: below 0 an older one's, 0 its own. */
+static int order_of_hold(const struct enrol *truth, const struct across_head *head)
+{
+    uint32_t student = campus_student_find(&truth->campus, head->token);
+    uint32_t slot =
+        student == CAMPUS_NONE ? CAMPUS_NONE : enrol__hold_find(&truth->across, student);
+
+    return slot == CAMPUS_NONE
+               ? 1
+               : enrol_attempt_id_compare(&enrol__hold(&truth->across, slot)->id, &head->id);
+}
+
+static void check_settle(struct shards_world *world, uint32_t shard, struct slice body)
+{
+    struct unpack in = unpack_from(body);
+    uint32_t count = across_settle_count(body);
+
+    if (count > 1) {
+        shards_mark(world, SHARDS_SETTLED_TOGETHER);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct across_head head;
+
+        across_take_head(&in, &head);
+        uint64_t verdict = unpack_u64(&in);
+
+        if (order_of_hold(world->shard[shard].truth, &head) != 0) {
+            shards_mark(world, SHARDS_SETTLED_TWICE);
+            continue;
+        }
+        world->shard[shard].settled[student_of(head.token)] = head.id;
+        if (verdict == ACROSS_RELEASE) {
+            shards_mark(world, SHARDS_RELEASED);
+        }
+    }
+}
+
 /* Whether an entry finds a hold of the attempt it speaks of, or of an older one. */
 void shards_check_before(struct shards_world *world, uint32_t shard,
                          const struct shards_entry *entry)
@@ -188,34 +225,16 @@ void shards_check_before(struct shards_world *world, uint32_t shard,
             entry->wall_ms) {
         shards_mark(world, SHARDS_EXPIRED);
     }
-    if (entry->method != ENROL_ENTRY_RESERVE && entry->method != ENROL_ENTRY_SETTLE) {
-        return;
-    }
-    across_take_head(&in, &head);
-    if (entry->method == ENROL_ENTRY_RESERVE && is_check(world, &head.id)) {
-        shards_fail(world, "shard %u holds something for a check", shard);
-    }
-    uint32_t student = campus_student_find(&truth->campus, head.token);
-    uint32_t slot =
-        student == CAMPUS_NONE ? CAMPUS_NONE : enrol__hold_find(&truth->across, student);
-    int order =
-        slot == CAMPUS_NONE
-            ? 1
-            : enrol_attempt_id_compare(&enrol__hold(&truth->across, slot)->id, &head.id);
-
     if (entry->method == ENROL_ENTRY_RESERVE) {
-        if (order < 0) {
+        across_take_head(&in, &head);
+        if (is_check(world, &head.id)) {
+            shards_fail(world, "shard %u holds something for a check", shard);
+        }
+        if (order_of_hold(truth, &head) < 0) {
             shards_mark(world, SHARDS_TAKEN_OVER);
         }
-        return;
-    }
-    if (order != 0) {
-        shards_mark(world, SHARDS_SETTLED_TWICE);
-        return;
-    }
-    world->shard[shard].settled[student_of(head.token)] = head.id;
-    if (unpack_u64(&in) == ACROSS_RELEASE) {
-        shards_mark(world, SHARDS_RELEASED);
+    } else if (entry->method == ENROL_ENTRY_SETTLE) {
+        check_settle(world, shard, entry->body);
     }
 }
 

@@ -280,10 +280,8 @@ static void settle__of_another_attempt__does_nothing_and_is_acknowledged(void **
     bed_fini(&bed);
 }
 
-/* An item of the student of shard 0 for shard 1, which acknowledges it. */
-static void acknowledge(struct bed *bed, uint64_t counter)
+static void todo_put(struct bed *bed, uint64_t counter)
 {
-    struct buf message;
     uint32_t student =
         campus_student_find(&bed->enrol->campus, slice_from_text(student_in(bed->shard)));
 
@@ -292,6 +290,14 @@ static void acknowledge(struct bed *bed, uint64_t counter)
                                                .student = student,
                                                .shard = 1,
                                                .verdict = ACROSS_CONFIRM});
+}
+
+/* An item of the student of shard 0 for shard 1, which acknowledges it. */
+static void acknowledge(struct bed *bed, uint64_t counter)
+{
+    struct buf message;
+
+    todo_put(bed, counter);
     buf_init(&message, MESSAGE_BYTES);
     put_message(&message, ACROSS_SETTLED, bed->shard, counter);
     assert_true(receive(bed, 1, buf_slice(&message)));
@@ -322,6 +328,110 @@ static void settled__of_several__leave_the_list_together(void **state)
     assert_int_equal(bed.proposed, 2); /* so many do not wait for the tick */
     assert_whole(&bed);
     bed_fini(&bed);
+}
+
+/* A decision of the home 0, behind what is there. */
+static void add_settle(struct buf *out, uint64_t counter, uint64_t verdict)
+{
+    struct across_head head = head_of(ACROSS_SETTLE, 0, counter);
+
+    across_put_head(out, &head);
+    across_put_number(out, verdict);
+}
+
+static void settle__of_several__is_one_entry_and_acknowledges_each(void **state)
+{
+    struct bed bed;
+    struct buf message;
+    struct across_head head;
+    (void)state;
+
+    bed_init(&bed, 1);
+    buf_init(&message, MESSAGE_BYTES);
+    put_reserve(&message, 0, 5);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    buf_clear(&message);
+    add_settle(&message, 4, ACROSS_RELEASE);
+    add_settle(&message, 5, ACROSS_CONFIRM);
+    bed.proposed = 0;
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    assert_int_equal(bed.proposed, 1);
+    assert_int_equal(bed.enrol->across.hold_count, 0);
+    assert_int_equal(bed.enrol->campus.registration_count, 1);
+    assert_int_equal(bed.enrol->reserved, 0);
+    struct unpack in = unpack_from(buf_slice(&bed.sent));
+
+    for (uint64_t counter = 4; counter <= 5; counter++) {
+        across_take_head(&in, &head);
+        assert_int_equal(head.kind, ACROSS_SETTLED);
+        assert_int_equal(head.id.counter, counter);
+    }
+    assert_true(unpack_is_done(&in));
+    assert_whole(&bed);
+    buf_fini(&message);
+    bed_fini(&bed);
+}
+
+/* All or none of a message are taken. */
+static void settle__of_several__one_unsound__none_is_taken(void **state)
+{
+    struct bed bed;
+    struct buf message;
+    (void)state;
+
+    bed_init(&bed, 1);
+    buf_init(&message, MESSAGE_BYTES);
+    put_reserve(&message, 0, 5);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    bed.proposed = 0;
+    for (uint64_t unsound = 0; unsound < 3; unsound++) {
+        buf_clear(&message);
+        add_settle(&message, 5, ACROSS_CONFIRM);
+        if (unsound == 0) {
+            add_settle(&message, 6, 0);
+        } else if (unsound == 1) { /* of another home than it says */
+            struct across_head head = head_of(ACROSS_SETTLE, 0, 6);
+
+            head.token = slice_from_text(student_in(1));
+            across_put_head(&message, &head);
+            across_put_number(&message, ACROSS_CONFIRM);
+        } else {
+            add_settle(&message, 6, ACROSS_CONFIRM);
+            message.len--;
+        }
+        (void)receive(&bed, 0, buf_slice(&message));
+        assert_int_equal(bed.proposed, 0);
+    }
+    assert_int_equal(bed.enrol->across.hold_count, 1);
+    buf_fini(&message);
+    bed_fini(&bed);
+}
+
+/* Nobody waits for a hold to end, until somebody does. */
+static void decisions__are_told_together__at_the_tick_or_when_asked(void **state)
+{
+    struct bed bed;
+    struct buf message;
+    (void)state;
+
+    for (int is_asked = 0; is_asked < 2; is_asked++) {
+        bed_init(&bed, 0);
+        buf_init(&message, MESSAGE_BYTES);
+        todo_put(&bed, 1);
+        todo_put(&bed, 2);
+        buf_clear(&bed.sent);
+        if (is_asked == 1) {
+            put_message(&message, ACROSS_ASK, 0, 2);
+            assert_true(receive(&bed, 1, buf_slice(&message)));
+        } else {
+            bed.now_ms += ACROSS_TICK_MS;
+            across_tick(bed.across, bed.now_ms, FIXTURE_WALL_MS + bed.now_ms);
+            perform(&bed);
+        }
+        assert_int_equal(across_settle_count(buf_slice(&bed.sent)), 2);
+        buf_fini(&message);
+        bed_fini(&bed);
+    }
 }
 
 static void reserve__newer_attempt__takes_over_the_hold(void **state)
@@ -594,6 +704,9 @@ int main(void)
         cmocka_unit_test(reserve__again_and_late__holds_once),
         cmocka_unit_test(settle__of_another_attempt__does_nothing_and_is_acknowledged),
         cmocka_unit_test(settled__of_several__leave_the_list_together),
+        cmocka_unit_test(settle__of_several__is_one_entry_and_acknowledges_each),
+        cmocka_unit_test(settle__of_several__one_unsound__none_is_taken),
+        cmocka_unit_test(decisions__are_told_together__at_the_tick_or_when_asked),
         cmocka_unit_test(reserve__newer_attempt__takes_over_the_hold),
         cmocka_unit_test(hold__without_news__asks_and_stays),
         cmocka_unit_test(reserve__with_permits__many_times__keeps_none),
