@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -30,7 +31,8 @@ enum {
     SETTLE_MS = 30000,
     AGREE_MS = 15000, /* a seat offered to one who waits elsewhere may be on its way */
     AGAIN_MS = 300,
-    IMPORT_TRIES = 10,
+    IMPORT_TRIES = 50, /* and between two */
+    IMPORT_PAUSE_MS = 200,
     ABANDONED_MAX = 40, /* the witness searches among so many with ease */
     SCRATCH_BYTES = 1 << 20,
 };
@@ -163,6 +165,7 @@ void rush_open(struct rush *rush, struct cluster_bed *bed, uint64_t seed)
     /* shards are still going where they should be led: an import may be told unknown */
     int rc = ERR_BUSY;
     for (int i = 0; i < IMPORT_TRIES && rc != OK; i++) {
+        (void)usleep(i == 0 ? 0 : IMPORT_PAUSE_MS * 1000);
         cluster_enter(bed, leader);
         rc = population_import(rush->clients[leader], &population);
         cluster_leave(bed);
