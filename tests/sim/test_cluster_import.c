@@ -357,10 +357,9 @@ static void on_done(void *context, const struct carillon_reply *reply)
     asked->hash = hash_bytes(reply->body, reply->body_bytes);
 }
 
-static struct asked ask(const struct import *import, enum request request,
-                        const struct carillon_key *key)
+static void send(struct asked *asked, const struct import *import, enum request request,
+                 const struct carillon_key *key)
 {
-    struct asked asked = {.is_done = false};
     struct carillon_client *client = node_world_client(&world);
 
     pack(import, request);
@@ -369,12 +368,25 @@ static struct asked ask(const struct import *import, enum request request,
                                  .body = body.data,
                                  .body_bytes = body.len,
                                  .done = on_done,
-                                 .context = &asked};
+                                 .context = asked};
     assert_int_equal(carillon_submit_call(client, &call), OK);
     carillon_flush(client);
-    while (!asked.is_done && node_world_step(&world)) {
+}
+
+static void await(const struct asked *asked)
+{
+    while (!asked->is_done && node_world_step(&world)) {
     }
-    assert_true(asked.is_done);
+    assert_true(asked->is_done);
+}
+
+static struct asked ask(const struct import *import, enum request request,
+                        const struct carillon_key *key)
+{
+    struct asked asked = {.is_done = false};
+
+    send(&asked, import, request, key);
+    await(&asked);
     return asked;
 }
 
@@ -494,12 +506,57 @@ static void import__begun_in_some__is_over_when_a_later_one_was_committed(void *
     end_world();
 }
 
+/* As many facts as group 0 keeps, which the last shard does not come to copy. */
+static void fill_with_facts(struct shard *late)
+{
+    struct import nobodys;
+
+    late->fact_proposed = UINT64_MAX; /* as if one were on its way */
+    for (uint32_t i = 0; i < META_FACTS_MAX; i++) {
+        struct meta_entry entry = {.kind = META_FACT};
+        uint64_t index;
+
+        import_make(&nobodys, "none");
+        pack(&nobodys, ABORT);
+        entry.fact.method = CARILLON__METHOD__METHOD_IMPORT_ABORT;
+        entry.fact.key = slice_from(nobodys.keys[ABORT].bytes, UUID_BYTES);
+        entry.fact.body = buf_slice(&body);
+        assert_int_equal(node__meta_propose(world.node, &entry, &index), OK);
+        node_world_run_ms(&world, APPLIED_MS);
+    }
+    assert_int_equal(world.node->meta.fact_count, META_FACTS_MAX);
+}
+
+/* Group 0 has no room for its end, when all shards are prepared: that is no time to say no. */
+static void import__that_is_prepared__is_answered_when_group_0_has_room(void **state)
+{
+    struct import x;
+    struct asked asked = {.is_done = false};
+
+    (void)state;
+    begin_world(4, 0);
+    import_make(&x, "body");
+    assert_int_equal(ask(&x, BEGIN, &x.keys[BEGIN]).status, OK);
+    assert_int_equal(ask(&x, CHUNK_FIRST, &x.keys[CHUNK_FIRST]).status, OK);
+    fill_with_facts(&world.node->shards[SHARDS - 1]);
+    send(&asked, &x, COMMIT, &x.keys[COMMIT]);
+    node_world_run_ms(&world, ENROL_PREPARED_MS / 4);
+    assert_false(asked.is_done);
+    assert_int_equal(open_in(&x), (1U << SHARDS) - 1);
+    world.node->shards[SHARDS - 1].fact_proposed = 0;
+    await(&asked);
+    assert_int_equal(asked.status, OK);
+    assert_int_equal(open_in(&x), 0);
+    end_world();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(import__whose_shards_differ__is_answered_by_the_table),
         cmocka_unit_test(import__whose_shards_differ__is_answered_so_by_any_node),
         cmocka_unit_test(import__begun_in_some__is_over_when_a_later_one_was_committed),
+        cmocka_unit_test(import__that_is_prepared__is_answered_when_group_0_has_room),
     };
     return cmocka_run_group_tests(tests, table_read, NULL);
 }

@@ -10,6 +10,7 @@
 
 #include "campus/shard.h"
 #include "enrol/across_entry.h"
+#include "enrol/fact.h"
 #include "enrol/staging.h"
 #include "node/node_private.h"
 #include "proto/registrar.pb-c.h"
@@ -26,6 +27,7 @@ enum {
     SEEDS_NIGHTLY = 10000,
     ASKED = 80,
     BODY_BYTES = 4096,
+    LATE_MS = 5000, /* until facts that all have are forgotten, at the latest */
 };
 
 static uint64_t sometimes[SOMETIMES_NR];
@@ -201,6 +203,38 @@ static void shards__of_a_request__enter_it_once_unless_it_lies_in_several(void *
     node_world_run_ms(&world, 1000);
     assert_int_equal(entries_to_add(&world, course_beside(true)), 1);
     assert_int_equal(entries_to_add(&world, course_beside(false)), 4);
+    expect_fine(&world);
+    node_world_fini(&world);
+}
+
+/* The leader of one does not come to copy facts, until others have had two and nobody waits for
+ * them any more: it gets both, one after the other. */
+static void shards__one_of_which_lags__gets_every_fact_in_order(void **state)
+{
+    struct node_world world;
+
+    (void)state;
+    begin(&world, 7, 0);
+    import(&world);
+    node_world_run_ms(&world, LATE_MS);
+    struct shard *late = &world.node->shards[SHARDS - 1];
+    uint64_t newest = enrol_fact_newest(late->enrol);
+
+    assert_int_equal(world.node->meta.fact_count, 0);
+    late->fact_proposed = UINT64_MAX; /* as if one were on its way */
+    world.retry_never = true;
+    for (int i = 0; i < 2; i++) {
+        node_world_ask(node_world_op(&world, WORLD_LIMITS));
+    }
+    node_world_run_ms(&world, NODE_WORLD_CALL_MS);
+    assert_int_equal(world.node->meta.fact_count, 2);
+    assert_true(enrol_fact_newest(late->enrol) == newest);
+    late->fact_proposed = 0;
+    node_world_run_ms(&world, LATE_MS);
+    assert_true(enrol_fact_newest(late->enrol) == newest + 2);
+    node_world_settle(&world);
+    node_world_run_ms(&world, LATE_MS);
+    assert_int_equal(world.node->meta.fact_count, 0);
     expect_fine(&world);
     node_world_fini(&world);
 }
@@ -421,6 +455,7 @@ int main(void)
         cmocka_unit_test(shards__of_a_node_that_starts_again__hold_what_they_held),
         cmocka_unit_test(shards__of_three_nodes__answer_and_all_hold_the_same),
         cmocka_unit_test(shards__of_a_request__enter_it_once_unless_it_lies_in_several),
+        cmocka_unit_test(shards__one_of_which_lags__gets_every_fact_in_order),
         cmocka_unit_test(shards__of_three_nodes__are_led_by_several),
         cmocka_unit_test(shards__whose_leaders_move__go_on_with_an_import),
         cmocka_unit_test(shards__an_import_that_is_left_behind__is_given_up_in_the_end),
