@@ -258,7 +258,8 @@ static void ask_again(struct cluster_world *cluster)
     struct world_op *op = &world->ops[rng_below(&world->rng, world->op_count)];
 
     if (!op->is_asked && (op->state == WORLD_OP_UNKNOWN ||
-                          (op->state == WORLD_OP_TOLD && op->kind <= WORLD_CAP))) {
+                          (op->state == WORLD_OP_TOLD &&
+                           (op->kind <= WORLD_CAP || op->status == OK)))) {
         cluster->options.counts[CLUSTER_ASKED_AGAIN] += op->state == WORLD_OP_TOLD;
         node_world_ask(op);
     }

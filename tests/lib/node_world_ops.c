@@ -396,7 +396,9 @@ static void ask_commit(struct world_op *op)
 {
     Carillon__ImportCommitRequest request = CARILLON__IMPORT_COMMIT_REQUEST__INIT;
 
-    op->world->waves[op->wave].state = WAVE_COMMITTING;
+    if (op->state != WORLD_OP_TOLD) {
+        op->world->waves[op->wave].state = WAVE_COMMITTING;
+    }
     request.import_id = import_id(op);
     request.chunks = CHUNKS;
     submit(op, CARILLON__METHOD__METHOD_IMPORT_COMMIT, &request.base);
