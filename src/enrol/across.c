@@ -158,6 +158,7 @@ void across_lead(struct across *across, uint64_t term)
     across_follow(across);
     across->term = term;
     across->counter = 0;
+    across->asked = 0;
     across->untold_count = 0;
     across->settled_count = 0;
     across__news_reset(across);
@@ -258,7 +259,7 @@ static bool dispatch(struct across *across, uint64_t now_ms, uint32_t shard,
         across__settle_take(across, shard, message);
         return !is_home;
     case ACROSS_PENDING: /* it will be asked again */
-        across__pending(across, now_ms, head);
+        across__pending(across, now_ms, head, message);
         return !is_home;
     case ACROSS_RESERVED:
         across__reserved(across, now_ms, shard, head, message);
@@ -267,7 +268,7 @@ static bool dispatch(struct across *across, uint64_t now_ms, uint32_t shard,
         across__settled_take(across, now_ms, shard, message);
         return is_home;
     case ACROSS_ASK:
-        across__asked(across, now_ms, shard, head);
+        across__asked(across, now_ms, shard, head, message);
         return is_home;
     case ACROSS_OFFER:
         across__offered(across, now_ms, shard, head, message);

@@ -255,6 +255,23 @@ void across_take_decide(struct unpack *in, struct across_decide *ret_decide)
     }
 }
 
+void across_put_asked(struct buf *out, uint64_t term, uint64_t number)
+{
+    across_put_number(out, term);
+    across_put_number(out, number);
+}
+
+bool across_take_asked(struct slice message, uint64_t *ret_term, uint64_t *ret_number)
+{
+    struct unpack in = unpack_from(message);
+    struct across_head head;
+
+    across_take_head(&in, &head);
+    *ret_term = unpack_u64(&in);
+    *ret_number = unpack_u64(&in);
+    return unpack_is_done(&in);
+}
+
 uint32_t across_settle_count(struct slice message)
 {
     struct unpack in = unpack_from(message);

@@ -157,6 +157,11 @@ void across_take_reserved(struct unpack *in, struct across_reserved *ret_reserve
 void across_take_decline(struct unpack *in, struct across_decline *ret_decline);
 void across_take_decide(struct unpack *in, struct across_decide *ret_decide);
 
+/* What follows the head of an ASK, and of the PENDING that answers it: which question it is, of the
+ * leader of which term. */
+void across_put_asked(struct buf *out, uint64_t term, uint64_t number);
+bool across_take_asked(struct slice message, uint64_t *ret_term, uint64_t *ret_number);
+
 /* How many decisions a SETTLE holds; 0 when it is malformed. */
 uint32_t across_settle_count(struct slice message);
 

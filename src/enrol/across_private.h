@@ -100,13 +100,14 @@ struct across_news {
     uint64_t next_ms;           /* when it is asked about, or sent again */
     bool is_done;               /* of an item: acknowledged, and being taken off the list; of a
                                    hold: asked about */
-    uint64_t pending_ms;        /* of a hold: when its home last said that it is under way */
+    uint64_t pending;           /* of a hold: the newest question to which its home has said that
+                                   it is under way */
 };
 
 /* A read that waits until the holds it would meet are decided, or are known not to be. */
 struct across_roster {
     uint64_t client;
-    uint64_t asked_ms;
+    uint64_t asked; /* the newest question before it: answers to it say nothing */
     uint64_t deadline_ms;
     uint64_t index; /* holds of later entries are not waited for */
     uint32_t section;
@@ -116,6 +117,8 @@ struct across_question {
     struct across_head head; /* token in own memory */
     uint32_t shard;
     uint64_t token;       /* of the read point it waits for */
+    uint64_t asked_term;  /* what the answer repeats, of an ASK */
+    uint64_t asked;
     struct slice message; /* of a check; own memory */
 };
 
@@ -132,6 +135,7 @@ struct across {
     uint64_t token;       /* of the newest read point wanted */
     uint64_t token_first; /* of this term */
     uint64_t token_done;
+    uint64_t asked; /* the newest question about a hold, in this term */
     struct across_flight *flights; /* ACROSS_FLIGHT_MAX */
     uint32_t flight_end;           /* slots from here on are free, and not written yet */
     uint32_t flight_count;
@@ -270,11 +274,10 @@ struct across_news *across__news(struct across *across, struct across_news **new
 void across__settled_take(struct across *across, uint64_t now_ms, uint32_t shard,
                           struct slice message);
 void across__asked(struct across *across, uint64_t now_ms, uint32_t shard,
-                   const struct across_head *head);
-/* Any question that a read point has to come before. @message: of a check, copied. Returns:
- * false when there are too many. */
-bool across__question_add(struct across *across, uint32_t shard, const struct across_head *head,
-                          struct slice message);
+                   const struct across_head *head, struct slice message);
+/* A question that a read point has to come before: head and shard, and of a check the message,
+ * which are copied. Returns: false when there are too many. */
+bool across__question_add(struct across *across, const struct across_question *of);
 void across__answer(struct across *across);
 /* Tell what is on the list and due: of everybody, at every tick; of a student, when somebody waits
  * for that. */
@@ -285,7 +288,8 @@ void across__todo_added(struct across *across, uint64_t now_ms, uint32_t count);
 void across__hold_ask(struct across *across, uint64_t now_ms);
 /* A request waits for a seat of @section: the homes of holds there are asked, once. */
 void across__hold_hurry(struct across *across, uint64_t now_ms, uint32_t section);
-void across__pending(struct across *across, uint64_t now_ms, const struct across_head *head);
+void across__pending(struct across *across, uint64_t now_ms, const struct across_head *head,
+                     struct slice message);
 void across__roster_look(struct across *across, uint64_t now_ms);
 /* Whether @shard still has to hear of an earlier decision about the student. */
 bool across__is_owed(const struct across *across, uint32_t student, uint32_t shard);

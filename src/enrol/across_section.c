@@ -261,7 +261,9 @@ void across__check_take(struct across *across, uint32_t shard, struct slice byte
     bool is_sound = message_take(across, bytes, &message);
 
     if (is_sound && message.reserve->left_ms > 0 && across->check_count < ACROSS_CHECKS_MAX &&
-        across__question_add(across, shard, &message.head, bytes)) {
+        across__question_add(
+            across, &(struct across_question){
+                        .head = message.head, .shard = shard, .message = bytes})) {
         across->check_count++;
     }
     message_give(across, &message);

@@ -228,15 +228,14 @@ void across__settled_take(struct across *across, uint64_t now_ms, uint32_t shard
 
 /* ---- the home is asked */
 
-bool across__question_add(struct across *across, uint32_t shard, const struct across_head *head,
-                          struct slice message)
+bool across__question_add(struct across *across, const struct across_question *of)
 {
     if (across->question_count == ACROSS_ASKED_MAX) {
         return false; /* asked again */
     }
     struct across_question *question = &across->questions[across->question_count++];
 
-    *question = (struct across_question){.shard = shard, .head = *head};
+    *question = *of;
     /* One read point is under way at a time; it answers all that were asked before it was. */
     if (across->token == across->token_done) {
         across__read(across);
@@ -244,14 +243,15 @@ bool across__question_add(struct across *across, uint32_t shard, const struct ac
     } else {
         question->token = across->token + 1;
     }
-    question->head.token = across__keep(across, head->token);
-    question->message = across__keep(across, message);
+    question->head.token = across__keep(across, of->head.token);
+    question->message = across__keep(across, of->message);
     return true;
 }
 
 void across__asked(struct across *across, uint64_t now_ms, uint32_t shard,
-                   const struct across_head *head)
+                   const struct across_head *head, struct slice message)
 {
+    struct across_question question = {.head = *head, .shard = shard};
     const struct enrol_across *state = &across->enrol->across;
     uint32_t student = campus_student_find(&across->enrol->campus, head->token);
     struct across_flight *flight = across__flight_find(across, head);
@@ -265,8 +265,9 @@ void across__asked(struct across *across, uint64_t now_ms, uint32_t shard,
         flight->is_hurried = true; /* somebody waits for what comes of it */
     }
     /* An attempt of a later term is another leader's, who leads by now. */
-    if (head->id.term <= across->term) {
-        (void)across__question_add(across, shard, head, SLICE_NONE);
+    if (across_take_asked(message, &question.asked_term, &question.asked) &&
+        head->id.term <= across->term) {
+        (void)across__question_add(across, &question);
     }
 }
 
@@ -284,7 +285,12 @@ static void answer(struct across *across, const struct across_question *question
         across__send_head(across, question->shard, ACROSS_SETTLE, &head->id, head->token,
                           enrol__todo(&enrol->across, slot)->verdict);
     } else if (across__flight_find(across, head) != NULL) {
-        across__send_head(across, question->shard, ACROSS_PENDING, &head->id, head->token, 0);
+        buf_clear(&across->message);
+        across_put_head(&across->message, &(struct across_head){.kind = ACROSS_PENDING,
+                                                                .id = head->id,
+                                                                .token = head->token});
+        across_put_asked(&across->message, question->asked_term, question->asked);
+        across__send(across, question->shard, buf_slice(&across->message));
     } else {
         across__send_head(across, question->shard, ACROSS_SETTLE, &head->id, head->token,
                           ACROSS_RELEASE);
@@ -330,8 +336,13 @@ static void ask(struct across *across, uint64_t now_ms, uint32_t slot)
 
     news->next_ms = now_ms + ACROSS_ASK_MS;
     news->is_done = true;
-    across__send_head(across, hold->id.home, ACROSS_ASK, &hold->id,
-                      across__token(across, hold->student), 0);
+    buf_clear(&across->message);
+    across_put_head(&across->message,
+                    &(struct across_head){.kind = ACROSS_ASK,
+                                          .id = hold->id,
+                                          .token = across__token(across, hold->student)});
+    across_put_asked(&across->message, across->term, ++across->asked);
+    across__send(across, hold->id.home, buf_slice(&across->message));
 }
 
 /* "A section's shard without news of a hold for 1 s asks the home." The timer asks; it ends
@@ -348,15 +359,22 @@ void across__hold_ask(struct across *across, uint64_t now_ms)
     }
 }
 
-void across__pending(struct across *across, uint64_t now_ms, const struct across_head *head)
+void across__pending(struct across *across, uint64_t now_ms, const struct across_head *head,
+                     struct slice message)
 {
     const struct enrol_across *state = &across->enrol->across;
     uint32_t student = campus_student_find(&across->enrol->campus, head->token);
     uint32_t slot = student == CAMPUS_NONE ? CAMPUS_NONE : enrol__hold_find(state, student);
 
-    if (slot != CAMPUS_NONE &&
+    uint64_t term;
+    uint64_t asked;
+
+    if (across_take_asked(message, &term, &asked) && term == across->term &&
+        slot != CAMPUS_NONE &&
         enrol_attempt_id_compare(&enrol__hold(state, slot)->id, &head->id) == 0) {
-        hold_news(across, slot, now_ms + ACROSS_ASK_MS)->pending_ms = now_ms;
+        struct across_news *news = hold_news(across, slot, now_ms + ACROSS_ASK_MS);
+
+        news->pending = asked > news->pending ? asked : news->pending;
         across__roster_look(across, now_ms);
     }
 }
@@ -386,8 +404,10 @@ void across__hold_hurry(struct across *across, uint64_t now_ms, uint32_t section
     }
 }
 
-/* Whether a hold that the read would meet is neither gone nor said to be under way. */
-static bool is_unclear(struct across *across, const struct across_roster *roster)
+/* Whether a hold that the read would meet is neither gone nor said to be under way, in answer to
+ * a question that was asked for the read: an earlier one's may be late, and the hold decided. */
+static bool is_unclear(struct across *across, uint64_t now_ms,
+                       const struct across_roster *roster)
 {
     const struct enrol_across *state = &across->enrol->across;
 
@@ -396,8 +416,7 @@ static bool is_unclear(struct across *across, const struct across_roster *roster
         const struct enrol_hold *hold = enrol__hold(state, at);
 
         if (hold->since_index <= roster->index && keeps_in(hold, roster->section) &&
-            hold_news(across, at, roster->asked_ms + ACROSS_ASK_MS)->pending_ms <=
-                roster->asked_ms) {
+            hold_news(across, at, now_ms + ACROSS_ASK_MS)->pending <= roster->asked) {
             return true;
         }
     }
@@ -411,7 +430,7 @@ void across__roster_look(struct across *across, uint64_t now_ms)
     for (uint32_t i = 0; i < across->roster_count; i++) {
         struct across_roster *roster = &across->rosters[i];
 
-        if (now_ms < roster->deadline_ms && is_unclear(across, roster)) {
+        if (now_ms < roster->deadline_ms && is_unclear(across, now_ms, roster)) {
             across->rosters[left++] = *roster;
         } else {
             across__effect(across, &(struct across_effect){.kind = ACROSS_ROSTER,
@@ -432,7 +451,7 @@ int across_roster(struct across *across, uint64_t now_ms, uint64_t deadline_ms,
     }
     across->rosters[across->roster_count++] =
         (struct across_roster){.client = client,
-                               .asked_ms = now_ms,
+                               .asked = across->asked,
                                .deadline_ms = deadline_ms,
                                .index = enrol_index(across->enrol),
                                .section = section};

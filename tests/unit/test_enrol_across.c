@@ -201,6 +201,8 @@ static void put_message(struct buf *out, uint32_t kind, uint32_t home, uint64_t 
         across_put_reserved(out, &reserved);
     } else if (kind == ACROSS_OFFER || kind == ACROSS_DECLINE) {
         across_put_decline(out, &decline);
+    } else if (kind == ACROSS_ASK || kind == ACROSS_PENDING) {
+        across_put_asked(out, 1, 1);
     }
 }
 
@@ -480,6 +482,51 @@ static void hold__without_news__asks_and_stays(void **state)
     bed_fini(&bed);
 }
 
+static bool is_roster_read(const struct bed *bed)
+{
+    for (size_t i = 0; i < across_effect_count(bed->across); i++) {
+        if (across_effect_at(bed->across, i).kind == ACROSS_ROSTER) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What was under way when it was asked before may be decided by now. */
+static void roster__answer_to_an_earlier_question__waits_on(void **state)
+{
+    struct bed bed;
+    struct buf message;
+    struct campus_name name = {.code = slice_from_text(course_in(1)),
+                               .section = SLICE_LITERAL("A")};
+    uint32_t section;
+    (void)state;
+
+    bed_init(&bed, 1);
+    buf_init(&message, MESSAGE_BYTES);
+    put_reserve(&message, 0, 5);
+    assert_true(receive(&bed, 0, buf_slice(&message)));
+    bed.now_ms += ACROSS_ASK_MS;
+    across_tick(bed.across, bed.now_ms, FIXTURE_WALL_MS + bed.now_ms);
+    bed.now_ms += ACROSS_ASK_MS;
+    across_tick(bed.across, bed.now_ms, FIXTURE_WALL_MS + bed.now_ms); /* question 1 */
+    assert_int_equal(campus_resolve_section(&bed.enrol->campus, &name, &section), OK);
+    assert_int_equal(across_roster(bed.across, bed.now_ms, bed.now_ms + 5000, section, 9), OK);
+    assert_false(is_roster_read(&bed));
+    for (uint64_t number = 1; number <= 2; number++) {
+        struct across_head head = head_of(ACROSS_PENDING, 0, 5);
+
+        buf_clear(&message);
+        across_put_head(&message, &head);
+        across_put_asked(&message, 1, number);
+        bed.now_ms++;
+        assert_true(across_receive(bed.across, bed.now_ms, 0, buf_slice(&message)));
+        assert_int_equal(is_roster_read(&bed), number == 2);
+    }
+    buf_fini(&message);
+    bed_fini(&bed);
+}
+
 /* Permits come with each attempt and count for that one: nothing of them stays here. */
 static void reserve__with_permits__many_times__keeps_none(void **state)
 {
@@ -709,6 +756,7 @@ int main(void)
         cmocka_unit_test(decisions__are_told_together__at_the_tick_or_when_asked),
         cmocka_unit_test(reserve__newer_attempt__takes_over_the_hold),
         cmocka_unit_test(hold__without_news__asks_and_stays),
+        cmocka_unit_test(roster__answer_to_an_earlier_question__waits_on),
         cmocka_unit_test(reserve__with_permits__many_times__keeps_none),
         cmocka_unit_test(check__is_answered_after_a_read_point_and_changes_nothing),
         cmocka_unit_test(check__behind_the_home__is_not_answered),
