@@ -33,13 +33,48 @@ static void send(struct across *across, uint64_t now_ms, const struct across_ask
     across__send(across, asked->shard, buf_slice(&across->message));
 }
 
+static bool is_add_of(const struct across *across, const struct request_op *op, uint32_t shard)
+{
+    return op->kind == CARILLON__OP_KIND__OP_ADD &&
+           campus_shard_of(op->name.code, across->enrol->campus.shard_count) == shard;
+}
+
+/* Which courses elsewhere have a rule is no part of the state: it is remembered of those that said
+ * so. Too many are no harm. */
+static void ruled_learn(struct across *across, const struct request *request, uint32_t shard)
+{
+    for (uint32_t i = 0; i < request->op_count; i++) {
+        if (is_add_of(across, &request->ops[i], shard)) {
+            uint64_t bit = hash_slice(request->ops[i].name.code) % ACROSS_RULED_BITS;
+
+            across->ruled[bit / 64] |= 1ULL << (bit % 64);
+        }
+    }
+}
+
+static bool is_ruled(const struct across *across, const struct request *request, uint32_t shard)
+{
+    for (uint32_t i = 0; i < request->op_count; i++) {
+        uint64_t bit = hash_slice(request->ops[i].name.code) % ACROSS_RULED_BITS;
+
+        if (is_add_of(across, &request->ops[i], shard) &&
+            (across->ruled[bit / 64] >> (bit % 64) & 1) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What is sent again must be the same: it is packed once. */
 static struct slice reserve_pack(struct across *across, const struct across_asking *asking,
-                                 const struct request *request, uint32_t shard, uint64_t claim)
+                                 const struct across_asked *asked,
+                                 const struct request *request, uint64_t claim)
 {
     struct across_reserve *reserve = arena_alloc(&across->own, sizeof *reserve);
 
-    across__facts(&across->enrol->campus, asking->student, request, shard, claim, reserve);
+    reserve->is_whole = asked->is_whole;
+    across__facts(&across->enrol->campus, asking->student, request, asked->shard, claim,
+                  reserve);
     reserve->fact = asking->fact;
     reserve->left_ms =
         0; /* one byte, which gives way to the time that is left when it is sent */
@@ -64,11 +99,32 @@ void across__asking_start(struct across *across, uint64_t now_ms, struct across_
 
             *asked = (struct across_asked){
                 .shard = shard,
-                .reserve = reserve_pack(across, asking, request, shard, claim),
+                .is_whole = asking->kind == ACROSS_CHECK || is_ruled(across, request, shard),
             };
+            asked->reserve = reserve_pack(across, asking, asked, request, claim);
             send(across, now_ms, asking, asked);
         }
     }
+}
+
+void across__asking_tell(struct across *across, uint64_t now_ms, struct across_asking *asking,
+                         const struct across_flight *flight, uint32_t shard)
+{
+    struct across_asked *asked = asked_find(asking, shard);
+
+    if (asked == NULL || asked->is_answered || asked->is_whole) {
+        return; /* said already */
+    }
+    struct request *request = arena_alloc(&across->own, sizeof *request);
+    int rc = request_decode(flight->body, request);
+
+    ASSERT(rc == OK); /* as when it was taken */
+    ruled_learn(across, request, shard);
+    across__give_back(across, &asked->reserve);
+    asked->is_whole = true;
+    asked->reserve = reserve_pack(across, asking, asked, request, flight->claim);
+    send(across, now_ms, asking, asked);
+    arena_free(&across->own, request, sizeof *request);
 }
 
 static bool is_answered(const struct across_asking *asking)

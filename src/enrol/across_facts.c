@@ -6,21 +6,61 @@
 #include "campus/student.h"
 #include "enrol/across_private.h"
 
-static void put_taken(const struct campus *campus, const struct campus_profile *profile,
+static void put_taken(const struct campus *campus, const struct campus_taken *taken,
                       struct across_reserve *to)
 {
-    for (uint32_t i = 0; i < profile->taken_count; i++) {
-        const struct campus_taken *taken = &profile->taken[i];
-        const struct campus_code *code = campus_code(campus, taken->code);
-        uint32_t credits =
-            taken->credits != 0 ? taken->credits : rule_credits_of(campus, taken->code);
+    const struct campus_code *code = campus_code(campus, taken->code);
+    uint32_t credits =
+        taken->credits != 0 ? taken->credits : rule_credits_of(campus, taken->code);
 
-        to->taken[to->taken_count++] = (struct across_taken){
-            .institution = campus_word(campus, code->institution)->text,
-            .code = campus_word(campus, code->word)->text,
-            .grade = taken->grade,
-            .credits = credits,
-        };
+    to->taken[to->taken_count++] = (struct across_taken){
+        .institution = campus_word(campus, code->institution)->text,
+        .code = campus_word(campus, code->word)->text,
+        .grade = taken->grade,
+        .credits = credits,
+    };
+}
+
+static void put_record(const struct campus *campus, const struct campus_profile *profile,
+                       struct across_reserve *to)
+{
+    for (uint32_t i = 0; i < profile->taken_count; i++) {
+        put_taken(campus, &profile->taken[i], to);
+    }
+}
+
+/* The ops before @count name the code, too. */
+static bool is_named_before(const struct across_reserve *to, uint32_t count, struct slice code)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (slice_is_equal(to->ops[i].name.code, code)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of the record the courses of the codes that the ops name, of whatever institution: which is
+ * meant the section's shard knows. */
+static void put_named(const struct campus *campus, const struct campus_profile *profile,
+                      struct across_reserve *to)
+{
+    for (uint32_t i = 0; i < to->op_count; i++) {
+        struct slice name = to->ops[i].name.code;
+        uint32_t word =
+            is_named_before(to, i, name) ? CAMPUS_NONE : campus_word_find(campus, name);
+
+        if (word == CAMPUS_NONE) {
+            continue;
+        }
+        for (uint32_t at = campus_word(campus, word)->first_code; at != CAMPUS_NONE;
+             at = campus_code(campus, at)->next_same_word) {
+            const struct campus_taken *taken = campus_taken_find(profile, at);
+
+            if (taken != NULL) {
+                put_taken(campus, taken, to);
+            }
+        }
     }
 }
 
@@ -118,8 +158,6 @@ void across__facts(const struct campus *campus, uint32_t student, const struct r
     to->beside_count = 0;
     to->permit_count = 0;
     to->op_count = 0;
-    put_taken(campus, of->profile, to);
-    put_beside(campus, student, request, shard, to);
     put_permits(campus, of, shard, to);
     for (uint32_t i = 0; i < request->op_count; i++) {
         const struct request_op *op = &request->ops[i];
@@ -133,5 +171,11 @@ void across__facts(const struct campus *campus, uint32_t student, const struct r
                 .name = op->name,
             };
         }
+    }
+    if (to->is_whole) {
+        put_record(campus, of->profile, to);
+        put_beside(campus, student, request, shard, to);
+    } else {
+        put_named(campus, of->profile, to);
     }
 }

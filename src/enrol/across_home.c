@@ -267,9 +267,11 @@ void across__reserved(struct across *across, uint64_t now_ms, uint32_t shard,
                       const struct across_head *head, struct slice message)
 {
     struct across_flight *flight = across__flight_find(across, head);
+    bool is_reserving = flight != NULL && flight->phase == ACROSS_RESERVING;
 
-    if (flight != NULL && flight->phase == ACROSS_RESERVING &&
-        across__asking_take(across, &flight->asking, shard, message)) {
+    if (is_reserving && across_outcome_of(message) == ACROSS_RULED) {
+        across__asking_tell(across, now_ms, &flight->asking, flight, shard);
+    } else if (is_reserving && across__asking_take(across, &flight->asking, shard, message)) {
         judge_replies(across, now_ms, flight);
     }
 }

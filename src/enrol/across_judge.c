@@ -201,6 +201,21 @@ static void judge(struct enrol_attempt *attempt)
     }
 }
 
+bool enrol__foreign_is_ruled(const struct campus *campus, const struct across_reserve *reserve)
+{
+    for (uint32_t i = 0; i < reserve->op_count; i++) {
+        const struct across_op *op = &reserve->ops[i];
+        uint32_t course;
+
+        if (op->kind == CARILLON__OP_KIND__OP_ADD &&
+            campus_resolve_course(campus, &op->name, &course) == OK &&
+            campus_course(campus, course)->rule != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int enrol__foreign_judge(struct enrol_attempt *attempt, const struct across_reserve *reserve,
                          struct enrol_work *work, struct buf *text)
 {

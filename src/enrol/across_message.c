@@ -45,6 +45,7 @@ void across_put_reserve(struct buf *out, const struct across_reserve *reserve)
 {
     across_put_number(out, reserve->left_ms);
     across_put_number(out, reserve->fact);
+    across_put_number(out, reserve->is_whole ? 1 : 0);
     across_put_bytes(out, reserve->institution);
     across_put_bytes(out, reserve->name);
     across_put_number(out, reserve->level);
@@ -192,6 +193,7 @@ void across_take_reserve(struct unpack *in, struct across_reserve *ret_reserve)
 {
     ret_reserve->left_ms = unpack_u64(in);
     ret_reserve->fact = unpack_u64(in);
+    ret_reserve->is_whole = take_u32(in, 1) != 0;
     take_facts(in, ret_reserve);
     ret_reserve->op_count = take_u32(in, ACROSS_OPS_MAX);
     in->failed = in->failed || ret_reserve->op_count == 0;
@@ -270,6 +272,15 @@ bool across_take_asked(struct slice message, uint64_t *ret_term, uint64_t *ret_n
     *ret_term = unpack_u64(&in);
     *ret_number = unpack_u64(&in);
     return unpack_is_done(&in);
+}
+
+uint32_t across_outcome_of(struct slice message)
+{
+    struct unpack in = unpack_from(message);
+    struct across_head head;
+
+    across_take_head(&in, &head);
+    return take_u32(&in, ACROSS_OUTCOME_NR - 1);
 }
 
 uint32_t across_settle_count(struct slice message)

@@ -73,6 +73,7 @@ struct across_permit {
 struct across_reserve {
     uint64_t left_ms; /* until the request's deadline, when it was sent */
     uint64_t fact;    /* of a check: who answers has applied this one of the cluster's */
+    bool is_whole;    /* else taken and beside are for courses without a rule alone */
     struct slice institution;
     struct slice name;
     uint32_t level;
@@ -91,6 +92,7 @@ enum across_outcome {
     ACROSS_REFUSED,  /* by rule: every failing rule of the section's side is listed */
     ACROSS_FAILED,   /* an error: a name that leads nowhere, no memory */
     ACROSS_OUTDATED, /* a newer attempt was here, or this one is over */
+    ACROSS_RULED,    /* a course has a rule: the whole record is wanted */
     ACROSS_OUTCOME_NR,
 };
 
@@ -161,6 +163,9 @@ void across_take_decide(struct unpack *in, struct across_decide *ret_decide);
  * leader of which term. */
 void across_put_asked(struct buf *out, uint64_t term, uint64_t number);
 bool across_take_asked(struct slice message, uint64_t *ret_term, uint64_t *ret_number);
+
+/* What a RESERVED says, in short; 0 when it is malformed. */
+uint32_t across_outcome_of(struct slice message);
 
 /* How many decisions a SETTLE holds; 0 when it is malformed. */
 uint32_t across_settle_count(struct slice message);

@@ -17,6 +17,7 @@ enum across_phase {
 /* What one section's shard was asked, and said. */
 struct across_asked {
     uint32_t shard;
+    bool is_whole; /* it was told the whole record */
     bool is_answered;
     uint64_t send_ms;     /* when the question is sent again */
     struct slice reserve; /* packed: the reserve without its head and deadline; own memory */
@@ -49,7 +50,10 @@ struct across_flight {
     struct across_asking asking;
 };
 
-enum { ACROSS_WALK_MS = 5000 };
+enum {
+    ACROSS_WALK_MS = 5000,
+    ACROSS_RULED_BITS = 1 << 16, /* a power of two; some thousand courses have a rule */
+};
 
 enum across_inquiry_kind {
     ACROSS_INQUIRY_CHECK = 1,
@@ -155,6 +159,7 @@ struct across {
     uint32_t hold_news_cap;
     struct across_news *todo_news;
     uint32_t todo_news_cap;
+    uint64_t ruled[ACROSS_RULED_BITS / 64]; /* by hash: codes elsewhere that have had a rule */
     uint32_t untold_count;  /* decisions since shards were last told of all */
     uint32_t settled_count; /* items acknowledged since those were last taken off the list */
     struct across_news *offer_news;
@@ -194,6 +199,9 @@ void across__asking_start(struct across *across, uint64_t now_ms, struct across_
 /* Take an answer. Returns: whether it was the last one missing. */
 bool across__asking_take(struct across *across, struct across_asking *asking, uint32_t shard,
                          struct slice message);
+/* @shard judges by a rule: it is told the whole record. */
+void across__asking_tell(struct across *across, uint64_t now_ms, struct across_asking *asking,
+                         const struct across_flight *flight, uint32_t shard);
 /* Those who have not answered in time are asked again. */
 void across__asking_again(struct across *across, uint64_t now_ms, struct across_asking *asking);
 void across__asking_forget(struct across *across, struct across_asking *asking);

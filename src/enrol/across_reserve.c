@@ -248,6 +248,13 @@ int enrol__reserve_apply(struct enrol_work *work)
         reply(work, &head, &outdated);
         return ERR_GONE;
     }
+    if (!reserve->is_whole && enrol__foreign_is_ruled(&enrol->campus, reserve)) {
+        /* The rule came between the leader's look and here. */
+        struct across_reserved ruled = {.outcome = ACROSS_RULED};
+
+        reply(work, &head, &ruled);
+        return ERR_GONE;
+    }
     if (slot != CAMPUS_NONE) {
         /* "A newer attempt of the same student takes over that student's older hold": the home
          * begins none before the older ones are settled here, or can never be decided. */

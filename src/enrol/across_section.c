@@ -111,6 +111,19 @@ static int admit(struct across *across, struct slice body)
     return rc;
 }
 
+/* What needs no entry, for nothing is kept. */
+static void say(struct across *across, const struct message *message,
+                const struct across_reserved *reserved)
+{
+    struct across_head back = message->head;
+
+    back.kind = ACROSS_RESERVED;
+    buf_clear(&across->message);
+    across_put_head(&across->message, &back);
+    across_put_reserved(&across->message, reserved);
+    across__send(across, back.id.home, buf_slice(&across->message));
+}
+
 /* @left_ms: what is left for waiting when it turns out that only holds are in the way. */
 static void propose(struct across *across, const struct message *message, uint64_t left_ms)
 {
@@ -125,14 +138,7 @@ static void propose(struct across *across, const struct message *message, uint64
         across__propose(across, ENROL_ENTRY_RESERVE, SLICE_NONE, buf_slice(&across->message));
         return;
     }
-    struct across_head back = message->head;
-    const struct across_reserved full = {.outcome = ACROSS_FAILED, .error = ERR_FULL};
-
-    back.kind = ACROSS_RESERVED;
-    buf_clear(&across->message);
-    across_put_head(&across->message, &back);
-    across_put_reserved(&across->message, &full);
-    across__send(across, back.id.home, buf_slice(&across->message));
+    say(across, message, &(struct across_reserved){.outcome = ACROSS_FAILED, .error = ERR_FULL});
 }
 
 void across__reserve_take(struct across *across, uint64_t now_ms, struct slice bytes)
@@ -140,11 +146,15 @@ void across__reserve_take(struct across *across, uint64_t now_ms, struct slice b
     struct message message;
     bool is_sound = message_take(across, bytes, &message);
     uint64_t left = message.reserve->left_ms;
-    uint32_t section = is_sound && left > LAST_MS ? undecided(across, &message) : CAMPUS_NONE;
 
     /* "Work past its deadline is dropped." */
     if (is_sound && left > 0 && !is_parked(across, &message.head)) {
-        if (section != CAMPUS_NONE && park(across, bytes, now_ms + left - LAST_MS)) {
+        uint32_t section = left > LAST_MS ? undecided(across, &message) : CAMPUS_NONE;
+
+        if (!message.reserve->is_whole &&
+            enrol__foreign_is_ruled(&across->enrol->campus, message.reserve)) {
+            say(across, &message, &(struct across_reserved){.outcome = ACROSS_RULED});
+        } else if (section != CAMPUS_NONE && park(across, bytes, now_ms + left - LAST_MS)) {
             across__hold_hurry(across, now_ms, section);
         } else {
             propose(across, &message, left);

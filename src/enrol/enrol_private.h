@@ -340,6 +340,8 @@ void enrol__across_apply(struct enrol_work *work);
 
 int enrol__reserve_apply(struct enrol_work *work) CHECKED;
 struct across_reserve;
+/* Whether a course that is added has a rule, which may ask for anything of the record. */
+bool enrol__foreign_is_ruled(const struct campus *campus, const struct across_reserve *reserve);
 /* Judge what the home of another shard's student asks of this one: attempt->enrol, student and
  * wall_ms are set; the rest is filled, in scratch. @work: the entry, which settles the sections
  * first; NULL: a look that changes nothing. Errors: ERR_UNKNOWN_*, ERR_AMBIGUOUS, ERR_GONE with

@@ -262,6 +262,8 @@ void shards_check_message(struct shards_world *world, struct slice message)
         shards_fail(world, "a message without a head");
     } else if (head.kind == ACROSS_ASK) {
         shards_mark(world, SHARDS_ASKED);
+    } else if (head.kind == ACROSS_RESERVED && across_outcome_of(message) == ACROSS_RULED) {
+        shards_mark(world, SHARDS_RULED);
     } else if (head.kind == ACROSS_PENDING) {
         shards_mark(world, SHARDS_PENDING);
     } else if (head.kind == ACROSS_OFFER) {
