@@ -17,7 +17,7 @@
 
 enum {
     SHARDS = 4,
-    IMPORTED = 1,        /* facts until there are courses */
+    IMPORTED = 1, /* facts until there are courses */
     LIMIT = 3,
     TOGETHER = 4,        /* facts on their way at the same time */
     DEADLINE_MS = 10000, /* time for an election, and more */
@@ -55,9 +55,9 @@ static void end(void)
 
 static bool leads(const struct node *node, uint32_t group)
 {
-    return node != NULL && (group == NODE_GROUP_META
-                                ? node->is_leading_meta
-                                : node->shards[group - NODE_GROUP_SHARD].is_leading);
+    return node != NULL &&
+           (group == NODE_GROUP_META ? node->is_leading_meta
+                                     : node->shards[group - NODE_GROUP_SHARD].is_leading);
 }
 
 static struct node *leader_of(uint32_t group)
@@ -188,8 +188,8 @@ static void facts__of_one_moment__are_copied_one_after_the_other(void **state)
     end();
 }
 
-/* Whoever asked has gone, and it is looked for facts that may be forgotten, before the shard has
- * a leader again. */
+/* Whoever asked has gone, and it is looked for facts that may be forgotten, before the shard
+ * has a leader again. */
 static void fact__that_a_shard_has_not_had__is_kept_for_its_next_leader(void **state)
 {
     struct asked asked;

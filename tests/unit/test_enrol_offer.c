@@ -24,7 +24,8 @@ static uint32_t shard_of(const char *name)
 /* One who is at home in the other shard. */
 static struct slice student_elsewhere(void)
 {
-    static const char *const tokens[] = {"ann", "bob", "cid", "dot", "eve", "fay", "gus", "hal"};
+    static const char *const tokens[] = {"ann", "bob", "cid", "dot",
+                                         "eve", "fay", "gus", "hal"};
     size_t at = 0;
 
     while (shard_of(tokens[at]) == shard_of(course)) {
@@ -76,7 +77,8 @@ static struct across_head head_of(uint32_t kind, uint64_t counter)
     };
 }
 
-/* The student's home asks for the course: for a place too, or claiming the offer of a number. */
+/* The student's home asks for the course: for a place too, or claiming the offer of a number.
+ */
 static void reserve(struct campus_fixture *f, uint64_t counter, bool waitlist, uint64_t claim)
 {
     static struct across_reserve asked;
