@@ -309,6 +309,24 @@ static void cap__raised__promotes_as_many_as_fit(void **state)
     assert_string_equal(fixture_roster(f, "HOT"), "ann bob cid dot");
 }
 
+/* Those who were promoted by it are enrolled when it is answered. */
+static void cap__raised__counts_the_promoted_as_enrolled(void **state)
+{
+    struct campus_fixture *f = *state;
+
+    (void)fixture_submit(f, "bob", "~HOT");
+    (void)fixture_submit(f, "cid", "~HOT");
+    assert_int_equal(fixture_cap(f, "HOT", 2), OK);
+    Carillon__CapReply *reply =
+        carillon__cap_reply__unpack(NULL, f->result.reply.len, f->result.reply.data);
+
+    assert_non_null(reply);
+    assert_int_equal(reply->promoted, 1);
+    assert_int_equal(reply->enrolled, 2);
+    carillon__cap_reply__free_unpacked(reply, NULL);
+    assert_string_equal(fixture_roster(f, "HOT"), "ann bob | cid/1");
+}
+
 static void registrar__nonsense__is_refused(void **state)
 {
     struct campus_fixture *f = *state;
@@ -350,6 +368,7 @@ int main(void)
         TEST(permit__for_one_who_waits__promotes_at_once),
         TEST(cap__lowered__drops_nobody_and_admits_nobody),
         TEST(cap__raised__promotes_as_many_as_fit),
+        TEST(cap__raised__counts_the_promoted_as_enrolled),
         TEST(registrar__nonsense__is_refused),
     };
 
