@@ -10,24 +10,38 @@
 #include "node/node_private.h"
 #include "proto/registrar.pb-c.h"
 #include "tests/lib/node_world.h"
+#include "wire/message.h"
 
 enum {
     STEPS_MAX = 24, /* a round takes fewer */
     ANSWERED_MS = 100,
     SHORT_MS = 100, /* shorter than whoever leads takes to notice that it is alone */
+    LONG_MS = 10000,
+    SLOW_MS = 3000,      /* on the way at most, and */
+    FORGOTTEN_MS = 1100, /* when nobody waits for an answer any more, after its deadline */
+    PATIENT_MS = 60000,  /* the one asked goes on believing in the leader meanwhile */
+    TRIES = 10,
 };
 
 static uint64_t sometimes[SOMETIMES_NR];
 static struct node_world world;
 
-static void begin(uint64_t seed)
+static void begin_at(uint64_t seed, const char *door)
 {
     node_world_init(&world, seed, NULL, sometimes);
+    for (uint32_t i = 0; i < NODE_WORLD_CLIENTS; i++) {
+        world.doors[i] = door;
+    }
     world.retry_never = true;
     node_world_replicas(&world, 2);
     assert_int_equal(node_world_open(&world), OK);
     assert_true(node_world_gather(&world));
     node_world_run_ms(&world, 1000);
+}
+
+static void begin(uint64_t seed)
+{
+    begin_at(seed, NULL);
 }
 
 static void end(void)
@@ -96,14 +110,13 @@ static void on_done(void *context, const struct carillon_reply *reply)
     *(int *)context = reply->status;
 }
 
-static int list(void)
+static int ask(uint32_t method, const ProtobufCMessage *request, uint32_t deadline_ms)
 {
-    Carillon__CataloguesRequest request = CARILLON__CATALOGUES_REQUEST__INIT;
     struct carillon_client *client = node_world_client(&world);
     int status = 1;
-    struct carillon_call call = {.method = CARILLON__METHOD__METHOD_CATALOGUES,
-                                 .message = &request.base,
-                                 .deadline_ms = SHORT_MS,
+    struct carillon_call call = {.method = method,
+                                 .message = request,
+                                 .deadline_ms = deadline_ms,
                                  .done = on_done,
                                  .context = &status};
 
@@ -114,23 +127,69 @@ static int list(void)
     return status;
 }
 
+static int list(uint32_t deadline_ms)
+{
+    Carillon__CataloguesRequest request = CARILLON__CATALOGUES_REQUEST__INIT;
+
+    return ask(CARILLON__METHOD__METHOD_CATALOGUES, &request.base, deadline_ms);
+}
+
+/* A course that there is not. */
+static int show(uint32_t deadline_ms)
+{
+    Carillon__RosterRequest request = CARILLON__ROSTER_REQUEST__INIT;
+    Carillon__SectionName name = CARILLON__SECTION_NAME__INIT;
+
+    name.code = wire_text("NONE");
+    name.section = wire_text("1");
+    request.section = &name;
+    return ask(CARILLON__METHOD__METHOD_ROSTER, &request.base, deadline_ms);
+}
+
 /* Another may lead for all it knows, and have taken something that it has not heard of. */
 static void read__of_a_leader_whom_nobody_answers__is_not_answered(void **state)
 {
     (void)state;
     begin(2);
     assert_ptr_equal(leader(), world.node);
-    assert_int_equal(list(), OK);
+    assert_int_equal(list(SHORT_MS), OK);
     node_world_replica_kill(&world, 0);
-    assert_int_equal(list(), OK); /* by a majority */
+    assert_int_equal(list(SHORT_MS), OK); /* by a majority */
     node_world_replica_kill(&world, 1);
-    int status = list();
+    int status = list(SHORT_MS);
 
     assert_true(world.node->shards[0].is_leading);
     assert_int_not_equal(status, OK);
     node_world_replica_up(&world, 0);
     node_world_run_ms(&world, 5000);
-    assert_int_equal(list(), OK);
+    assert_int_equal(list(SHORT_MS), OK);
+    end();
+}
+
+/* What the leader says is so long on its way that nobody waits for it any more when it comes,
+ * and another request has come after it. */
+static void read__answered_late__is_no_answer_to_the_next(void **state)
+{
+    const struct io_sim_wire slow = {.delay_us = SLOW_MS * 1000};
+    uint32_t answered_late = 0;
+
+    (void)state;
+    begin_at(3, "10.0.1.1:7440");
+    assert_ptr_equal(leader(), world.node);
+    assert_int_equal(show(SHORT_MS), ERR_UNKNOWN_COURSE);
+    world.replicas[0].node->raft.groups[NODE_GROUP_SHARD].raft.options.election_ms = PATIENT_MS;
+    node_world_run_ms(&world, SHORT_MS);
+    io_sim_wire_set(world.io, world.replicas[0].io, &slow);
+    for (uint32_t i = 0; i < TRIES; i++) {
+        if (show(SHORT_MS) == ERR_TIMEOUT) {
+            node_world_run_ms(&world, FORGOTTEN_MS);
+            int status = list(LONG_MS);
+
+            assert_int_not_equal(status, ERR_UNKNOWN_COURSE);
+            answered_late += status == OK ? 1 : 0;
+        }
+    }
+    assert_in_range(answered_late, TRIES / 2, TRIES);
     end();
 }
 
@@ -138,6 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(read__that_comes_during_a_round__is_answered_by_the_next),
+        cmocka_unit_test(read__answered_late__is_no_answer_to_the_next),
         cmocka_unit_test(read__of_a_leader_whom_nobody_answers__is_not_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
