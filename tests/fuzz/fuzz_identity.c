@@ -77,7 +77,16 @@ static enum io_refusal no_token(void *context, const uint8_t hash[IDENTITY_FINGE
     return IO_REFUSAL_TOKEN;
 }
 
-/* Without a certificate, the secret or a known token nobody is anybody. */
+static enum io_refusal no_invite(void *context, const uint8_t hash[IDENTITY_FINGERPRINT_BYTES],
+                                 struct conn_who *ret_who)
+{
+    (void)context;
+    (void)hash;
+    (void)ret_who;
+    return IO_REFUSAL_INVITE;
+}
+
+/* Without a certificate, the secret, a known token or an invite nobody is anybody. */
 static void fuzz_hello(struct slice bytes)
 {
     static const struct io_peer peers[] = {
@@ -87,7 +96,7 @@ static void fuzz_hello(struct slice bytes)
     };
     struct io_sim *sim = io_sim_create(1, NULL);
     struct door door = {.io = io_sim_machine_create(sim, "10.0.0.1"),
-                        .hooks = {.token = no_token},
+                        .hooks = {.token = no_token, .invite = no_invite},
                         .is_plain_allowed = true};
     struct arena scratch;
 
