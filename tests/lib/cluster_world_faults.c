@@ -1,7 +1,10 @@
 /* What goes wrong in a cluster, and how it ends. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
+#include "log/bytes.h"
 #include "node/node_private.h"
 #include "tests/lib/cluster_world.h"
 
@@ -13,6 +16,8 @@ enum {
     JUMP_MS = 600000,
     DRIFT_PPM = 100000,
     SLOW_SYNC_US = 400000,
+    SEGMENT_BYTES_MAX = 4 << 20,
+    RECORD_SERIAL = 40, /* where it stands in a record */
 };
 
 static struct rng *rng_of(struct cluster_world *cluster)
@@ -176,9 +181,10 @@ static bool strike_close(struct cluster_world *cluster, enum cluster_fault fault
 
 /* ---- disks ---- */
 
-/* Not of the newest segment: what goes bad in its last batch cannot be told from a torn write.
- */
+/* Not of the newest segment that has a batch: what goes bad in the last one cannot be told from a
+ * torn write. */
 struct rot {
+    struct io *io;
     char newest[64];
 };
 
@@ -187,11 +193,25 @@ static bool is_segment(const char *path)
     return strncmp(path, "data/log/log-", 13) == 0;
 }
 
+/* Spare ones are behind it, zero or with records of an earlier life (docs/spec/log.md). */
+static bool is_in_use(struct io *io, const char *path)
+{
+    struct buf bytes;
+
+    buf_init(&bytes, SEGMENT_BYTES_MAX);
+    bool is = io_sim_durable_read(io, path, &bytes) == OK && bytes.len >= RECORD_SERIAL + 8 &&
+              memcmp(bytes.data, "CLR", 3) == 0 &&
+              bytes_get_u64(bytes.data + RECORD_SERIAL) == strtoull(path + 13, NULL, 16);
+
+    buf_fini(&bytes);
+    return is;
+}
+
 static bool note_newest(void *context, const char *path)
 {
     struct rot *rot = context;
 
-    if (is_segment(path) && strcmp(path, rot->newest) > 0) {
+    if (is_segment(path) && strcmp(path, rot->newest) > 0 && is_in_use(rot->io, path)) {
         (void)snprintf(rot->newest, sizeof rot->newest, "%s", path);
     }
     return false;
@@ -208,7 +228,7 @@ static bool may_rot(void *context, const char *path)
 static bool strike_rot(struct cluster_world *cluster, enum cluster_fault fault, uint32_t node)
 {
     struct io *io = cluster_world__io(cluster, node);
-    struct rot rot = {.newest = ""};
+    struct rot rot = {.io = io};
 
     (void)fault;
     (void)io_sim_rot(io, "data/", note_newest, &rot);
