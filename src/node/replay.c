@@ -7,6 +7,12 @@
 
 _Static_assert((int)ENGINE_AHEAD_MAX <= (int)ENROL_PREFETCH_MAX, "looked at in one go");
 
+static struct enrol_ahead ahead_of(const struct enrol_entry *entry)
+{
+    return (struct enrol_ahead){
+        .method = entry->method, .key = entry->key, .body = entry->body};
+}
+
 /* Side by side, the cache misses of a group take little longer than those of one. A hint that
  * an earlier entry of the group has made stale is checked like any other. */
 static void prefetch(const struct shard *shard, struct enrol_entry *entries,
@@ -18,11 +24,9 @@ static void prefetch(const struct shard *shard, struct enrol_entry *entries,
     size_t count = 0;
 
     for (uint32_t i = 0; i < entry_count; i++) {
-        if (node->replayed[i].shard == shard &&
-            entries[i].method == CARILLON__METHOD__METHOD_SUBMIT) {
+        if (node->replayed[i].shard == shard && enrol_is_prefetched(entries[i].method)) {
             of[count] = &entries[i];
-            ahead[count++] =
-                (struct enrol_ahead){.key = entries[i].key, .body = entries[i].body};
+            ahead[count++] = ahead_of(&entries[i]);
         }
     }
     enrol_prefetch(shard->enrol, ahead, count);
@@ -90,10 +94,11 @@ void node__ahead(void *context, uint32_t group, uint64_t index, const struct sli
         group == NODE_GROUP_META ? NULL : node__shard_of_group(node, group);
     struct enrol_ahead ahead[ENGINE_AHEAD_MAX];
     uint32_t places[ENGINE_AHEAD_MAX];
-    uint32_t submits = 0;
+    bool is_admitted = shard != NULL && shard->pending_first != shard->pending_last;
+    uint32_t looked = 0;
 
     node->ahead.count = 0;
-    if (shard == NULL || shard->pending_first != shard->pending_last) {
+    if (shard == NULL || (is_admitted && node->shard_count == 1)) {
         return; /* what was admitted here was looked at then */
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -102,14 +107,17 @@ void node__ahead(void *context, uint32_t group, uint64_t index, const struct sli
         node->ahead.hints[i] = ENROL_HINT_NONE;
         if (payloads[i].len > 0) {
             node__entry_decode(index + i, 0, payloads[i], &entry);
-            if (entry.method == CARILLON__METHOD__METHOD_SUBMIT) {
-                places[submits] = i;
-                ahead[submits++] = (struct enrol_ahead){.key = entry.key, .body = entry.body};
+            bool was_looked_at =
+                is_admitted && entry.method == CARILLON__METHOD__METHOD_SUBMIT;
+
+            if (enrol_is_prefetched(entry.method) && !was_looked_at) {
+                places[looked] = i;
+                ahead[looked++] = ahead_of(&entry);
             }
         }
     }
-    enrol_prefetch(shard->enrol, ahead, submits);
-    for (uint32_t i = 0; i < submits; i++) {
+    enrol_prefetch(shard->enrol, ahead, looked);
+    for (uint32_t i = 0; i < looked; i++) {
         node->ahead.hints[places[i]] = ahead[i].hint;
     }
     node->ahead.shard = shard;

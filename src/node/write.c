@@ -198,7 +198,8 @@ static void prefetch(struct shard *shard)
 
         if (write->shard == shard && write->method == CARILLON__METHOD__METHOD_SUBMIT) {
             of[count] = write;
-            ahead[count++] = (struct enrol_ahead){.key = gathered_key(node, write),
+            ahead[count++] = (struct enrol_ahead){.method = write->method,
+                                                  .key = gathered_key(node, write),
                                                   .body = gathered_body(node, write)};
         }
     }

@@ -42,7 +42,8 @@ static bool differ_at(struct trial *trial, const struct history_op *op, const ch
 static struct enrol_hint hint_of(const struct enrol *enrol, const struct trial_entry *entry)
 {
     const struct campus *campus = enrol_campus(enrol);
-    struct enrol_ahead ahead = {.key = slice_from(entry->op.key, entry->op.key_len),
+    struct enrol_ahead ahead = {.method = CARILLON__METHOD__METHOD_SUBMIT,
+                                .key = slice_from(entry->op.key, entry->op.key_len),
                                 .body = buf_slice(&entry->op.body)};
     uint64_t draw = hash_u64(entry->index);
 

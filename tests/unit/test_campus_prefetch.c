@@ -7,7 +7,10 @@
 #include <cmocka.h>
 
 #include "campus/prefetch.h"
+#include "enrol/across_entry.h"
+#include "enrol/across_message.h"
 #include "enrol/prefetch.h"
+#include "proto/envelope.pb-c.h"
 #include "tests/lib/campus_fixture.h"
 
 static struct campus_walk walk(struct campus_fixture *f, const char *student, const char *code,
@@ -80,7 +83,8 @@ static void enrol_prefetch__of_anything__changes_nothing(void **state)
     size_t len = carillon__submit_request__pack(&request, body);
 
     for (size_t i = 0; i < ENROL_PREFETCH_MAX; i++) {
-        ahead[i] = (struct enrol_ahead){.key = slice_from(key, i % 17),
+        ahead[i] = (struct enrol_ahead){.method = CARILLON__METHOD__METHOD_SUBMIT,
+                                        .key = slice_from(key, i % 17),
                                         .body = slice_from(body, len - i % 7)};
     }
     uint64_t before = enrol_hash(f.enrol);
@@ -153,12 +157,73 @@ static void section_is_named__of_any_pair__never_disagrees_with_resolving(void *
     fixture_fini(&f);
 }
 
+static void put_entry(uint32_t method, struct slice request, struct buf *out)
+{
+    static struct across_reserve reserve;
+    const struct across_head head = {
+        .kind = method == ENROL_ENTRY_SETTLE ? ACROSS_SETTLE : ACROSS_RESERVE,
+        .id = {1, 1, 1},
+        .token = SLICE_LITERAL("ann")
+    };
+    const struct across_decide decide = {.id = head.id, .request = request};
+
+    buf_clear(out);
+    if (method == ENROL_ENTRY_DECIDE) {
+        across_put_decide(out, &decide);
+        return;
+    }
+    across_put_head(out, &head);
+    if (method == ENROL_ENTRY_SETTLE) {
+        across_put_number(out, ACROSS_CONFIRM);
+        return;
+    }
+    reserve = (struct across_reserve){
+        .institution = SLICE_LITERAL("x"),
+        .op_count = 1,
+        .ops = {{.kind = CARILLON__OP_KIND__OP_ADD, .name = {.code = SLICE_LITERAL("CS1")}}}
+    };
+    across_put_reserve(out, &reserve);
+}
+
+/* Whole, and cut off anywhere. */
+static void enrol_prefetch__of_entries_between_shards__changes_nothing(void **state)
+{
+    static const uint32_t methods[] = {ENROL_ENTRY_RESERVE, ENROL_ENTRY_DECIDE,
+                                       ENROL_ENTRY_SETTLE};
+    static const uint8_t request[] = "\x0a\x03" "ann";
+    struct campus_fixture f;
+    struct buf body;
+    (void)state;
+
+    fixture_init(&f);
+    buf_init(&body, 4096);
+    assert_int_equal(fixture_simple(&f, "CS1", "A:2:05:600-660"), OK);
+    assert_int_equal(fixture_student(&f, "ann", 1, ""), OK);
+    uint64_t before = enrol_hash(f.enrol);
+    assert_false(enrol_is_prefetched(ENROL_ENTRY_FACT));
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        assert_true(enrol_is_prefetched(methods[i]));
+        put_entry(methods[i], slice_from(request, sizeof request - 1), &body);
+        for (size_t len = 0; len <= body.len; len++) {
+            struct enrol_ahead ahead = {.method = methods[i],
+                                        .body = slice_sub(buf_slice(&body), 0, len)};
+
+            enrol_prefetch(f.enrol, &ahead, 1);
+            assert_int_equal(ahead.hint.student, CAMPUS_NONE); /* for submits alone */
+        }
+    }
+    assert_true(enrol_hash(f.enrol) == before);
+    buf_fini(&body);
+    fixture_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(walk__of_a_name__ends_where_resolving_does),
         cmocka_unit_test(section_is_named__of_any_pair__never_disagrees_with_resolving),
         cmocka_unit_test(enrol_prefetch__of_anything__changes_nothing),
+        cmocka_unit_test(enrol_prefetch__of_entries_between_shards__changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
