@@ -210,6 +210,37 @@ static void snapshot__restored__is_the_same_state(void **state)
     assert_string_equal(fixture_schedule(f, "ann"), "CS2#1");
 }
 
+/* Of a read: up to where the log was applied. */
+static Carillon__OutcomeReply *place_told(struct campus_fixture *f)
+{
+    Carillon__OutcomeRequest request = CARILLON__OUTCOME_REQUEST__INIT;
+
+    request.student = (char[]){"ann"};
+    request.key = (ProtobufCBinaryData){UUID_BYTES, f->key.bytes};
+    assert_int_equal(fixture_read(f, CARILLON__METHOD__METHOD_OUTCOME, &request.base), OK);
+    return carillon__outcome_reply__unpack(NULL, f->reply.len, f->reply.data);
+}
+
+static void snapshot__restored__is_read_at_the_same_place(void **state)
+{
+    struct campus_fixture *f = *state;
+
+    (void)fixture_submit(f, "ann", "+CS1");
+    Carillon__OutcomeReply *before = place_told(f);
+    struct enrol *copy = copy_of(f->enrol, 100);
+
+    enrol_destroy(f->enrol);
+    f->enrol = copy;
+    Carillon__OutcomeReply *after = place_told(f);
+
+    assert_true(before->as_of->term > 0);
+    assert_int_equal(after->as_of->term, before->as_of->term);
+    assert_int_equal(after->as_of->index, before->as_of->index);
+    assert_int_equal(after->as_of->group, before->as_of->group);
+    carillon__outcome_reply__free_unpacked(before, NULL);
+    carillon__outcome_reply__free_unpacked(after, NULL);
+}
+
 static void snapshot__answers__survive_it(void **state)
 {
     struct campus_fixture *f = *state;
@@ -369,6 +400,7 @@ int main(void)
         TEST(answers__after_a_day_and_an_hour__are_forgotten),
         TEST(outcome__of_own_key__is_known),
         TEST(snapshot__restored__is_the_same_state),
+        TEST(snapshot__restored__is_read_at_the_same_place),
         TEST(snapshot__answers__survive_it),
         TEST(snapshot__while_things_change__is_the_state_at_its_begin),
         TEST(snapshot__with_an_open_import__keeps_what_is_staged),
