@@ -281,6 +281,39 @@ static void audit__with_any_call_failing__never_loses_what_was_synced(void **sta
     }
 }
 
+static bool failed(void *context)
+{
+    return audit_status(((struct world *)context)->audit) == ERR_IO;
+}
+
+/* Who opens the trail again finds all of it in the cache, which calls it clean, and writes it
+ * once more before it says that it is durable. */
+static void audit__opened_after_a_failed_sync__is_durable(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 3; seed++) {
+        struct world world;
+
+        world_init(&world, seed);
+        append(&world, 1, 3000);
+        io_sim_fail(world.io, IO_SIM_SYNC, 1, ERR_IO, false);
+        audit_sync(world.audit);
+        assert_true(io_sim_run_until(world.sim, failed, &world, RUN_MS));
+        world_close(&world);
+        world_open(&world);
+        uint64_t synced = audit_synced_index(world.audit);
+
+        assert_true(synced > 0);
+        io_sim_crash(world.io);
+        audit_forget(world.audit);
+        io_sim_restart(world.io);
+        world_open(&world);
+        assert_true(audit_last_index(world.audit) >= synced);
+        world_close(&world);
+        io_sim_destroy(world.sim);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +322,7 @@ int main(void)
         cmocka_unit_test(audit__with_a_sync_that_lies__loses_what_it_called_synced),
         cmocka_unit_test(audit__on_a_full_disk__waits_and_goes_on_without_a_gap),
         cmocka_unit_test(audit__with_any_call_failing__never_loses_what_was_synced),
+        cmocka_unit_test(audit__opened_after_a_failed_sync__is_durable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
