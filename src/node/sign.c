@@ -64,10 +64,9 @@ static bool is_somebody_missing(const struct node *node)
 {
     for (uint32_t i = 0; i < node->meta.member_count; i++) {
         const struct meta_member *member = &node->meta.members[i];
-        raft_id id = meta_number(member->id);
 
-        if (member->state == META_PRESENT && id != node->raft.id &&
-            !link_is_up(link_find_const(&node->links, id))) {
+        if (member->state == META_PRESENT &&
+            !node__is_present(node, meta_number(member->id))) {
             return true;
         }
     }

@@ -46,6 +46,15 @@ void fixture_fini(struct campus_fixture *f)
     buf_fini(&f->body);
 }
 
+int fixture_teardown(void **state)
+{
+    struct campus_fixture *f = *state;
+
+    assert_string_equal(fixture_verify(f), "");
+    fixture_fini(f);
+    return 0;
+}
+
 struct uuid fixture_key(struct campus_fixture *f)
 {
     uint8_t random[10] = {0};

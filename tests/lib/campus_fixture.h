@@ -35,6 +35,9 @@ struct campus_fixture {
 
 void fixture_init(struct campus_fixture *f);
 void fixture_fini(struct campus_fixture *f);
+
+/* Of a test whose state is a fixture: the state is whole at its end. */
+int fixture_teardown(void **state);
 /* A new empty state with the same configuration. */
 struct enrol *fixture_empty(void);
 

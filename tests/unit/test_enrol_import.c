@@ -28,15 +28,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct campus_fixture *f = *state;
-
-    assert_string_equal(fixture_verify(f), "");
-    fixture_fini(f);
-    return 0;
-}
-
 static Carillon__ImportCommitReply totals(struct campus_fixture *f)
 {
     Carillon__ImportCommitReply *reply =
@@ -314,7 +305,7 @@ static void rule__of_every_kind__lists_what_fails(void **state)
     assert_string_equal(fixture_check(f, "gus", "+RULED"), "REGISTERED x:RULED#1");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void)
 {

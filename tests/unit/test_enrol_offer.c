@@ -50,15 +50,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct campus_fixture *f = *state;
-
-    assert_string_equal(fixture_verify(f), "");
-    fixture_fini(f);
-    return 0;
-}
-
 static const struct campus_section *section(struct campus_fixture *f)
 {
     struct campus_name name = {.code = slice_from_text(course)};
@@ -163,9 +154,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
-            claim__after_the_limit_was_lowered__leaves_the_seat_excused, setup, teardown),
+            claim__after_the_limit_was_lowered__leaves_the_seat_excused, setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
-            claim__after_the_limit_was_lowered__given_up__excuses_no_more, setup, teardown),
+            claim__after_the_limit_was_lowered__given_up__excuses_no_more, setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,15 +24,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct campus_fixture *f = *state;
-
-    assert_string_equal(fixture_verify(f), "");
-    fixture_fini(f);
-    return 0;
-}
-
 /* Everything a snapshot of @enrol holds, loaded into an empty state in pieces of @piece bytes.
  */
 static struct enrol *copy_of(struct enrol *enrol, size_t piece)
@@ -387,7 +378,7 @@ static void admit__memory_used_up__is_full_and_writes_nothing(void **state)
     assert_int_equal(enrol_index(f->enrol), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void)
 {

@@ -26,15 +26,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct campus_fixture *f = *state;
-
-    assert_string_equal(fixture_verify(f), "");
-    fixture_fini(f);
-    return 0;
-}
-
 static void submit__add__registers_on_both_sides(void **state)
 {
     struct campus_fixture *f = *state;
@@ -312,7 +303,7 @@ static void check__says_what_submit_would__and_changes_nothing(void **state)
     assert_true(before == enrol_hash(f->enrol));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void)
 {

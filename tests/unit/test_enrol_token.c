@@ -23,15 +23,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct campus_fixture *f = *state;
-
-    assert_string_equal(fixture_verify(f), "");
-    fixture_fini(f);
-    return 0;
-}
-
 /* Hash number @n. */
 static struct slice hash_of(uint8_t n)
 {
@@ -218,7 +209,7 @@ static void snapshot__while_tokens_change__holds_those_of_its_beginning(void **s
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
         TEST(token__issued__stands_for_its_student),
         TEST(token__at_its_end__is_found_no_more),
         TEST(token__revoked__is_found_no_more_and_the_others_are),

@@ -28,15 +28,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    struct campus_fixture *f = *state;
-
-    assert_string_equal(fixture_verify(f), "");
-    fixture_fini(f);
-    return 0;
-}
-
 static void waitlist__seat_freed__goes_to_the_first(void **state)
 {
     struct campus_fixture *f = *state;
@@ -342,7 +333,7 @@ static void registrar__nonsense__is_refused(void **state)
     f->term = "t";
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void)
 {
