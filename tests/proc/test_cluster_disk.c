@@ -34,6 +34,10 @@ enum {
     COMMAND_BYTES = 2048,
 };
 
+/* The events as they begin: a leader that moves gives its full disk as the reason, too. */
+static const char FULL[] = " disk-full ";
+static const char HAS_ROOM[] = " disk-has-room ";
+
 static struct cluster_bed bed;
 static struct rush rush;
 static uint64_t seed;
@@ -153,7 +157,8 @@ static void make_room(uint32_t node)
     assert_int_equal(unlink(path), 0);
 }
 
-/* Students with long records, a file of them. */
+/* Students with long records, a file of them; the same ones every time, so that what is kept
+ * stays as large as it is. */
 static void write_students(const char *path, uint32_t round)
 {
     FILE *file = fopen(path, "w");
@@ -161,9 +166,9 @@ static void write_students(const char *path, uint32_t round)
     assert_non_null(file);
     for (uint32_t i = 0; i < BULK_STUDENTS; i++) {
         (void)fprintf(file,
-                      "{\"institution\": \"bulk-%u\", \"token\": \"b%u-%u\", \"name\": "
-                      "\"B\", \"level\": 1, \"taken\": [",
-                      round, round, i);
+                      "{\"institution\": \"bulk\", \"token\": \"b%u\", \"name\": \"B %u\", "
+                      "\"level\": 1, \"taken\": [",
+                      i, round);
         for (uint32_t k = 0; k < BULK_TAKEN; k++) {
             (void)fprintf(file, "%s\"BULK %u-%u\"", k > 0 ? ", " : "", i, k);
         }
@@ -204,7 +209,7 @@ static void bulk_end(FILE *bulk)
  * for a merge. */
 static void use_up(uint32_t leader, uint32_t round)
 {
-    uint32_t full = cluster_said(&bed, leader, "disk-full");
+    uint32_t full = cluster_said(&bed, leader, FULL);
 
     /* a snapshot may free what was used up, and its node goes on leading */
     for (uint32_t i = 0; i < BULKS_MAX && cluster_leader(&bed) == leader; i++) {
@@ -213,7 +218,7 @@ static void use_up(uint32_t leader, uint32_t round)
         rush_run(&rush, BULK_MS);
         bulk_end(bulk);
     }
-    assert_true(cluster_said(&bed, leader, "disk-full") > full);
+    assert_true(cluster_said(&bed, leader, FULL) > full);
     rush_since(&rush);
     print_message("disk of the leader full, %s: registering again after %u ms\n",
                   cluster_leader(&bed) == leader ? "room was made" : "another leads",
@@ -226,7 +231,7 @@ static void use_up(uint32_t leader, uint32_t round)
 
 static bool is_full(uint32_t node)
 {
-    return cluster_said(&bed, node, "disk-full") > cluster_said(&bed, node, "disk-has-room");
+    return cluster_said(&bed, node, FULL) > cluster_said(&bed, node, HAS_ROOM);
 }
 
 static void fill_leader(uint32_t round)
