@@ -5,7 +5,7 @@
 enum { TAIL_FIRST = 16, RUNS_FIRST = 8 }; /* places to begin with: most groups are idle */
 
 void raft_log_init(struct raft_log *log, struct arena *arena, uint32_t tail_max,
-                   uint64_t tail_bytes_max, uint32_t runs_max)
+                   uint64_t tail_bytes_max, uint64_t tail_kept_bytes, uint32_t runs_max)
 {
     ASSERT(tail_max > 0 && runs_max > 1);
     *log = (struct raft_log){
@@ -13,6 +13,7 @@ void raft_log_init(struct raft_log *log, struct arena *arena, uint32_t tail_max,
         .tail_first = 1,
         .tail_max = tail_max,
         .tail_bytes_max = tail_bytes_max,
+        .tail_kept_bytes = tail_kept_bytes,
         .runs_max = runs_max,
         .tail_cap = TAIL_FIRST,
         .tail = arena_alloc(arena, TAIL_FIRST * sizeof(struct raft_entry)),
@@ -199,11 +200,17 @@ void raft_log_compact(struct raft_log *log, raft_index index)
     }
 }
 
-void raft_log_trim(struct raft_log *log)
+/* Whether the first entry of the tail, which is durable, is let go of. */
+static bool is_spare(const struct raft_log *log, raft_index needed)
 {
-    while (log->tail_count > 0 && log->tail_first <= log->durable &&
-           (log->tail_count > log->tail_max / 2 || log->tail_bytes > log->tail_bytes_max / 2 ||
-            log->tail_first <= log->base)) {
+    return log->tail_count > log->tail_max / 2 || log->tail_bytes > log->tail_bytes_max / 2 ||
+           (log->tail_bytes > log->tail_kept_bytes && log->tail_first < needed) ||
+           log->tail_first <= log->base;
+}
+
+void raft_log_trim(struct raft_log *log, raft_index needed)
+{
+    while (log->tail_count > 0 && log->tail_first <= log->durable && is_spare(log, needed)) {
         drop_payload(log, &log->tail[log->tail_start]);
         log->tail_start++;
         log->tail_count--;

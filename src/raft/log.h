@@ -37,11 +37,12 @@ struct raft_log {
     uint32_t tail_max; /* entries */
     uint64_t tail_bytes;
     uint64_t tail_bytes_max;
+    uint64_t tail_kept_bytes;
 };
 
 /* Owns: memory from @arena until raft_log_fini(). */
 void raft_log_init(struct raft_log *log, struct arena *arena, uint32_t tail_max,
-                   uint64_t tail_bytes_max, uint32_t runs_max);
+                   uint64_t tail_bytes_max, uint64_t tail_kept_bytes, uint32_t runs_max);
 void raft_log_fini(struct raft_log *log);
 
 /* Forget everything; the log begins behind @base. */
@@ -76,9 +77,10 @@ void raft_log_truncate(struct raft_log *log, raft_index index);
 /* Entries up to @index (<= last) may be gone from the disk. */
 void raft_log_compact(struct raft_log *log, raft_index index);
 
-/* Make room in memory by letting go of durable entries. Pointers into the tail end here and
+/* Make room in memory by letting go of durable entries: half of what may be there is kept of
+ * those from @needed on, tail_kept_bytes of those before it. Pointers into the tail end here and
  * nowhere else: called once, where a step begins. */
-void raft_log_trim(struct raft_log *log);
+void raft_log_trim(struct raft_log *log, raft_index needed);
 
 /* Everything up to write @sequence is on disk. Returns: whether durable moved. */
 bool raft_log_stored(struct raft_log *log, uint64_t sequence);

@@ -14,6 +14,7 @@ void raft_options_default(struct raft_options *ret_options)
         .uncommitted_max = 16384,
         .tail_entries_max = 4096,
         .tail_bytes_max = 4 << 20,
+        .tail_kept_bytes = 256 << 10,
         .runs_max = 1024,
         .trailing_max = 4096,
         .read_entries_max = 256,
@@ -46,7 +47,7 @@ void raft_init(struct raft *raft, const struct raft_options *options,
     arena_init(&raft->arena, memory_budget(options));
     rng_init(&raft->rng, options->seed);
     raft_log_init(&raft->log, &raft->arena, options->tail_entries_max, options->tail_bytes_max,
-                  options->runs_max);
+                  options->tail_kept_bytes, options->runs_max);
     raft_log_reset(&raft->log, snapshot->index, snapshot->term);
     raft->term = snapshot->term;
     raft->commit = snapshot->index;
@@ -117,6 +118,20 @@ static void assert_invariants(const struct raft *raft)
     ASSERT(raft->role != RAFT_LEADER || raft__is_hard_stored(raft));
 }
 
+/* The first entry that is still to be applied here, or to be sent to a member. Others are kept
+ * for one who comes to lead and finds a member a little behind; what it misses is on disk. */
+static raft_index needed_from(const struct raft *raft)
+{
+    raft_index needed = raft->applied + 1;
+
+    for (uint32_t i = 0; raft->role == RAFT_LEADER && i < raft->configuration.count; i++) {
+        if (raft->progress[i].id != raft->options.id && raft->progress[i].match < needed) {
+            needed = raft->progress[i].match + 1;
+        }
+    }
+    return needed;
+}
+
 void raft_step(struct raft *raft, const struct raft_event *event, uint64_t now_ms,
                struct raft_effects *ret_effects)
 {
@@ -138,7 +153,7 @@ void raft_step(struct raft *raft, const struct raft_event *event, uint64_t now_m
     if (now_ms > raft->now_ms) {
         raft->now_ms = now_ms;
     }
-    raft_log_trim(&raft->log);
+    raft_log_trim(&raft->log, needed_from(raft));
     if (raft->is_repair_due) {
         raft__repair(raft);
     }

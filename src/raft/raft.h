@@ -184,6 +184,7 @@ struct raft_options {
     uint32_t uncommitted_max;    /* entries; beyond it proposals are refused */
     uint32_t tail_entries_max;   /* in memory */
     uint64_t tail_bytes_max;     /* in memory, payloads */
+    uint64_t tail_kept_bytes;    /* in memory, of payloads that all members are known to have */
     uint32_t runs_max;           /* changes of term between base and end of the log */
     uint32_t trailing_max;       /* entries kept behind a snapshot for followers that lag, until
                                     RAFT_LET_GO */

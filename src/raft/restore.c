@@ -35,7 +35,7 @@ static int restore_entry(struct raft *raft, raft_index index, const struct raft_
         raft->is_leftover = true;
         return OK;
     }
-    raft_log_trim(log);
+    raft_log_trim(log, raft->applied + 1);
     if (index != log->last + 1 || entry->term < raft_log_last_term(log)) {
         return ERR_DAMAGED;
     }

@@ -18,6 +18,7 @@ struct raft_options story_options(void)
     options.append_bytes_max = 256;
     options.tail_entries_max = 64;
     options.tail_bytes_max = 4096;
+    options.tail_kept_bytes = 2048;
     options.trailing_max = 0;
     options.read_entries_max = WORLD_APPEND_MAX;
     return options;

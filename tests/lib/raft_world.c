@@ -354,6 +354,7 @@ static void options_of_the_world(struct world *world)
     world->options.tail_entries_max =
         16 + (uint32_t)rng_below(&world->rng, rng_below(&world->rng, 2) ? 16 : 240);
     world->options.tail_bytes_max = 4096;
+    world->options.tail_kept_bytes = world->seed % 1024; /* without a draw: old seeds hold */
     world->options.runs_max = 24 + (uint32_t)rng_below(&world->rng, 100);
     world->options.trailing_max = (uint32_t)rng_below(&world->rng, 20);
     world->options.read_entries_max = 1 + (uint32_t)rng_below(&world->rng, WORLD_APPEND_MAX);

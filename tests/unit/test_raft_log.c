@@ -81,10 +81,10 @@ static void log__random_operations__agrees_with_an_array(void **state)
 
     arena_init(&arena, 1 << 20);
     rng_init(&rng, 7);
-    raft_log_init(&log, &arena, TAIL, BYTES, RUNS);
+    raft_log_init(&log, &arena, TAIL, BYTES, BYTES / 8, RUNS);
     raft_log_reset(&log, 0, 0);
     for (int i = 0; i < OPERATIONS; i++) {
-        raft_log_trim(&log);
+        raft_log_trim(&log, rng_between(&rng, 0, model.last + 1));
         switch (rng_below(&rng, 8)) {
         case 0:
             if (model.last > model.base && rng_below(&rng, 3) == 0) {
@@ -131,19 +131,49 @@ static void log__full__refuses_until_the_disk_has_caught_up(void **state)
     (void)state;
 
     arena_init(&arena, 1 << 20);
-    raft_log_init(&log, &arena, 4, BYTES, RUNS);
+    raft_log_init(&log, &arena, 4, BYTES, BYTES, RUNS);
     raft_log_reset(&log, 0, 0);
     for (uint64_t i = 1; i <= 4; i++) {
         assert_true(raft_log_has_room(&log, 1, 8));
         raft_log_append(&log, &(struct raft_entry){.term = 1, .sequence = i});
     }
-    raft_log_trim(&log);
+    raft_log_trim(&log, 0);
     assert_false(raft_log_has_room(&log, 1, 8));
     assert_true(raft_log_stored(&log, 3));
-    raft_log_trim(&log);
+    raft_log_trim(&log, 0);
     assert_true(raft_log_has_room(&log, 1, 8));
     assert_false(raft_log_has_room(&log, 1, BYTES + 1));
     assert_int_equal(raft_log_term(&log, 1), 1);
+    raft_log_fini(&log);
+    arena_fini(&arena);
+}
+
+static void log__entries_that_nobody_needs__keeps_a_part(void **state)
+{
+    static const uint8_t bytes[8];
+    struct raft_log log;
+    struct arena arena;
+    (void)state;
+
+    arena_init(&arena, 1 << 20);
+    raft_log_init(&log, &arena, TAIL, BYTES, 2 * sizeof bytes, RUNS);
+    raft_log_reset(&log, 0, 0);
+    for (uint64_t i = 1; i <= 6; i++) {
+        struct raft_entry entry = {
+            .term = 1, .sequence = i, .payload = slice_from(bytes, sizeof bytes)};
+
+        raft_log_append(&log, &entry);
+    }
+    raft_log_trim(&log, 7); /* nothing is durable */
+    assert_int_equal(log.tail_first, 1);
+    assert_true(raft_log_stored(&log, 5));
+    raft_log_trim(&log, 3); /* 3 is still to be applied, or sent */
+    assert_int_equal(log.tail_first, 3);
+    raft_log_trim(&log, 7);
+    assert_int_equal(log.tail_first, 5);
+    assert_true(raft_log_stored(&log, 6));
+    raft_log_trim(&log, 7);
+    assert_int_equal(log.tail_bytes, 2 * sizeof bytes);
     raft_log_fini(&log);
     arena_fini(&arena);
 }
@@ -153,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(log__random_operations__agrees_with_an_array),
         cmocka_unit_test(log__full__refuses_until_the_disk_has_caught_up),
+        cmocka_unit_test(log__entries_that_nobody_needs__keeps_a_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
