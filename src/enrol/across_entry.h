@@ -24,6 +24,10 @@ enum enrol_across_entry {
 enum enrol_across_read {
     ENROL_READ_IMPORT = 0x10101, /* what a shard has of an import (enrol/staging.h) */
     ENROL_READ_SECTIONS,         /* what a schedule shows of sections (enrol/merge.h) */
+    ENROL_READ_RECORD,           /* home: a student's record, for the ticks of a rule */
+    ENROL_READ_SHOWN,            /* a course, with the record of another shard's student */
+    ENROL_READ_RELATED,          /* what else there is to a course that another shard shows */
+    ENROL_READ_END,
 };
 
 #endif

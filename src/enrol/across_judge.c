@@ -8,16 +8,6 @@
 
 /* ---- facts: what the home says of the student, as far as it means anything here */
 
-static uint32_t code_find(const struct campus *campus, struct slice institution,
-                          struct slice code)
-{
-    uint32_t at = campus_word_find(campus, institution);
-    uint32_t word = campus_word_find(campus, code);
-
-    return at == CAMPUS_NONE || word == CAMPUS_NONE ? CAMPUS_NONE
-                                                    : campus_code_find(campus, at, word);
-}
-
 /* Insert in order of codes. The home names each once. */
 static void taken_insert(struct campus_profile *profile, struct campus_taken taken)
 {
@@ -36,9 +26,10 @@ static bool has_rule(const struct enrol_attempt *attempt)
     bool has = false;
 
     for (uint32_t i = 0; i < attempt->op_count; i++) {
-        has = has || (attempt->ops[i].kind == CARILLON__OP_KIND__OP_ADD &&
-                      campus_course(campus, campus_section(campus, attempt->ops[i].section)->course)
-                              ->rule != NULL);
+        has = has ||
+              (attempt->ops[i].kind == CARILLON__OP_KIND__OP_ADD &&
+               campus_course(campus, campus_section(campus, attempt->ops[i].section)->course)
+                       ->rule != NULL);
     }
     return has;
 }
@@ -51,7 +42,8 @@ static bool is_added(const struct enrol_attempt *attempt, const struct across_ta
     for (uint32_t i = 0; i < attempt->op_count; i++) {
         const struct campus_code *code = campus_code(
             campus,
-            campus_course(campus, campus_section(campus, attempt->ops[i].section)->course)->code);
+            campus_course(campus, campus_section(campus, attempt->ops[i].section)->course)
+                ->code);
 
         if (slice_is_equal(campus_word(campus, code->word)->text, taken->code) &&
             slice_is_equal(campus_word(campus, code->institution)->text, taken->institution)) {
@@ -62,16 +54,16 @@ static bool is_added(const struct enrol_attempt *attempt, const struct across_ta
 }
 
 /* The profile to judge by, and the rest of the facts. Courses that nothing here knows by name
- * cannot be asked for by a rule: of them only the credits count. Where nothing has a rule, only
- * what is added and was taken before counts, and the names of the rest need not be looked up. */
-static struct campus_profile *facts_take(const struct enrol_attempt *attempt,
-                                         const struct across_reserve *reserve,
-                                         struct enrol_facts *facts)
+ * cannot be asked for by a rule: of them only the credits count. @unruled: an attempt of which
+ * nothing has a rule; then only what is added and was taken before counts, and the names of the
+ * rest need not be looked up. Else NULL. */
+static struct campus_profile *record_take(struct enrol *enrol,
+                                          const struct across_reserve *reserve,
+                                          const struct enrol_attempt *unruled,
+                                          struct enrol_facts *facts)
 {
-    struct enrol *enrol = attempt->enrol;
     struct campus_profile *profile = arena_alloc_zero(
         &enrol->scratch, sizeof *profile + reserve->taken_count * sizeof(struct campus_taken));
-    bool is_ruled = has_rule(attempt);
 
     facts->beside_count = 0;
     facts->credits_more = 0;
@@ -79,11 +71,11 @@ static struct campus_profile *facts_take(const struct enrol_attempt *attempt,
     for (uint32_t i = 0; i < reserve->taken_count; i++) {
         const struct across_taken *from = &reserve->taken[i];
 
-        if (!is_ruled && !is_added(attempt, from)) {
+        if (unruled != NULL && !is_added(unruled, from)) {
             continue;
         }
         struct campus_taken taken = {
-            .code = code_find(&enrol->campus, from->institution, from->code),
+            .code = enrol__code_find(&enrol->campus, from->institution, from->code),
             .grade = (uint16_t)from->grade,
             .credits = (uint16_t)from->credits,
         };
@@ -94,9 +86,9 @@ static struct campus_profile *facts_take(const struct enrol_attempt *attempt,
             facts->credits_more += taken.credits;
         }
     }
-    for (uint32_t i = 0; is_ruled && i < reserve->beside_count; i++) {
+    for (uint32_t i = 0; unruled == NULL && i < reserve->beside_count; i++) {
         const struct across_beside *from = &reserve->beside[i];
-        uint32_t code = code_find(&enrol->campus, from->institution, from->code);
+        uint32_t code = enrol__code_find(&enrol->campus, from->institution, from->code);
         uint32_t term = campus_word_find(&enrol->campus, from->term);
 
         if (code != CAMPUS_NONE && (term != CAMPUS_NONE || from->term.len == 0)) {
@@ -105,6 +97,17 @@ static struct campus_profile *facts_take(const struct enrol_attempt *attempt,
         }
     }
     return profile;
+}
+
+struct campus_student *enrol__foreign_record(struct enrol *enrol,
+                                             const struct across_reserve *reserve,
+                                             struct enrol_facts *facts)
+{
+    struct campus_student *made = enrol__scratch(enrol, sizeof *made);
+
+    made->profile = record_take(enrol, reserve, NULL, facts);
+    made->level = made->profile->level;
+    return made;
 }
 
 /* ---- who is judged */
@@ -142,7 +145,7 @@ static const struct campus_student *who(const struct enrol_attempt *attempt,
         enrol__scratch(enrol, (reserve->permit_count + 1) * sizeof *extra->permits);
     permits_take(&enrol->campus, reserve, extra);
     made->extra = extra;
-    made->profile = facts_take(attempt, reserve, facts);
+    made->profile = record_take(enrol, reserve, has_rule(attempt) ? NULL : attempt, facts);
     made->level = made->profile->level;
     return made;
 }

@@ -41,11 +41,8 @@ static void put_name(struct buf *out, const struct campus_name *name)
     across_put_bytes(out, name->term);
 }
 
-void across_put_reserve(struct buf *out, const struct across_reserve *reserve)
+void across_put_facts(struct buf *out, const struct across_reserve *reserve)
 {
-    across_put_number(out, reserve->left_ms);
-    across_put_number(out, reserve->fact);
-    across_put_number(out, reserve->is_whole ? 1 : 0);
     across_put_bytes(out, reserve->institution);
     across_put_bytes(out, reserve->name);
     across_put_number(out, reserve->level);
@@ -67,6 +64,14 @@ void across_put_reserve(struct buf *out, const struct across_reserve *reserve)
         put_name(out, &reserve->permits[i].name);
         across_put_number(out, reserve->permits[i].kinds);
     }
+}
+
+void across_put_reserve(struct buf *out, const struct across_reserve *reserve)
+{
+    across_put_number(out, reserve->left_ms);
+    across_put_number(out, reserve->fact);
+    across_put_number(out, reserve->is_whole ? 1 : 0);
+    across_put_facts(out, reserve);
     across_put_number(out, reserve->op_count);
     for (uint32_t i = 0; i < reserve->op_count; i++) {
         across_put_number(out, reserve->ops[i].op);
@@ -163,7 +168,7 @@ static struct campus_name take_name(struct unpack *in)
     return name;
 }
 
-static void take_facts(struct unpack *in, struct across_reserve *reserve)
+void across_take_facts(struct unpack *in, struct across_reserve *reserve)
 {
     reserve->institution = take_text(in, CAMPUS_INSTITUTION_BYTES_MAX);
     in->failed = in->failed || reserve->institution.len == 0;
@@ -194,7 +199,7 @@ void across_take_reserve(struct unpack *in, struct across_reserve *ret_reserve)
     ret_reserve->left_ms = unpack_u64(in);
     ret_reserve->fact = unpack_u64(in);
     ret_reserve->is_whole = take_u32(in, 1) != 0;
-    take_facts(in, ret_reserve);
+    across_take_facts(in, ret_reserve);
     ret_reserve->op_count = take_u32(in, ACROSS_OPS_MAX);
     in->failed = in->failed || ret_reserve->op_count == 0;
     for (uint32_t i = 0; i < ret_reserve->op_count && !in->failed; i++) {

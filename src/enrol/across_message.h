@@ -46,7 +46,7 @@ struct across_op {
     uint32_t op;   /* in the request */
     uint32_t kind; /* enum OpKind */
     bool waitlist;
-    uint64_t claim;   /* the number of an offer that this add claims; 0: none */
+    uint64_t claim; /* the number of an offer that this add claims; 0: none */
     struct campus_name name;
 };
 
@@ -146,6 +146,7 @@ struct across_decide {
  * not fit is a programmer's error: their parts are bounded. */
 void across_put_head(struct buf *out, const struct across_head *head);
 void across_put_reserve(struct buf *out, const struct across_reserve *reserve);
+void across_put_facts(struct buf *out, const struct across_reserve *reserve); /* of it */
 void across_put_reserved(struct buf *out, const struct across_reserved *reserved);
 void across_put_decide(struct buf *out, const struct across_decide *decide);
 void across_put_decline(struct buf *out, const struct across_decline *decline);
@@ -155,12 +156,13 @@ void across_put_bytes(struct buf *out, struct slice bytes);
 /* Read; in->failed afterwards says that the bytes are not one. */
 void across_take_head(struct unpack *in, struct across_head *ret_head);
 void across_take_reserve(struct unpack *in, struct across_reserve *ret_reserve);
+void across_take_facts(struct unpack *in, struct across_reserve *ret_reserve);
 void across_take_reserved(struct unpack *in, struct across_reserved *ret_reserved);
 void across_take_decline(struct unpack *in, struct across_decline *ret_decline);
 void across_take_decide(struct unpack *in, struct across_decide *ret_decide);
 
-/* What follows the head of an ASK, and of the PENDING that answers it: which question it is, of the
- * leader of which term. */
+/* What follows the head of an ASK, and of the PENDING that answers it: which question it is, of
+ * the leader of which term. */
 void across_put_asked(struct buf *out, uint64_t term, uint64_t number);
 bool across_take_asked(struct slice message, uint64_t *ret_term, uint64_t *ret_number);
 

@@ -348,6 +348,11 @@ bool enrol__foreign_is_ruled(const struct campus *campus, const struct across_re
  * @text. */
 int enrol__foreign_judge(struct enrol_attempt *attempt, const struct across_reserve *reserve,
                          struct enrol_work *work, struct buf *text) CHECKED;
+/* A student of another shard as his home describes him, in scratch: his record, and what he has
+ * beside (@facts). */
+struct campus_student *enrol__foreign_record(struct enrol *enrol,
+                                             const struct across_reserve *reserve,
+                                             struct enrol_facts *facts);
 struct across_reserved;
 /* What the home is told of it: every refusal, or what there is to be had. */
 void enrol__foreign_tell(const struct enrol_attempt *attempt,
@@ -429,6 +434,9 @@ int enrol__read_export(struct enrol_reading *reading, const void *request) CHECK
 int enrol__read_staging(struct enrol_reading *reading, const void *request) CHECKED;
 int enrol__read_sections(struct enrol_reading *reading, const void *request) CHECKED;
 int enrol__read_show(struct enrol_reading *reading, const void *request) CHECKED;
+int enrol__read_record(struct enrol_reading *reading, const void *request) CHECKED;
+int enrol__read_shown(struct enrol_reading *reading, const void *request) CHECKED;
+int enrol__read_related(struct enrol_reading *reading, const void *request) CHECKED;
 
 /* ---- messages */
 
@@ -464,6 +472,10 @@ static inline int enrol__said(int rc, int error)
     return error;
 }
 #define ENROL_SAY(text, error, ...) enrol__said(buf_append_format((text), __VA_ARGS__), (error))
+
+/* The code of an institution's course, or CAMPUS_NONE. */
+uint32_t enrol__code_find(const struct campus *campus, struct slice institution,
+                          struct slice code);
 
 /* Resolve with a text when it fails. */
 int enrol__find_student(const struct enrol *enrol, struct slice token, uint32_t *ret_student,

@@ -90,3 +90,13 @@ int enrol__find_course(const struct enrol *enrol, const struct campus_name *name
 
     return rc == OK ? OK : say_name(name, rc, text);
 }
+
+uint32_t enrol__code_find(const struct campus *campus, struct slice institution,
+                          struct slice code)
+{
+    uint32_t at = campus_word_find(campus, institution);
+    uint32_t word = campus_word_find(campus, code);
+
+    return at == CAMPUS_NONE || word == CAMPUS_NONE ? CAMPUS_NONE
+                                                    : campus_code_find(campus, at, word);
+}

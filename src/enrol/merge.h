@@ -44,4 +44,29 @@ int enrol_schedule_ask(struct slice reply, uint32_t shards, uint32_t shard,
 int enrol_schedule_fill(struct slice reply, const struct slice *answers, uint32_t count,
                         struct arena *scratch, struct buf *out) CHECKED;
 
+/* ---- SHOW: a course of one shard, a student of another, and what all others have to do with it.
+ * First, when a student is named who is at home elsewhere, his home is asked ENROL_READ_RECORD;
+ * then the code's shard SHOW, or ENROL_READ_SHOWN; then all others ENROL_READ_RELATED. */
+
+enum { ENROL_UNLOCKS_MAX = 50 }; /* of one ShowReply */
+
+/* The home of the student that a ShowRequest @body names, whose body of ENROL_READ_RECORD goes to
+ * @out, when that is not the shard of the code. Returns: false when there is nothing to be asked
+ * first. */
+bool enrol_show_home(struct slice body, uint32_t shards, uint32_t *ret_home,
+                     struct buf *out) CHECKED;
+
+/* The body of ENROL_READ_SHOWN. Errors: ERR_FULL. */
+int enrol_show_ask(struct slice body, struct slice record, struct buf *out) CHECKED;
+
+/* The body of ENROL_READ_RELATED, for the ShowReply of the code's shard. Errors: ERR_MALFORMED;
+ * ERR_FULL. */
+int enrol_show_ask_others(struct slice reply, struct arena *scratch, struct buf *out) CHECKED;
+
+/* Put what the others answered into @reply: what the course unlocks there; and of the codes that
+ * its shard does not know only those stay that nobody knows. @is_all: all others are among
+ * @answers; else nothing is said to be unknown. Errors: ERR_MALFORMED; ERR_NOSPACE_REPLY. */
+int enrol_show_fill(struct slice reply, const struct slice *answers, uint32_t count,
+                    bool is_all, struct arena *scratch, struct buf *out) CHECKED;
+
 #endif

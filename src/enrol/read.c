@@ -23,6 +23,15 @@ static const read_answer rows[] = {
     [CARILLON__METHOD__METHOD_CATALOGUES] = enrol__read_catalogues,
 };
 
+/* What shards ask one another. */
+static const read_answer between[] = {
+    [ENROL_READ_IMPORT - ENROL_READ_IMPORT] = enrol__read_staging,
+    [ENROL_READ_SECTIONS - ENROL_READ_IMPORT] = enrol__read_sections,
+    [ENROL_READ_RECORD - ENROL_READ_IMPORT] = enrol__read_record,
+    [ENROL_READ_SHOWN - ENROL_READ_IMPORT] = enrol__read_shown,
+    [ENROL_READ_RELATED - ENROL_READ_IMPORT] = enrol__read_related,
+};
+
 int enrol_read(struct enrol *enrol, uint32_t method, struct slice body, uint64_t wall_ms,
                struct buf *reply, struct buf *text)
 {
@@ -30,11 +39,8 @@ int enrol_read(struct enrol *enrol, uint32_t method, struct slice body, uint64_t
         .enrol = enrol, .wall_ms = wall_ms, .reply = reply, .text = text};
 
     arena_reset(&enrol->scratch);
-    if (method == ENROL_READ_IMPORT) {
-        return enrol__read_staging(&reading, &body);
-    }
-    if (method == ENROL_READ_SECTIONS) {
-        return enrol__read_sections(&reading, &body);
+    if (method >= ENROL_READ_IMPORT && method < ENROL_READ_END) {
+        return between[method - ENROL_READ_IMPORT](&reading, &body);
     }
     if (method >= sizeof rows / sizeof rows[0] || rows[method] == NULL) {
         return ENROL_SAY(text, ERR_METHOD, "method %u is not answered from state", method);

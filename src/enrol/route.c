@@ -63,25 +63,6 @@ static const struct row rows[] = {
 };
 /* clang-format on */
 
-/* The bytes of a field, the last of its occurrences; none when the message is malformed, too:
- * whoever it is sent to says so. */
-static struct slice field_find(struct slice message, uint32_t number)
-{
-    struct field_reader in = field_reader_from(message);
-    struct slice found = SLICE_NONE;
-    struct field field;
-
-    while (!field_reader_is_done(&in)) {
-        if (!field_read(&in, &field)) {
-            return SLICE_NONE;
-        }
-        if (field.number == number && field.type == FIELD_BYTES) {
-            found = field.bytes;
-        }
-    }
-    return found;
-}
-
 struct enrol_route enrol_route(uint32_t method, struct slice body, uint32_t shards)
 {
     if (method >= sizeof rows / sizeof rows[0] || rows[method].kind == 0) {

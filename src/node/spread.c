@@ -1,18 +1,18 @@
 /* A request that several shards answer: it is asked of each shard's leader, and one answer is
  * made of theirs. */
+#include "node/spread.h"
 #include "base/assert.h"
 #include "enrol/route.h"
 #include "enrol/staging.h"
 #include "node/event.h"
-#include "node/spread.h"
 #include "proto/envelope.pb-c.h"
 #include "wire/field_append.h"
 
 enum { /* numbers of the fields of Request */
-    REQUEST_METHOD = 2,
-    REQUEST_KEY = 3,
-    REQUEST_DEADLINE = 4,
-    REQUEST_BODY = 5,
+       REQUEST_METHOD = 2,
+       REQUEST_KEY = 3,
+       REQUEST_DEADLINE = 4,
+       REQUEST_BODY = 5,
 };
 
 /* ---- places */
@@ -246,64 +246,6 @@ static void page_end(struct spread *spread)
     node__spread_pay(spread, rc);
 }
 
-/* The home has answered: what it does not know of sections elsewhere is asked there. */
-static void schedule_ask(struct spread *spread)
-{
-    struct node *node = spread->node;
-    struct spread_part *home = &spread->parts[spread->shard];
-
-    if (home->status != OK) {
-        buf_clear(&node->body);
-        buf_clear(&node->text);
-        (void)!buf_append_slice(&node->text, buf_slice(&home->text));
-        node__spread_pay(spread, home->status);
-        return;
-    }
-    spread->step = SPREAD_SCHEDULE;
-    for (uint32_t i = 0; i < node->shard_count; i++) {
-        arena_reset(&node->scratch);
-        buf_clear(&spread->body);
-        int rc = i == spread->shard
-                     ? OK
-                     : enrol_schedule_ask(buf_slice(&home->reply), node->shard_count, i,
-                                          &node->scratch, &spread->body);
-        if (rc == OK && spread->body.len > 0) {
-            const struct spread_question question = {.group = NODE_GROUP_SHARD + i,
-                                                     .method = ENROL_READ_SECTIONS,
-                                                     .body = buf_slice(&spread->body)};
-
-            node__spread_ask(spread, i, &question);
-        }
-    }
-    if (spread->awaited == 0) {
-        node__spread_next(spread);
-    }
-}
-
-/* A shard that cannot be asked now leaves its sections without titles: they are the student's
- * all the same. */
-static void schedule_end(struct spread *spread)
-{
-    struct node *node = spread->node;
-    struct spread_part *home = &spread->parts[spread->shard];
-    uint32_t count = 0;
-
-    arena_reset(&node->scratch);
-    struct slice *answers = arena_alloc(&node->scratch, node->shard_count * sizeof *answers);
-    for (uint32_t i = 0; i < node->shard_count; i++) {
-        struct spread_part *part = &spread->parts[i];
-
-        if (i != spread->shard && part->is_done && part->status == OK) {
-            answers[count++] = buf_slice(&part->reply);
-        }
-    }
-    buf_clear(&node->body);
-    buf_clear(&node->text);
-    int rc = enrol_schedule_fill(buf_slice(&home->reply), answers, count, &node->scratch,
-                                 &node->body);
-    node__spread_pay(spread, rc);
-}
-
 void node__spread_next(struct spread *spread)
 {
     switch (spread->step) {
@@ -314,10 +256,11 @@ void node__spread_next(struct spread *spread)
         page_end(spread);
         break;
     case SPREAD_SCHEDULE_HOME:
-        schedule_ask(spread);
-        break;
     case SPREAD_SCHEDULE:
-        schedule_end(spread);
+    case SPREAD_SHOW_HOME:
+    case SPREAD_SHOW_COURSE:
+    case SPREAD_SHOW:
+        node__spread_read_next(spread);
         break;
     case SPREAD_IMPORT_READ:
     case SPREAD_IMPORT_PREPARE:
@@ -429,20 +372,18 @@ static int begin(struct spread *spread, const struct enrol_route *route)
         node__spread_every(spread);
         return OK;
     }
-    ASSERT(spread->method == CARILLON__METHOD__METHOD_SCHEDULE);
-    spread->step = SPREAD_SCHEDULE_HOME;
-    spread->shard = route->shard;
-    node__spread_ask(spread, route->shard,
-                     &(struct spread_question){.group = NODE_GROUP_SHARD + route->shard,
-                                               .method = spread->method,
-                                               .body = buf_slice(&spread->body)});
+    node__spread_read(spread, route->shard);
     return OK;
 }
 
 static bool is_one_groups(const struct enrol_route *route, uint32_t method)
 {
-    return (route->kind == ENROL_ROUTE_SHARD && method != CARILLON__METHOD__METHOD_SCHEDULE) ||
-           (route->kind == ENROL_ROUTE_FACT && method != CARILLON__METHOD__METHOD_IMPORT_COMMIT);
+    bool is_more =
+        method == CARILLON__METHOD__METHOD_SCHEDULE || method == CARILLON__METHOD__METHOD_SHOW;
+
+    return (route->kind == ENROL_ROUTE_SHARD && !is_more) ||
+           (route->kind == ENROL_ROUTE_FACT &&
+            method != CARILLON__METHOD__METHOD_IMPORT_COMMIT);
 }
 
 void node__spread(struct node *node, struct node_call *call,
@@ -475,8 +416,8 @@ void node__spread(struct node *node, struct node_call *call,
 
 bool node__is_between_nodes(uint32_t method)
 {
-    return method == NODE_READ_FACT || method == ENROL_READ_IMPORT ||
-           method == ENROL_READ_SECTIONS || method == ENROL_ENTRY_PREPARE;
+    return method == NODE_READ_FACT || method == ENROL_ENTRY_PREPARE ||
+           (method >= ENROL_READ_IMPORT && method < ENROL_READ_END);
 }
 
 void node__shard_take(struct shard *shard, const struct node_call *call,

@@ -18,6 +18,9 @@ enum spread_step {
     SPREAD_PAGE,           /* one does, the next page another */
     SPREAD_SCHEDULE_HOME,  /* the home, and then */
     SPREAD_SCHEDULE,       /* those who know the sections */
+    SPREAD_SHOW_HOME,      /* the home, for the student's record, and then */
+    SPREAD_SHOW_COURSE,    /* the course's shard, and then */
+    SPREAD_SHOW,           /* all others */
     SPREAD_IMPORT_READ,    /* what every shard has of an import; then all, or */
     SPREAD_IMPORT_PREPARE, /* which they are to keep, */
     SPREAD_IMPORT_FACT,    /* until its end is a fact */
@@ -45,7 +48,7 @@ struct spread {
     uint64_t deadline_ns;
     struct buf key;
     struct buf body;
-    uint32_t shard;   /* whose page it is; the home */
+    uint32_t shard;   /* that is asked alone: whose page it is, the home, the course's */
     uint32_t awaited; /* questions without an answer */
     struct spread_part *parts; /* of each shard */
     uint64_t fact_index;       /* of group 0's entry */
@@ -83,6 +86,10 @@ void node__spread_merge(struct spread *spread);
 
 /* Ask every shard for its part in the request. */
 void node__spread_every(struct spread *spread);
+
+/* spread_read.c: SCHEDULE and SHOW, of @shard. */
+void node__spread_read(struct spread *spread, uint32_t shard);
+void node__spread_read_next(struct spread *spread);
 
 /* facts.c: the steps of imports and facts. A BEGIN or COMMIT: what have the shards of it? */
 int node__import_ask(struct spread *spread) CHECKED;

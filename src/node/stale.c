@@ -115,8 +115,8 @@ static void on_timer(struct io_timer *timer)
         settle(&node->shards[i]);
         (void)ask(&node->shards[i]);
     }
-    io_timer_start(node->io, timer, (uint64_t)STALE_ASK_MS * (1 + node->shard_count / STALE_SHARDS),
-                   on_timer);
+    io_timer_start(node->io, timer,
+                   (uint64_t)STALE_ASK_MS * (1 + node->shard_count / STALE_SHARDS), on_timer);
 }
 
 void node__stale_serve(struct node *node)
@@ -229,8 +229,9 @@ bool node__is_stale_ok(const struct node *node, const struct envelope_request *r
 
     return request->is_stale_ok && !is_across &&
            request->method != CARILLON__METHOD__METHOD_POINT &&
-           (method == NULL ? request->method == ENROL_READ_SECTIONS
-                           : method->kind == METHOD_KIND_READ);
+           (method == NULL
+                ? request->method > ENROL_READ_IMPORT && request->method < ENROL_READ_END
+                : method->kind == METHOD_KIND_READ);
 }
 
 void node__stale_read(struct shard *shard, const struct node_call *call,

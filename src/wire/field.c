@@ -118,3 +118,20 @@ uint8_t *field_put_bytes(uint8_t *to, uint32_t number, struct slice bytes)
     memcpy(to, bytes.data, bytes.len);
     return to + bytes.len;
 }
+
+struct slice field_find(struct slice message, uint32_t number)
+{
+    struct field_reader in = field_reader_from(message);
+    struct slice found = SLICE_NONE;
+    struct field field;
+
+    while (!field_reader_is_done(&in)) {
+        if (!field_read(&in, &field)) {
+            return SLICE_NONE;
+        }
+        if (field.number == number && field.type == FIELD_BYTES) {
+            found = field.bytes;
+        }
+    }
+    return found;
+}

@@ -42,6 +42,10 @@ static inline bool field_reader_is_done(const struct field_reader *in)
 /* The next field; @in is not at its end. Returns: false when the bytes are no message. */
 bool field_read(struct field_reader *in, struct field *ret_field);
 
+/* The bytes of a text, bytes or message, the last of its occurrences, borrowed; none when it is
+ * not there, and when the message is malformed: whoever it is sent to says so. */
+struct slice field_find(struct slice message, uint32_t number);
+
 /* ---- writing, into memory that is known to suffice: each returns the place behind it. As in
  * proto3 a field of zero or no bytes is left out. Numbers of fields are below 16, but for
  * field_put_number. */

@@ -4,23 +4,31 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "campus/shard.h"
+#include "enrol/across_entry.h"
+#include "enrol/merge.h"
+#include "enrol/route.h"
 #include "proto/envelope.pb-c.h"
 #include "proto/registration.pb-c.h"
+#include "proto/search.pb-c.h"
 #include "tests/lib/campus_fixture.h"
 #include "tests/lib/shards_world.h"
 #include "wire/message.h"
 
 enum { SEEDS = 100, REQUESTS = 60, OPS_MAX = 4, TEXT_BYTES = 4096 };
+enum { UNKNOWING = 6 }; /* a course whose rule names one that is not there */
 
 static struct shards_world *world;
 static uint32_t accepted;
 static uint32_t refused;
 static uint32_t permitted;
+static uint32_t ticked;
 
 static int make_world(void **state)
 {
@@ -89,18 +97,22 @@ static int single_write(struct single *single, uint32_t method, struct slice bod
     return single->result.status;
 }
 
-/* The reply stands where a submit's would. */
-static int single_check(struct single *single, struct slice body)
+static int read_of(struct enrol *enrol, uint32_t method, struct slice body, struct buf *reply)
 {
     struct buf text;
 
     buf_init(&text, 1 << 16);
-    buf_clear(&single->result.reply);
-    int rc = enrol_read(single->enrol, CARILLON__METHOD__METHOD_CHECK, body,
-                        FIXTURE_WALL_MS + world->now_ms, &single->result.reply, &text);
+    buf_clear(reply);
+    int rc = enrol_read(enrol, method, body, FIXTURE_WALL_MS + world->now_ms, reply, &text);
 
     buf_fini(&text);
     return rc;
+}
+
+/* The reply stands where a submit's would. */
+static int single_read(struct single *single, uint32_t method, struct slice body)
+{
+    return read_of(single->enrol, method, body, &single->result.reply);
 }
 
 /* ---- answers in words, without the receipt */
@@ -151,6 +163,36 @@ static void tell_check(struct slice packed, char *text)
     assert_non_null(reply);
     tell_parts(reply->changes, reply->n_changes, reply->refusals, reply->n_refusals, text);
     carillon__check_reply__free_unpacked(reply, NULL);
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What a course unlocks comes in the order of shards; who is enrolled may be held still. */
+static void tell_show(struct slice packed, char *text)
+{
+    Carillon__ShowReply *reply = carillon__show_reply__unpack(NULL, packed.len, packed.data);
+    size_t len = (size_t)snprintf(text, TEXT_BYTES, " %s:", reply->course->code);
+
+    for (size_t i = 0; i < reply->n_sections; i++) {
+        len += (size_t)snprintf(text + len, TEXT_BYTES - len, " %s of %u",
+                                reply->sections[i]->id, reply->sections[i]->capacity);
+    }
+    for (size_t i = 0; i < reply->n_ticks; i++) {
+        len += (size_t)snprintf(text + len, TEXT_BYTES - len, " %u%c",
+                                reply->ticks[i]->rule_node, reply->ticks[i]->met ? '+' : '-');
+    }
+    qsort(reply->unlocks, reply->n_unlocks, sizeof reply->unlocks[0], compare_texts);
+    for (size_t i = 0; i < reply->n_unlocks; i++) {
+        len += (size_t)snprintf(text + len, TEXT_BYTES - len, " unlocks %s", reply->unlocks[i]);
+    }
+    for (size_t i = 0; i < reply->n_unknown_codes; i++) {
+        len += (size_t)snprintf(text + len, TEXT_BYTES - len, " unknown %s",
+                                reply->unknown_codes[i]);
+    }
+    carillon__show_reply__free_unpacked(reply, NULL);
 }
 
 /* ---- the same requests to both */
@@ -234,13 +276,106 @@ static void ask_both(struct pair *pair)
 {
     uint32_t student = (uint32_t)rng_below(&pair->rng, SHARDS_STUDENTS);
     struct slice packed = draw_body(&pair->rng, student, &pair->body);
-    int expected = single_check(&pair->single, packed);
+    int expected = single_read(&pair->single, CARILLON__METHOD__METHOD_CHECK, packed);
 
     expect(pair, shards_world_check(world, student, packed), expected, tell_check);
     expected = single_write(&pair->single, CARILLON__METHOD__METHOD_SUBMIT, packed);
     expect(pair, shards_world_submit(world, student, packed), expected, tell);
     accepted += expected == OK ? 1 : 0;
     refused += expected == ERR_REFUSED ? 1 : 0;
+}
+
+/* As a node asks for it, of all shards but @missing. */
+static int show_across(struct pair *pair, struct slice body, uint32_t missing)
+{
+    struct buf question;
+    struct buf replies[SHARDS_MAX];
+    struct slice answers[SHARDS_MAX];
+    uint32_t count = 0;
+    uint32_t home;
+    uint32_t of = enrol_route(CARILLON__METHOD__METHOD_SHOW, body, pair->shards).shard;
+    uint32_t method = CARILLON__METHOD__METHOD_SHOW;
+    struct arena scratch;
+    int rc = OK;
+
+    arena_init(&scratch, 1 << 20);
+    buf_init(&question, 1 << 20);
+    for (uint32_t i = 0; i < pair->shards; i++) {
+        buf_init(&replies[i], 1 << 20);
+    }
+    if (enrol_show_home(body, pair->shards, &home, &question)) {
+        rc = read_of(world->shard[home].truth, ENROL_READ_RECORD, buf_slice(&question),
+                     &replies[home]);
+        buf_clear(&question);
+        method = ENROL_READ_SHOWN;
+        assert_int_equal(enrol_show_ask(body, buf_slice(&replies[home]), &question), OK);
+        body = buf_slice(&question);
+    }
+    rc = rc == OK ? read_of(world->shard[of].truth, method, body, &replies[of]) : rc;
+    buf_clear(&question);
+    if (rc == OK) {
+        assert_int_equal(enrol_show_ask_others(buf_slice(&replies[of]), &scratch, &question),
+                         OK);
+    }
+    for (uint32_t i = 0; rc == OK && i < pair->shards; i++) {
+        if (i != of && i != missing) {
+            assert_int_equal(read_of(world->shard[i].truth, ENROL_READ_RELATED,
+                                     buf_slice(&question), &replies[i]),
+                             OK);
+            answers[count++] = buf_slice(&replies[i]);
+        }
+    }
+    buf_clear(&world->reply);
+    rc = rc == OK ? enrol_show_fill(buf_slice(&replies[of]), answers, count,
+                                    count == pair->shards - 1, &scratch, &world->reply)
+                  : rc;
+    for (uint32_t i = 0; i < pair->shards; i++) {
+        buf_fini(&replies[i]);
+    }
+    buf_fini(&question);
+    arena_fini(&scratch);
+    return rc;
+}
+
+static void show_both(struct pair *pair)
+{
+    Carillon__ShowRequest message = CARILLON__SHOW_REQUEST__INIT;
+    uint32_t student = (uint32_t)rng_below(&pair->rng, 2 * SHARDS_STUDENTS);
+
+    message.code =
+        wire_text(shards_course_name((uint32_t)rng_below(&pair->rng, SHARDS_COURSES)));
+    if (student < SHARDS_STUDENTS) {
+        message.student = wire_text(shards_student_name(student));
+    }
+    message.student = rng_chance(&pair->rng, 50000) ? wire_text("nobody") : message.student;
+    message.code = rng_chance(&pair->rng, 50000) ? wire_text("NONE") : message.code;
+    buf_clear(&pair->body);
+    assert_int_equal(wire_pack(&message.base, &pair->body), OK);
+    int expected =
+        single_read(&pair->single, CARILLON__METHOD__METHOD_SHOW, buf_slice(&pair->body));
+    bool is_either =
+        strcmp(message.student, "nobody") == 0 && strcmp(message.code, "NONE") == 0;
+    int status = show_across(pair, buf_slice(&pair->body), pair->shards);
+
+    expect(pair, is_either ? expected : status, expected, tell_show);
+    ticked += status == OK && student < SHARDS_STUDENTS ? 1 : 0;
+}
+
+/* Who does not answer may know what nobody else does. */
+static void show_in_part(struct pair *pair, uint32_t course)
+{
+    Carillon__ShowRequest message = CARILLON__SHOW_REQUEST__INIT;
+    Carillon__ShowReply *reply;
+
+    message.code = wire_text(shards_course_name(course));
+    buf_clear(&pair->body);
+    assert_int_equal(wire_pack(&message.base, &pair->body), OK);
+    uint32_t of = campus_shard_of(slice_from_text(shards_course_name(course)), pair->shards);
+
+    assert_int_equal(show_across(pair, buf_slice(&pair->body), (of + 1) % pair->shards), OK);
+    reply = carillon__show_reply__unpack(NULL, world->reply.len, world->reply.data);
+    assert_int_equal(reply->n_unknown_codes, 0);
+    carillon__show_reply__free_unpacked(reply, NULL);
 }
 
 static void run_alike(uint64_t seed, uint32_t shards)
@@ -256,7 +391,9 @@ static void run_alike(uint64_t seed, uint32_t shards)
             permit_both(&pair);
         }
         ask_both(&pair);
+        show_both(&pair);
     }
+    show_in_part(&pair, UNKNOWING);
     single_end(&pair.single);
     buf_fini(&pair.body);
 }
@@ -269,6 +406,7 @@ static void several_shards__asked_one_by_one__answer_as_one_shard_does(void **st
     }
     print_message("%u accepted, %u refused\n", accepted, refused);
     assert_true(accepted > SEEDS * 5 && refused > SEEDS * 5 && permitted > SEEDS * 3);
+    assert_true(ticked > SEEDS * REQUESTS / 3);
 }
 
 int main(void)
