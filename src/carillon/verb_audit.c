@@ -9,7 +9,7 @@
 #include "wire/message.h"
 #include "wire/method.h"
 
-enum { LIMIT_MAX = 1000 };
+enum { LIMIT_DEFAULT = 100, LIMIT_MAX = 1000 };
 
 struct arguments {
     const char *section;
@@ -49,7 +49,8 @@ static const struct cli_syntax syntax = {
     .arguments = "",
     .about = "List what was asked and answered, in the order of the log: registrations, "
              "refusals, promotions, "
-             "the registrar's acts. With --student only what concerns that student.\v"
+             "the registrar's acts. With --student only what concerns that student. Of several "
+             "shards one follows the other; an index is then SHARD/INDEX.\v"
              "  carillon audit --student lm-0007\n"
              "  carillon audit --section \"lindenmoor:COMP 240#1\" --limit 20",
 };
@@ -78,7 +79,29 @@ static const char *describe(struct cli *cli, const Carillon__AuditRecord *record
                : cli_format(cli, "%s%s%s", text, text[0] != '\0' ? "; " : "", record->text);
 }
 
-static void print_records(struct cli *cli, const Carillon__AuditReply *reply)
+static void add_records(struct cli *cli, struct table *table, const Carillon__AuditReply *reply)
+{
+    for (size_t i = 0; i < reply->n_records; i++) {
+        const Carillon__AuditRecord *record = reply->records[i];
+        const struct method *method = method_get(record->method);
+
+        if (reply->shards > 1) {
+            table_add_format(table, "%" PRIu32 "/%" PRIu64, reply->shard + 1, record->index);
+        } else {
+            table_add_format(table, "%" PRIu64, record->index);
+        }
+        table_add(table, words_moment(cli, record->wall_ms, ""));
+        table_add(table, method != NULL ? method->name : "time");
+        table_add(table, record->student);
+        table_add(table, record->by);
+        table_add(table,
+                  record->status == 0 ? "done" : error_name(error_from_wire(record->status)));
+        table_add(table, describe(cli, record));
+    }
+}
+
+/* One shard's records follow another's, a page at a time. */
+static int print_records(struct cli *cli, Carillon__AuditRequest *request)
 {
     static const struct table_column columns[] = {
         {"INDEX",   true,  false},
@@ -89,36 +112,41 @@ static void print_records(struct cli *cli, const Carillon__AuditReply *reply)
         {"ANSWER",  false, false},
         {"DETAILS", false, true },
     };
+    Carillon__AuditReply *reply = NULL;
     struct table table;
+    int code = EXIT_DONE;
 
     table_init(&table, cli, columns, 7);
-    for (size_t i = 0; i < reply->n_records; i++) {
-        const Carillon__AuditRecord *record = reply->records[i];
-        const struct method *method = method_get(record->method);
+    do {
+        if (cli->json) {
+            int error = cli_call(cli, CARILLON__METHOD__METHOD_AUDIT, &request->base, &reply);
 
-        table_add_format(&table, "%" PRIu64, record->index);
-        table_add(&table, words_moment(cli, record->wall_ms, ""));
-        table_add(&table, method != NULL ? method->name : "time");
-        table_add(&table, record->student);
-        table_add(&table, record->by);
-        table_add(&table,
-                  record->status == 0 ? "done" : error_name(error_from_wire(record->status)));
-        table_add(&table, describe(cli, record));
-    }
+            if (error != OK) {
+                return cli_fail_json(cli, error);
+            }
+            cli_print_json(cli, &reply->base);
+        } else if (cli_ask(cli, CARILLON__METHOD__METHOD_AUDIT, &request->base, &reply,
+                           &code)) {
+            add_records(cli, &table, reply);
+        } else {
+            return code;
+        }
+        request->after_index = reply->next_after_index;
+        request->limit -= (uint32_t)reply->n_records;
+    } while (reply->next_after_index != 0 && request->limit > 0);
     table_print(&table);
-    if (reply->next_after_index > 0 && cli->is_terminal) {
+    if (reply->next_after_index > 0 && cli->is_terminal && !cli->json) {
         fprintf(cli->out, "%smore: --after %" PRIu64 "%s\n", cli_style(cli, STYLE_DIM),
                 reply->next_after_index, cli_style_end(cli));
     }
+    return code;
 }
 
 int verb_audit(struct cli *cli, int argc, char **argv)
 {
     struct arguments arguments = {.section = NULL};
     Carillon__AuditRequest request = CARILLON__AUDIT_REQUEST__INIT;
-    Carillon__AuditReply *reply = NULL;
-    uint64_t limit = 0;
-    int code = EXIT_DONE;
+    uint64_t limit = LIMIT_DEFAULT;
 
     cli_parse(cli, argc, argv, &syntax, &arguments);
     if ((arguments.after != NULL && registrar_number(cli, "--after", arguments.after,
@@ -134,9 +162,6 @@ int verb_audit(struct cli *cli, int argc, char **argv)
         }
     }
     request.student = wire_text(cli->student == NULL ? "" : cli->student);
-    request.limit = (uint32_t)limit;
-    if (cli_ask(cli, CARILLON__METHOD__METHOD_AUDIT, &request.base, &reply, &code)) {
-        print_records(cli, reply);
-    }
-    return code;
+    request.limit = limit == 0 ? LIMIT_DEFAULT : (uint32_t)limit;
+    return print_records(cli, &request);
 }

@@ -24,11 +24,13 @@ int verb_verify(struct cli *cli, int argc, char **argv)
     }
     fprintf(cli->out,
             "%s%s%s: %" PRIu64 " sections, %" PRIu64 " students, %" PRIu64
-            " registrations checked at entry %" PRIu64 ", state %016" PRIx64 "\n",
+            " registrations checked%s%s\n",
             cli_style(cli, reply->ok ? STYLE_GOOD : STYLE_BAD),
             reply->ok ? "all in order" : "BROKEN", cli_style_end(cli), reply->sections_checked,
-            reply->students_checked, reply->registrations_checked, reply->index,
-            reply->state_hash);
+            reply->students_checked, reply->registrations_checked,
+            reply->index == 0 ? "" : cli_format(cli, " at entry %" PRIu64, reply->index),
+            reply->state_hash == 0 ? ", while it changed"
+                                   : cli_format(cli, ", state %016" PRIx64, reply->state_hash));
     for (size_t i = 0; i < reply->n_findings; i++) {
         fprintf(cli->out, "broken\t%s\n", reply->findings[i]);
     }

@@ -20,6 +20,14 @@ static bool is_same(const struct enrol_verify *verify)
     return verify->walk.index == verify->enrol->index;
 }
 
+/* Whether it is counted: a stand-in is, where the section itself lies. */
+static bool is_own(const struct enrol_verify *verify)
+{
+    const struct campus *campus = &verify->enrol->campus;
+
+    return !campus_course(campus, campus_section(campus, verify->section)->course)->is_foreign;
+}
+
 static void check_capacity(struct enrol_verify *verify)
 {
     const struct campus_section *section =
@@ -99,7 +107,7 @@ static bool check_roster(struct enrol_verify *verify)
     }
     for (; walk->at < section->enrolled && !is_worked(verify); verify->work++) {
         check_seated(verify, section->roster[walk->at++]);
-        verify->registrations++;
+        verify->registrations += is_own(verify) ? 1 : 0;
     }
     if (walk->at < section->enrolled) {
         return false;
@@ -268,7 +276,7 @@ bool enrol__verify_section(struct enrol_verify *verify)
         part_next(verify);
     }
     *walk = (struct verify_section){0};
-    verify->sections++;
+    verify->sections += is_own(verify) ? 1 : 0;
     verify->section++;
     return true;
 }

@@ -169,7 +169,8 @@ static void on_snapshot(struct engine_snapshot *snapshot, int status)
 static void snapshot_next(struct wait *wait)
 {
     wait->snapshot = (struct engine_snapshot){.done = on_snapshot};
-    int rc = engine_snapshot(wait->node->engine, NODE_GROUP_SHARD + wait->shard, &wait->snapshot);
+    int rc =
+        engine_snapshot(wait->node->engine, NODE_GROUP_SHARD + wait->shard, &wait->snapshot);
     if (rc != SM_PENDING) {
         answer_status(wait, rc);
         wait_destroy(wait);
@@ -185,7 +186,7 @@ static void snapshot(struct node *node, struct conn *conn, uint64_t id)
  * the shard above. The last of a field's occurrences counts. */
 static void place_page(struct wait *wait)
 {
-    enum { NEXT_AFTER_INDEX = 2, SHARD = 3 }; /* numbers of AuditReply's fields */
+    enum { NEXT_AFTER_INDEX = 2, SHARD = 3, SHARDS = 4 }; /* fields of AuditReply */
     struct buf *reply = &wait->audit.reply;
     struct field_reader in = field_reader_from(buf_slice(reply));
     struct field field;
@@ -203,6 +204,7 @@ static void place_page(struct wait *wait)
     }
     int rc = field_append_number(reply, NEXT_AFTER_INDEX, next);
     rc = rc == OK ? field_append_number(reply, SHARD, wait->shard) : rc;
+    rc = rc == OK ? field_append_number(reply, SHARDS, wait->node->shard_count) : rc;
     ASSERT(rc == OK); /* the buffer has more room than a page */
 }
 
@@ -263,8 +265,8 @@ static void verify(struct node *node, struct conn *conn, uint64_t id)
     node->verifying = wait_create(node, conn, id);
     node->verifying->verify = enrol_verify_begin(node->shards[0].enrol);
     if (node->shard_count > 1) {
-        node->verifying->replies =
-            arena_alloc_zero(&node->arena, node->shard_count * sizeof *node->verifying->replies);
+        node->verifying->replies = arena_alloc_zero(
+            &node->arena, node->shard_count * sizeof *node->verifying->replies);
     }
     node->turn.again = true;
 }
