@@ -29,8 +29,8 @@ static bool could_lead(const struct node *node, uint32_t group, raft_id id)
     const struct raft *raft = &node->raft.groups[group].raft;
 
     return raft_configuration_is_voter(&raft->configuration, id) && id != node->raft.id &&
-           link_is_up(link_find_const(&node->links, id)) && node__has_room(node, id) &&
-           has_caught_up(raft, id);
+           link_is_up(link_find_const(&node->links, id)) && node__may_carry(node, id) &&
+           node__has_room(node, id) && has_caught_up(raft, id);
 }
 
 /* Who should lead the group that this node leads: a voter of higher weight that could at once,

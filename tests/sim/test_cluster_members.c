@@ -208,6 +208,39 @@ static void members__that_are_more_than_three__share_the_votes(void **state)
     node_world_fini(&world);
 }
 
+/* Of three it keeps its vote, and has more weight for some shards than whoever leads them now. */
+static void node__drained_that_was_a_favourite__is_not_handed_shards_again(void **state)
+{
+    struct node_world world;
+    uint64_t terms[5];
+
+    (void)state;
+    node_world_init(&world, 35, NULL, sometimes);
+    world.config.shards = 4;
+    node_world_replicas(&world, 2);
+    assert_int_equal(node_world_open(&world), OK);
+    assert_true(node_world_gather(&world));
+    node_world_run_ms(&world, 5000);
+    uint32_t number = leader_of(&world, 1); /* its favourite, by now */
+    struct node *drained = members_bed_node(&world, number);
+    assert_int_equal(members_bed_change(&world, 0, node__identity(drained)->node,
+                                        META_MEMBER_STATE, META_LEAVING),
+                     OK);
+    node_world_run_ms(&world, 5000);
+    for (uint32_t group = 0; group <= 4; group++) {
+        assert_true(is_voter(&world, group, drained->raft.id));
+        terms[group] = drained->raft.groups[group].raft.term;
+    }
+    node_world_run_ms(&world, 10000);
+    assert_false(members_bed_leads_any(drained));
+    for (uint32_t group = 0; group <= 4; group++) {
+        /* nobody has led meanwhile but who leads now */
+        assert_int_equal(drained->raft.groups[group].raft.term, terms[group]);
+    }
+    members_bed_expect_fine(&world);
+    node_world_fini(&world);
+}
+
 /* So many members of groups led by @node wait for a snapshot. */
 static uint32_t snapshots_awaited(const struct node *node)
 {
@@ -691,6 +724,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(node__drained__leads_nothing_until_it_is_taken_back),
         cmocka_unit_test(node__drained_of_an_even_number__gives_its_vote_to_the_learner),
+        cmocka_unit_test(node__drained_that_was_a_favourite__is_not_handed_shards_again),
         cmocka_unit_test(members__that_are_more_than_three__share_the_votes),
         cmocka_unit_test(node__that_comes_late__gets_few_snapshots_at_once),
         cmocka_unit_test(node__that_a_leader_has_no_link_to__keeps_its_vote),
