@@ -50,25 +50,49 @@ static const char *members_of(struct cli *cli, const Carillon__GroupStatus *grou
     return text;
 }
 
-/* A learner of an even number is placed all the same: it waits for a third to come. */
-static const char *moves_of(struct cli *cli, const Carillon__GroupStatus *group)
+/* How the votes of a group stand to where they should be. */
+struct votes {
+    size_t all;
+    size_t placed; /* members that are to vote */
+    size_t kept;   /* of them, those that do */
+};
+
+static void count(const Carillon__GroupStatus *group, struct votes *ret_votes)
 {
-    const char *text = "";
-    size_t placed = 0;
-    size_t voters = 0;
-
-    for (size_t i = 0; i < group->n_members; i++) {
-        placed += group->members[i]->placed != 0;
-        voters += group->members[i]->placed != 0 && group->members[i]->voter != 0;
-    }
-    bool is_short = voters + (placed % 2 == 0) < placed;
-
+    *ret_votes = (struct votes){0};
     for (size_t i = 0; i < group->n_members; i++) {
         const Carillon__GroupMember *member = group->members[i];
 
-        if (member->placed && !member->voter && is_short) {
+        ret_votes->all += member->voter != 0;
+        ret_votes->placed += member->placed != 0;
+        ret_votes->kept += member->placed != 0 && member->voter != 0;
+    }
+}
+
+/* A learner of an even number is placed all the same: it waits for a third to come. */
+static bool is_one_to_come(const struct votes *votes)
+{
+    return votes->kept + (votes->placed % 2 == 0) < votes->placed;
+}
+
+/* Of an odd number one that is drained keeps its vote until another takes its place. */
+static bool is_one_to_go(const struct votes *votes)
+{
+    return is_one_to_come(votes) || votes->all % 2 == 0 || votes->kept % 2 == 1;
+}
+
+static const char *moves_of(struct cli *cli, const Carillon__GroupStatus *group)
+{
+    const char *text = "";
+    struct votes votes;
+
+    count(group, &votes);
+    for (size_t i = 0; i < group->n_members; i++) {
+        const Carillon__GroupMember *member = group->members[i];
+
+        if (member->placed && !member->voter && is_one_to_come(&votes)) {
             text = append(cli, text, "+", name_of(cli, member));
-        } else if (!member->placed && member->voter) {
+        } else if (!member->placed && member->voter && is_one_to_go(&votes)) {
             text = append(cli, text, "-", name_of(cli, member));
         }
     }
