@@ -21,7 +21,6 @@
 
 enum {
     PORT = 7440,
-    SHARDS_BYTES = 4096,
     FLAGS_MAX = 20,
     PATH_BYTES = DAEMON_PATH_BYTES + 32,
     COMMAND_BYTES = 1024,
@@ -123,12 +122,12 @@ static bool start_with(struct cluster_bed *bed, uint32_t node, const char *invit
     char snapshots[64];
     char control[PATH_BYTES];
     char shards[16];
-    char name[16];
-    const char *flags[FLAGS_MAX] = {"--listen", bed->listen[node], "--set", advertise,
-                                    "--set",    name};
+    char name[CLUSTER_NAME_BYTES + 8];
+    const char *flags[FLAGS_MAX] = {"--listen", bed->listen[node], "--set",
+                                    advertise,  "--set",           name};
     uint32_t count = 6;
 
-    (void)snprintf(name, sizeof name, "name=node%u", node);
+    (void)snprintf(name, sizeof name, "name=%s", bed->names[node]);
     (void)snprintf(advertise, sizeof advertise, "advertise=%s", bed->advertise[node]);
     if (bed->options.segments != NULL) {
         (void)snprintf(segments, sizeof segments, "log_segment_bytes=%s",
@@ -282,24 +281,36 @@ void cluster_print(const struct cluster_bed *bed)
 
 /* ---- the cluster ---- */
 
-void cluster_invite(const struct cluster_bed *bed, uint32_t by, char out[CLUSTER_INVITE_BYTES])
+int cluster_run(const struct cluster_bed *bed, uint32_t asked, const char *words,
+                char out[CLUSTER_WORDS_BYTES])
 {
     char command[COMMAND_BYTES];
+    char unread[CLUSTER_WORDS_BYTES];
+    char *to = out != NULL ? out : unread;
 
-    (void)snprintf(command, sizeof command,
-                   BINARY_FOLDER "/bin/carillon node invite --connect %s --address %s",
-                   bed->nodes[by].address, bed->advertise[by]);
-    cluster_enter(bed, by);
+    (void)snprintf(command, sizeof command, BINARY_FOLDER "/bin/carillon %s --connect %s%s",
+                   words, bed->nodes[asked].address, out != NULL ? "" : " 2>&1");
+    cluster_enter(bed, asked);
     FILE *pipe = popen(command, "r");
     cluster_leave(bed);
     assert_non_null(pipe);
-    size_t len = fread(out, 1, CLUSTER_INVITE_BYTES - 1, pipe);
-    out[len] = '\0';
-    assert_int_equal(pclose(pipe), 0);
-    char *invite = strstr(out, "carillon-invite:");
+    to[fread(to, 1, CLUSTER_WORDS_BYTES - 1, pipe)] = '\0';
+    int status = pclose(pipe);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+void cluster_invite(const struct cluster_bed *bed, uint32_t by, char out[CLUSTER_INVITE_BYTES])
+{
+    char words[COMMAND_BYTES];
+    char said[CLUSTER_WORDS_BYTES];
+
+    (void)snprintf(words, sizeof words, "node invite --address %s", bed->advertise[by]);
+    assert_int_equal(cluster_run(bed, by, words, said), 0);
+    char *invite = strstr(said, "carillon-invite:");
     assert_non_null(invite);
-    memmove(out, invite, strlen(invite) + 1);
-    out[strcspn(out, " \n")] = '\0';
+    invite[strcspn(invite, " \n")] = '\0';
+    (void)snprintf(out, CLUSTER_INVITE_BYTES, "%s", invite);
 }
 
 static void join(struct cluster_bed *bed, uint32_t node, const char *invite)
@@ -310,54 +321,75 @@ static void join(struct cluster_bed *bed, uint32_t node, const char *invite)
     }
 }
 
-/* What a node that runs says of the groups. */
-static void ask_shards(const struct cluster_bed *bed, char *out, size_t size)
+static uint32_t shards_of(const struct cluster_bed *bed)
 {
-    char command[COMMAND_BYTES];
+    return bed->options.shards > 1 ? bed->options.shards : 1;
+}
+
+static uint32_t one_that_runs(const struct cluster_bed *bed)
+{
     uint32_t node = 0;
 
     while (node < bed->count && bed->nodes[node].pid == 0) {
         node++;
     }
     assert_true(node < bed->count);
-    (void)snprintf(command, sizeof command, BINARY_FOLDER "/bin/carillon shards --connect %s",
-                   bed->nodes[node].address);
-    cluster_enter(bed, node);
-    FILE *pipe = popen(command, "r");
-    cluster_leave(bed);
-    assert_non_null(pipe);
-    size_t len = fread(out, 1, size - 1, pipe);
-    out[len] = '\0';
-    assert_int_equal(pclose(pipe), 0);
+    return node;
+}
+
+/* The set of those whose names stand in @names, with gaps between them. */
+static uint32_t named_in(const struct cluster_bed *bed, char *names, uint32_t *strangers)
+{
+    uint32_t set = 0;
+
+    for (char *name; (name = strsep(&names, " ")) != NULL;) {
+        uint32_t node = 0;
+
+        while (node < bed->count && strcmp(name, bed->names[node]) != 0) {
+            node++;
+        }
+        set |= node < bed->count ? 1U << node : 0;
+        *strangers += node == bed->count && name[0] != '\0';
+    }
+    return set;
+}
+
+bool cluster_groups(const struct cluster_bed *bed, uint32_t asked,
+                    struct cluster_group ret_groups[CLUSTER_SHARDS_MAX + 1])
+{
+    char out[CLUSTER_WORDS_BYTES];
+    char *rows = out;
+    uint32_t count = 0;
+
+    if (cluster_run(bed, asked, "shards", out) != 0) {
+        return false;
+    }
+    for (char *row; (row = strsep(&rows, "\n")) != NULL && row[0] != '\0'; count++) {
+        const char *head = strsep(&row, "\t");
+        uint32_t number = (uint32_t)strtoul(head + strcspn(head, "0123456789"), NULL, 10);
+        uint32_t nobody = 0;
+
+        assert_true(number <= shards_of(bed) && (number > 0 || strcmp(head, "cluster") == 0));
+        struct cluster_group *group = &ret_groups[number];
+        *group = (struct cluster_group){0};
+        group->leader = named_in(bed, strsep(&row, "\t"), &nobody);
+        group->voters = named_in(bed, strsep(&row, "\t"), &group->strangers);
+        group->learners = named_in(bed, strsep(&row, "\t"), &group->strangers);
+        group->is_moving = strsep(&row, "\t")[0] != '\0';
+    }
+    return count ==
+           shards_of(bed) + 1; /* of one that it does not belong to a node says nothing */
 }
 
 uint32_t cluster_voters(const struct cluster_bed *bed, uint32_t group, bool *ret_is_moving)
 {
-    char out[SHARDS_BYTES];
-    char leader[32];
-    char voters[256];
-    char rest[256];
-    char head[32];
-    uint32_t set = 0;
+    struct cluster_group groups[CLUSTER_SHARDS_MAX + 1];
 
-    ask_shards(bed, out, sizeof out);
-    (void)snprintf(head, sizeof head, group == 0 ? "cluster\t" : "shard %u\t", group);
-    const char *row = strstr(out, head);
-
-    assert_non_null(row);
-    /* the learners' column may be empty, and so may that of what moves */
-    assert_int_equal(
-        sscanf(row + strlen(head), "%31[^\t]\t%255[^\t]\t%255[^\n]", leader, voters, rest), 3);
-    for (uint32_t i = 0; i < bed->count; i++) {
-        char name[16];
-
-        (void)snprintf(name, sizeof name, "node%u", i);
-        set |= strstr(voters, name) != NULL ? 1U << i : 0;
-    }
+    assert_true(cluster_groups(bed, one_that_runs(bed), groups));
     if (ret_is_moving != NULL) {
-        *ret_is_moving = strpbrk(rest, "+-") != NULL;
+        *ret_is_moving = groups[group].is_moving;
     }
-    return set;
+    return groups[group].voters;
 }
 
 uint32_t cluster_voters_made(const struct cluster_bed *bed, uint32_t group)
@@ -377,13 +409,11 @@ uint32_t cluster_voters_made(const struct cluster_bed *bed, uint32_t group)
     return made;
 }
 
-/* Whether as many vote in every group as should: three, in the cluster's own five of five or more.
- * The first did from the beginning, and may have given its vote to another. */
+/* Whether as many vote in every group as should: three, in the cluster's own five of five or
+ * more. The first did from the beginning, and may have given its vote to another. */
 static bool is_gathered(const struct cluster_bed *bed)
 {
-    uint32_t shards = bed->options.shards > 1 ? bed->options.shards : 1;
-
-    for (uint32_t group = 0; group <= shards; group++) {
+    for (uint32_t group = 0; group <= shards_of(bed); group++) {
         uint32_t voters = group == 0 && bed->count >= 5 ? 5 : 3;
 
         if (cluster_voters_made(bed, group) + 1 < (bed->count < voters ? 1 : voters)) {
@@ -393,14 +423,14 @@ static bool is_gathered(const struct cluster_bed *bed)
     return true;
 }
 
-/* Of more nodes than there are votes: until these, and those who lead several shards, have found
- * their places, and nothing more is said in the groups. */
+/* Of more nodes than there are votes: until these, and those who lead several shards, have
+ * found their places, and nothing more is said in the groups. */
 static void come_to_rest(const struct cluster_bed *bed)
 {
     uint32_t rest_ms = bed->options.shards > 1 ? REST_SHARDS_MS : REST_MS;
     uint32_t rested = 0;
-    char before[SHARDS_BYTES] = "";
-    char now[SHARDS_BYTES];
+    char before[CLUSTER_WORDS_BYTES] = "";
+    char now[CLUSTER_WORDS_BYTES];
 
     for (uint32_t waited = 0; rested < rest_ms; waited += REST_STEP_MS) {
         if (waited > GATHER_MS) {
@@ -408,7 +438,7 @@ static void come_to_rest(const struct cluster_bed *bed)
             fail_msg("the groups do not come to rest");
         }
         (void)usleep(REST_STEP_MS * 1000);
-        ask_shards(bed, now, sizeof now);
+        assert_int_equal(cluster_run(bed, one_that_runs(bed), "shards", now), 0);
         rested = strcmp(now, before) == 0 ? rested + REST_STEP_MS : 0;
         memcpy(before, now, sizeof before);
     }
@@ -434,31 +464,37 @@ static void gather(struct cluster_bed *bed)
     }
 }
 
-/* Without a majority of those that are there it is refused: until it is not. */
-static void remove_member(const struct cluster_bed *bed, uint32_t by, const char *address)
+void cluster_remove(const struct cluster_bed *bed, uint32_t by, const char *name)
 {
-    char command[COMMAND_BYTES];
+    char words[COMMAND_BYTES];
 
-    (void)snprintf(command, sizeof command,
-                   BINARY_FOLDER "/bin/carillon node remove --connect %s %s >/dev/null 2>&1",
-                   bed->nodes[by].address, address);
-    for (uint32_t waited = 0;; waited += STEP_MS) {
-        cluster_enter(bed, by);
-        int status = system(command); /* NOLINT(cert-env33-c) */
-        cluster_leave(bed);
-        if (status == 0) {
-            return;
-        }
+    (void)snprintf(words, sizeof words, "node remove %s", name);
+    for (uint32_t waited = 0; cluster_run(bed, by, words, NULL) != 0; waited += STEP_MS) {
         if (waited > GATHER_MS) {
             cluster_print(bed);
-            fail_msg("%s is not removed", address);
+            fail_msg("%s is not removed", name);
         }
         (void)usleep(STEP_MS * 1000);
     }
 }
 
-/* Whoever runs the nodes has a copy of the root key, and gives it to another node. */
-static void hand_root_key(const struct cluster_bed *bed, uint32_t from, uint32_t to)
+int cluster_await_end(struct cluster_bed *bed, uint32_t node, uint32_t ms)
+{
+    int status = 0;
+
+    for (uint32_t waited = 0; waitpid(bed->nodes[node].pid, &status, WNOHANG) == 0;
+         waited += STEP_MS) {
+        if (waited > ms) {
+            cluster_print(bed);
+            fail_msg("node %u does not end", node + 1);
+        }
+        (void)usleep(STEP_MS * 1000);
+    }
+    bed->nodes[node].pid = 0;
+    return status;
+}
+
+void cluster_hand_root_key(const struct cluster_bed *bed, uint32_t from, uint32_t to)
 {
     char own[PATH_BYTES];
     char other[PATH_BYTES];
@@ -470,32 +506,61 @@ static void hand_root_key(const struct cluster_bed *bed, uint32_t from, uint32_t
     }
 }
 
-uint32_t cluster_replace(struct cluster_bed *bed, uint32_t node, uint32_t by, const char *invite)
+uint32_t cluster_replace(struct cluster_bed *bed, uint32_t node, uint32_t by,
+                         const char *invite)
 {
     char old[CLUSTER_ADDRESS_BYTES];
 
     assert_true(bed->nodes[node].pid == 0 && !bed->options.is_controlled);
     memcpy(old, bed->advertise[node], sizeof old);
-    hand_root_key(bed, node, by);
+    cluster_hand_root_key(bed, node, by);
     daemon_fini(&bed->nodes[node]);
     daemon_init(&bed->nodes[node]);
     choose_addresses(bed, node);
     uint32_t made = cluster_voters_made(bed, 0) + cluster_voters_made(bed, 1);
 
     join(bed, node, invite);
-    remove_member(bed, by, old);
+    cluster_remove(bed, by, old);
     return made;
+}
+
+/* The machine is for another node than before. */
+static void take_machine(struct cluster_bed *bed, uint32_t node)
+{
+    daemon_init(&bed->nodes[node]);
+    (void)snprintf(bed->names[node], CLUSTER_NAME_BYTES, "node%u", bed->named++);
+}
+
+void cluster_join(struct cluster_bed *bed, uint32_t node, uint32_t by)
+{
+    char invite[CLUSTER_INVITE_BYTES];
+
+    assert_true(!bed->options.is_controlled && bed->options.disk_mib == 0);
+    cluster_invite(bed, by, invite);
+    if (node == bed->count) {
+        assert_true(bed->count < CLUSTER_NODES_MAX);
+        bed->count++;
+        choose_addresses(bed, node);
+    } else {
+        assert_true(node < bed->count && bed->nodes[node].pid == 0);
+        daemon_fini(&bed->nodes[node]);
+    }
+    take_machine(bed, node);
+    join(bed, node, invite);
 }
 
 bool cluster_open(struct cluster_bed *bed, const struct cluster_options *options)
 {
+    uint32_t machines = options->machines > options->nodes ? options->machines : options->nodes;
+
     *bed = (struct cluster_bed){.options = *options};
-    if (options->is_networked && !net_switch_open(&bed->net, options->nodes, options->seed)) {
+    assert_true(machines <= CLUSTER_NODES_MAX && options->shards <= CLUSTER_SHARDS_MAX);
+    if (options->is_networked && !net_switch_open(&bed->net, machines, options->seed)) {
         print_message("skipped: no right to make network namespaces\n");
         return false;
     }
     while (bed->count < options->nodes) {
-        daemon_init(&bed->nodes[bed->count]);
+        take_machine(bed, bed->count);
         choose_addresses(bed, bed->count);
         if (!disk_mount(bed, bed->count++)) {
             print_message("no right to mount a file system\n");

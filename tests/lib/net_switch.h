@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { SWITCH_NODES_MAX = 5 };
+enum { SWITCH_NODES_MAX = 6 };
 
 /* What becomes of packets in one direction. Written by the test while the switch reads. */
 struct switch_link {

@@ -77,6 +77,7 @@ static void client_make(struct rush *rush, uint32_t number, const char *address,
     };
 
     assert_int_equal(carillon_create(&options, &rush->clients[number]), OK);
+    rush->at[number] = number;
 }
 
 static void client_add(struct rush *rush, const char *address, bool stays)
@@ -106,15 +107,34 @@ void rush_rove(struct rush *rush)
 
 void rush_meet(struct rush *rush, uint32_t node)
 {
+    const char *address = rush->bed->nodes[node].address;
+
+    if (node == rush->count) {
+        client_add(rush, address, true);
+        return;
+    }
     carillon_destroy(rush->clients[node]); /* what it has no answer to becomes unknown */
-    client_make(rush, node, rush->bed->nodes[node].address, true);
+    client_make(rush, node, address, true);
+    rush->silent &= ~(1U << node);
+}
+
+void rush_part(struct rush *rush, uint32_t node, uint32_t to)
+{
+    for (uint32_t i = 0; i < rush->bed->count; i++) {
+        if (rush->at[i] == node) { /* also those whose own node had gone before */
+            carillon_destroy(rush->clients[i]);
+            client_make(rush, i, rush->bed->nodes[to].address, true);
+            rush->at[i] = to;
+            rush->silent |= 1U << i;
+        }
+    }
 }
 
 /* A client's sockets are made when it is polled, and belong where it is then. */
-static void poll_one(struct rush *rush, uint32_t node)
+static void poll_one(struct rush *rush, uint32_t number)
 {
-    cluster_enter(rush->bed, node);
-    int rc = carillon_poll(rush->clients[node], 0);
+    cluster_enter(rush->bed, rush->at[number]);
+    int rc = carillon_poll(rush->clients[number], 0);
 
     cluster_leave(rush->bed);
     assert_int_equal(rc, OK);
@@ -312,7 +332,7 @@ static void send_asking(struct rush_asking *asking, const ProtobufCMessage *mess
         .done = on_done,
         .context = asking,
     };
-    cluster_enter(rush->bed, asking->node);
+    cluster_enter(rush->bed, rush->at[asking->node]);
     int rc = carillon_submit_call(rush->clients[asking->node], &call);
 
     cluster_leave(rush->bed);

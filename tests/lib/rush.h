@@ -52,6 +52,7 @@ struct rush {
     struct witness_record record;
     uint32_t count; /* of clients: one with each node, and the one that goes across all */
     struct carillon_client *clients[RUSH_CLIENTS_MAX];
+    uint32_t at[RUSH_CLIENTS_MAX]; /* whose machine the client is on */
     struct rush_asking askings[RUSH_CLIENTS_MAX][RUSH_OUTSTANDING];
     uint32_t silent;     /* bits of nodes whose clients rest */
     uint64_t unknown;    /* answers in time that did not come */
@@ -77,8 +78,13 @@ void rush_close(struct rush *rush);
  * talks to is gone. On loopback only. Its number is that of the nodes. */
 void rush_rove(struct rush *rush);
 
-/* The node has another address: its client is made anew. */
+/* There is a new node with the next number, or another one on a machine that had one: it has a
+ * client of its own. */
 void rush_meet(struct rush *rush, uint32_t node);
+
+/* The node is gone for good: its client asks nothing new, and at the node @to what became of
+ * that which it has asked. */
+void rush_part(struct rush *rush, uint32_t node, uint32_t to);
 
 /* Ask at all nodes for so long. */
 void rush_run(struct rush *rush, uint32_t ms);
@@ -90,10 +96,10 @@ void rush_since(struct rush *rush);
  * rush_since() that was; fails the test after @ms. */
 uint32_t rush_await_resumed(struct rush *rush, uint32_t ms);
 
-/* Ask nothing new until everything is answered, at nodes that all are well: then read all
- * schedules and rosters, at every node, which must come to say the same, and have the witness
- * judge all there was. A history that is not believed is kept as NAME in the folder of
- * CARILLON_KEEP. */
+/* Ask nothing new until everything is answered, at nodes that all are well but for those that
+ * are gone for good: then read all schedules and rosters, at every node, which must come to say
+ * the same, and have the witness judge all there was. A history that is not believed is kept as
+ * NAME in the folder of CARILLON_KEEP. */
 void rush_judge(struct rush *rush, const char *name);
 
 /* Where there is no right to cut the network, or another seed: SEED of the environment, or the
