@@ -116,6 +116,25 @@ bool members_bed_leads_any(const struct node *node)
     return false;
 }
 
+uint32_t members_bed_leader_of(const struct node_world *world, uint32_t group)
+{
+    for (uint32_t i = 0; i <= world->replica_count; i++) {
+        const struct node *node = members_bed_node(world, i);
+
+        if (node != NULL && node->raft.groups[group].is_leading) {
+            return i;
+        }
+    }
+    fail_msg("nobody leads group %u", group);
+    return 0;
+}
+
+bool members_bed_is_voter(const struct node_world *world, uint32_t group, raft_id id)
+{
+    return raft_configuration_is_voter(engine_raft_configuration(&world->node->raft, group),
+                                       id);
+}
+
 void members_bed_import(struct node_world *world)
 {
     uint32_t wave = world->wave_count;

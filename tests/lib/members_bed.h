@@ -42,6 +42,11 @@ int members_bed_change(struct node_world *world, uint32_t at, const uint8_t *id,
 
 bool members_bed_leads_any(const struct node *node);
 
+/* The number of the node that leads @group: the test fails when there is none. Whether @id votes
+ * in it, as node 0 knows it. */
+uint32_t members_bed_leader_of(const struct node_world *world, uint32_t group);
+bool members_bed_is_voter(const struct node_world *world, uint32_t group, raft_id id);
+
 /* An import, to its end; registrations and all else that clients ask, with time in between. */
 void members_bed_import(struct node_world *world);
 void members_bed_work(struct node_world *world, uint32_t ops);
