@@ -6,6 +6,7 @@
 #include "carillon/words.h"
 #include "proto/identity.pb-c.h"
 #include "proto/meta.pb-c.h"
+#include "proto/operator.pb-c.h"
 #include "wire/message.h"
 
 enum { ID_DIGITS_MIN = 4 };
@@ -157,11 +158,10 @@ static bool begins_id(struct cli *cli, const Carillon__Member *member, const cha
     return digits >= ID_DIGITS_MIN;
 }
 
-/* The one node that @text names; NULL after saying that there is none, or several. */
-static const Carillon__Member *find_node(struct cli *cli, const Carillon__MembersReply *reply,
-                                         const char *text)
+/* How many nodes @text names, and the last of them. */
+static size_t find_node(struct cli *cli, const Carillon__MembersReply *reply, const char *text,
+                        const Carillon__Member **ret_node)
 {
-    const Carillon__Member *found = NULL;
     size_t count = 0;
 
     for (size_t i = 0; i < reply->n_members; i++) {
@@ -170,18 +170,48 @@ static const Carillon__Member *find_node(struct cli *cli, const Carillon__Member
         if (member->state != CARILLON__MEMBER_STATE__MEMBER_REMOVED &&
             (strcmp(member->name, text) == 0 || strcmp(member->address, text) == 0 ||
              begins_id(cli, member, text))) {
-            found = member;
+            *ret_node = member;
             count++;
         }
     }
-    if (count == 1) {
-        return found;
+    return count;
+}
+
+/* Whether the node that answers may not know all members: it has just started, and not heard
+ * what is committed, or there is nobody to hear it from. */
+static bool may_lag(struct cli *cli)
+{
+    Carillon__StatusRequest request = CARILLON__STATUS_REQUEST__INIT;
+    Carillon__StatusReply *reply = NULL;
+
+    if (cli_call(cli, CARILLON__METHOD__METHOD_STATUS, &request.base, &reply) != OK) {
+        return true;
+    }
+    for (size_t i = 0; i < reply->n_groups; i++) {
+        const Carillon__GroupStatus *group = reply->groups[i];
+
+        if (group->group == 0) {
+            return group->leader == 0 || group->applied_index < group->last_index;
+        }
+    }
+    return true;
+}
+
+/* Say why @text names no one node. */
+static int not_found(struct cli *cli, size_t count, bool is_behind, const char *text)
+{
+    if (count == 0 && is_behind) {
+        fprintf(cli->err,
+                "carillon: no node is called \"%s\" as far as the one that answers knows, "
+                "which may not know all yet; try again\n",
+                text);
+        return EXIT_UNAVAILABLE;
     }
     fprintf(cli->err,
             count == 0 ? "carillon: no node of the cluster is called \"%s\"\n"
                        : "carillon: \"%s\" fits more than one node; give its id\n",
             text);
-    return NULL;
+    return EXIT_FAILED;
 }
 
 static int change(struct cli *cli, const struct arguments *arguments)
@@ -190,16 +220,18 @@ static int change(struct cli *cli, const struct arguments *arguments)
     Carillon__ChangeRequest request = CARILLON__CHANGE_REQUEST__INIT;
     Carillon__MembersReply *members = NULL;
     Carillon__ChangeReply *reply = NULL;
+    const Carillon__Member *node = NULL;
     int code = EXIT_DONE;
+    bool is_behind = may_lag(cli); /* before it is asked: what it learns later does not count */
     int error = cli_call(cli, CARILLON__METHOD__METHOD_MEMBERS, &question.base, &members);
 
     if (error != OK) {
         return cli->json ? cli_fail_json(cli, error) : cli_fail(cli, error);
     }
-    const Carillon__Member *node = find_node(cli, members, arguments->node);
+    size_t count = find_node(cli, members, arguments->node, &node);
 
-    if (node == NULL) {
-        return EXIT_FAILED;
+    if (count != 1) {
+        return not_found(cli, count, is_behind, arguments->node);
     }
     request.node_id = node->node_id;
     request.state = CARILLON__MEMBER_STATE__MEMBER_REMOVED;

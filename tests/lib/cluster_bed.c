@@ -19,6 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/error.h"
+
 enum {
     PORT = 7440,
     FLAGS_MAX = 20,
@@ -300,13 +302,33 @@ int cluster_run(const struct cluster_bed *bed, uint32_t asked, const char *words
     return WEXITSTATUS(status);
 }
 
+void cluster_operate(const struct cluster_bed *bed, uint32_t asked, const char *words,
+                     char out[CLUSTER_WORDS_BYTES])
+{
+    bool was_unknown = false;
+
+    for (uint32_t waited = 0;; waited += STEP_MS) {
+        int code = cluster_run(bed, asked, words, out);
+
+        if (code == EXIT_DONE || (code == EXIT_FAILED && was_unknown)) {
+            return; /* or it had happened */
+        }
+        was_unknown = was_unknown || code == EXIT_UNKNOWN;
+        if (waited > GATHER_MS || (code != EXIT_UNAVAILABLE && code != EXIT_UNKNOWN)) {
+            cluster_print(bed);
+            fail_msg("node %u answers %d to \"%s\"", asked + 1, code, words);
+        }
+        (void)usleep(STEP_MS * 1000);
+    }
+}
+
 void cluster_invite(const struct cluster_bed *bed, uint32_t by, char out[CLUSTER_INVITE_BYTES])
 {
     char words[COMMAND_BYTES];
     char said[CLUSTER_WORDS_BYTES];
 
     (void)snprintf(words, sizeof words, "node invite --address %s", bed->advertise[by]);
-    assert_int_equal(cluster_run(bed, by, words, said), 0);
+    cluster_operate(bed, by, words, said);
     char *invite = strstr(said, "carillon-invite:");
     assert_non_null(invite);
     invite[strcspn(invite, " \n")] = '\0';
@@ -469,13 +491,7 @@ void cluster_remove(const struct cluster_bed *bed, uint32_t by, const char *name
     char words[COMMAND_BYTES];
 
     (void)snprintf(words, sizeof words, "node remove %s", name);
-    for (uint32_t waited = 0; cluster_run(bed, by, words, NULL) != 0; waited += STEP_MS) {
-        if (waited > GATHER_MS) {
-            cluster_print(bed);
-            fail_msg("%s is not removed", name);
-        }
-        (void)usleep(STEP_MS * 1000);
-    }
+    cluster_operate(bed, by, words, NULL);
 }
 
 int cluster_await_end(struct cluster_bed *bed, uint32_t node, uint32_t ms)
@@ -556,7 +572,7 @@ bool cluster_open(struct cluster_bed *bed, const struct cluster_options *options
     *bed = (struct cluster_bed){.options = *options};
     assert_true(machines <= CLUSTER_NODES_MAX && options->shards <= CLUSTER_SHARDS_MAX);
     if (options->is_networked && !net_switch_open(&bed->net, machines, options->seed)) {
-        print_message("skipped: no right to make network namespaces\n");
+        print_message("no right to make network namespaces\n");
         return false;
     }
     while (bed->count < options->nodes) {

@@ -89,12 +89,16 @@ void cluster_invite(const struct cluster_bed *bed, uint32_t by, char out[CLUSTER
 int cluster_run(const struct cluster_bed *bed, uint32_t asked, const char *words,
                 char out[CLUSTER_WORDS_BYTES]);
 
+/* The same until it is done: while nobody leads, or the groups could not bear it, it is refused
+ * and asked again. */
+void cluster_operate(const struct cluster_bed *bed, uint32_t asked, const char *words,
+                     char out[CLUSTER_WORDS_BYTES]);
+
 /* By an invite of the node @by another node joins on the machine @node: the next one, or one
  * whose node is gone, with its folder. That it belongs to the groups is to be waited for. */
 void cluster_join(struct cluster_bed *bed, uint32_t node, uint32_t by);
 
-/* Remove the node that is called @name, by the node @by. As long as it is refused, for the
- * groups could not bear it or nobody leads, it is asked again. */
+/* Remove the node that is called @name, by the node @by. */
 void cluster_remove(const struct cluster_bed *bed, uint32_t by, const char *name);
 
 /* Wait until @node has ended by itself. Returns: the wait status as of waitpid. */
