@@ -74,21 +74,24 @@ static int tunnel_open(uint32_t node)
     return fd;
 }
 
-static int space_open(uint32_t node, int *ret_tunnel)
-{
-    if (unshare(CLONE_NEWNET) != 0) {
-        return -1;
-    }
-    *ret_tunnel = tunnel_open(node);
-    return *ret_tunnel < 0 ? -1 : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-}
-
 static void move_to(int space)
 {
     if (setns(space, CLONE_NEWNET) != 0) {
         perror("setns");
         abort();
     }
+}
+
+/* Who may not leave the namespace @own may not come back to it either. */
+static int space_open(int own, uint32_t node, int *ret_tunnel)
+{
+    if (unshare(CLONE_NEWNET) != 0) {
+        return -1;
+    }
+    *ret_tunnel = tunnel_open(node);
+    int space = *ret_tunnel < 0 ? -1 : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    move_to(own);
+    return space;
 }
 
 void net_switch_enter(const struct net_switch *net, uint32_t node)
@@ -226,10 +229,9 @@ bool net_switch_open(struct net_switch *net, uint32_t nodes, uint64_t seed)
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     bool is_open = net->own >= 0 && net->links != MAP_FAILED;
     while (is_open && net->nodes < nodes) {
-        net->spaces[net->nodes] = space_open(net->nodes, &on.tunnels[net->nodes]);
+        net->spaces[net->nodes] = space_open(net->own, net->nodes, &on.tunnels[net->nodes]);
         is_open = net->spaces[net->nodes] >= 0;
         net->nodes += is_open;
-        move_to(net->own);
     }
     on.nodes = net->nodes;
     if (is_open) {
