@@ -142,9 +142,22 @@ static bool is_undecided(const struct across *across, const struct request *requ
 
 /* ---- reserve */
 
+/* Whether a seat may become free elsewhere, for which others are refused until it is. */
+static bool drops(const struct across *across, const struct request *request)
+{
+    for (uint32_t i = 0; i < request->op_count; i++) {
+        if (request->ops[i].kind == CARILLON__OP_KIND__OP_DROP &&
+            !campus_is_own(&across->enrol->campus, request->ops[i].name.code)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void start(struct across *across, uint64_t now_ms, struct across_flight *flight,
                   const struct request *request)
 {
+    flight->is_hurried = flight->is_hurried || drops(across, request);
     flight->phase = ACROSS_RESERVING;
     flight->version = campus_student(&across->enrol->campus, flight->asking.student)->version;
     flight->asking.kind = ACROSS_RESERVE;

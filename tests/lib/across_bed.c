@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -12,8 +13,10 @@
 #include "campus/shard.h"
 #include "enrol/enrol_private.h"
 #include "proto/operator.pb-c.h"
+#include "proto/registration.pb-c.h"
 #include "tests/lib/campus_fixture.h"
 #include "tests/lib/shards_world.h"
+#include "wire/message.h"
 
 enum { EFFECTS_MAX = 64 };
 
@@ -62,7 +65,8 @@ void across_bed_perform(struct across_bed *bed)
     }
     for (size_t i = 0; i < count; i++) {
         bed->proposed++;
-        across_bed_apply(bed, methods[i], slice_from(keys[i].bytes, key_lens[i]), buf_slice(&bodies[i]));
+        across_bed_apply(bed, methods[i], slice_from(keys[i].bytes, key_lens[i]),
+                         buf_slice(&bodies[i]));
         buf_fini(&bodies[i]);
         across_bed_perform(bed);
     }
@@ -103,7 +107,8 @@ bool across_bed_receive(struct across_bed *bed, uint32_t from, struct slice mess
 const char *across_bed_student(uint32_t shard)
 {
     for (uint32_t i = 0; i < SHARDS_STUDENTS; i++) {
-        if (campus_shard_of(slice_from_text(shards_student_name(i)), ACROSS_BED_SHARDS) == shard) {
+        if (campus_shard_of(slice_from_text(shards_student_name(i)), ACROSS_BED_SHARDS) ==
+            shard) {
             return shards_student_name(i);
         }
     }
@@ -117,7 +122,8 @@ const char *across_bed_course(uint32_t shard)
     static const uint32_t plain[] = {1, 2, 3, 5};
 
     for (uint32_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
-        if (campus_shard_of(slice_from_text(shards_course_name(plain[i])), ACROSS_BED_SHARDS) == shard) {
+        if (campus_shard_of(slice_from_text(shards_course_name(plain[i])), ACROSS_BED_SHARDS) ==
+            shard) {
             return shards_course_name(plain[i]);
         }
     }
@@ -172,8 +178,8 @@ void across_bed_message(struct buf *out, uint32_t kind, uint32_t home, uint64_t 
     const struct across_reserved reserved = {.outcome = ACROSS_REFUSED};
     const struct across_decline decline = {
         .number = 7,
-        .name = {SLICE_LITERAL("x"), slice_from_text(across_bed_course(1 - home)), SLICE_LITERAL("A"),
-                 SLICE_LITERAL("t")}
+        .name = {SLICE_LITERAL("x"), slice_from_text(across_bed_course(1 - home)),
+                 SLICE_LITERAL("A"), SLICE_LITERAL("t")}
     };
 
     if (kind == ACROSS_RESERVE || kind == ACROSS_CHECK) {
@@ -211,4 +217,42 @@ void across_bed_assert_whole(struct across_bed *bed)
     }
     carillon__verify_reply__free_unpacked(reply, NULL);
     buf_fini(&packed);
+}
+
+void across_bed_submit(struct across_bed *bed, uint32_t kind, const char *course,
+                       uint8_t number)
+{
+    uint8_t random[10] = {number};
+    struct uuid key = uuid_make(FIXTURE_WALL_MS + bed->now_ms, random);
+    struct buf body;
+    struct buf text;
+    Carillon__SubmitRequest request = CARILLON__SUBMIT_REQUEST__INIT;
+    Carillon__Op op = CARILLON__OP__INIT;
+    Carillon__Op *ops[] = {&op};
+    char token[64];
+    char code[64];
+    char section[] = "A";
+
+    buf_init(&body, ACROSS_BED_BYTES);
+    buf_init(&text, ACROSS_BED_BYTES);
+    (void)snprintf(token, sizeof token, "%s", across_bed_student(0));
+    (void)snprintf(code, sizeof code, "%s", course);
+    op.kind = (Carillon__OpKind)kind;
+    op.code = code;
+    op.section = section;
+    request.student = token;
+    request.ops = ops;
+    request.n_ops = 1;
+    assert_int_equal(wire_pack(&request.base, &body), OK);
+    const struct across_request of = {.now_ms = bed->now_ms,
+                                      .wall_ms = FIXTURE_WALL_MS + bed->now_ms,
+                                      .deadline_ms = bed->now_ms + 5000,
+                                      .client = number,
+                                      .key = slice_from(key.bytes, sizeof key.bytes),
+                                      .body = buf_slice(&body)};
+
+    assert_int_equal(across_submit(bed->across, &of, &text), OK);
+    across_bed_perform(bed);
+    buf_fini(&body);
+    buf_fini(&text);
 }

@@ -1,4 +1,5 @@
-/* tests/lib/across_bed.h -- one shard of two with its leader, to whom the other may say anything.
+/* tests/lib/across_bed.h -- one shard of two with its leader, to whom the other may say
+ * anything.
  */
 #ifndef CARILLON_TESTS_ACROSS_BED_H
 #define CARILLON_TESTS_ACROSS_BED_H
@@ -31,6 +32,10 @@ void across_bed_apply(struct across_bed *bed, uint32_t method, struct slice key,
 void across_bed_perform(struct across_bed *bed);
 /* The leader of @from says @message. Returns: whether it was understood. */
 bool across_bed_receive(struct across_bed *bed, uint32_t from, struct slice message);
+/* At the home that shard 0 is: its student asks for one op in section A of @course, @number
+ * being the client's and the key's. */
+void across_bed_submit(struct across_bed *bed, uint32_t kind, const char *course,
+                       uint8_t number);
 /* The state is what the verification wants it to be. */
 void across_bed_assert_whole(struct across_bed *bed);
 
@@ -38,8 +43,8 @@ void across_bed_assert_whole(struct across_bed *bed);
 const char *across_bed_student(uint32_t shard);
 const char *across_bed_course(uint32_t shard);
 
-/* What @home says of its student's attempt @counter: a head; a RESERVE or a CHECK; a RESERVE; any
- * message. */
+/* What @home says of its student's attempt @counter: a head; a RESERVE or a CHECK; a RESERVE;
+ * any message. */
 struct across_head across_bed_head(uint32_t kind, uint32_t home, uint64_t counter);
 void across_bed_asking(struct buf *out, uint32_t kind, uint32_t home, uint64_t counter);
 void across_bed_reserve(struct buf *out, uint32_t home, uint64_t counter);

@@ -71,14 +71,15 @@ static void settle__of_another_attempt__does_nothing_and_is_acknowledged(void **
 
 static void todo_put(struct across_bed *bed, uint64_t counter)
 {
-    uint32_t student =
-        campus_student_find(&bed->enrol->campus, slice_from_text(across_bed_student(bed->shard)));
+    uint32_t student = campus_student_find(&bed->enrol->campus,
+                                           slice_from_text(across_bed_student(bed->shard)));
 
-    (void)enrol__todo_add(&bed->enrol->across,
-                          &(struct enrol_todo){.id = {bed->shard, 1, counter},
-                                               .student = student,
-                                               .shard = 1,
-                                               .verdict = ACROSS_CONFIRM});
+    (void)enrol__todo_add(&bed->enrol->across, &(struct enrol_todo){
+                                                   .id = {bed->shard, 1, counter},
+                                                   .student = student,
+                                                   .shard = 1,
+                                                   .verdict = ACROSS_CONFIRM
+    });
 }
 
 /* An item of the student of shard 0 for shard 1, which acknowledges it. */
@@ -223,6 +224,29 @@ static void decisions__are_told_together__at_the_tick_or_when_asked(void **state
     }
 }
 
+/* A seat is free when the decision that drops it is told: at once. */
+static void decision__that_drops_elsewhere__is_told_at_once(void **state)
+{
+    struct across_bed home;
+    struct across_bed elsewhere;
+    (void)state;
+
+    for (uint32_t kind = CARILLON__OP_KIND__OP_ADD; kind <= CARILLON__OP_KIND__OP_DROP;
+         kind++) {
+        across_bed_init(&home, 0);
+        across_bed_init(&elsewhere, 1);
+        across_bed_submit(&home, kind, across_bed_course(1), 1);
+        assert_true(across_bed_receive(&elsewhere, 0, buf_slice(&home.sent)));
+        buf_clear(&home.sent);
+        assert_true(across_bed_receive(&home, 1, buf_slice(&elsewhere.sent)));
+        assert_int_equal(home.enrol->across.todo_count, 1);
+        assert_int_equal(across_settle_count(buf_slice(&home.sent)),
+                         kind == CARILLON__OP_KIND__OP_DROP);
+        across_bed_fini(&elsewhere);
+        across_bed_fini(&home);
+    }
+}
+
 static void reserve__newer_attempt__takes_over_the_hold(void **state)
 {
     struct across_bed bed;
@@ -350,7 +374,8 @@ static void reserve__with_permits__many_times__keeps_none(void **state)
         across_put_reserve(&message, &reserve);
         assert_true(across_bed_receive(&bed, 0, buf_slice(&message)));
     }
-    uint32_t student = campus_student_find(&bed.enrol->campus, slice_from_text(across_bed_student(0)));
+    uint32_t student =
+        campus_student_find(&bed.enrol->campus, slice_from_text(across_bed_student(0)));
     const struct campus_extra *extra = campus_student(&bed.enrol->campus, student)->extra;
     uint32_t slot = enrol__hold_find(&bed.enrol->across, student);
 
@@ -392,8 +417,9 @@ static void check__is_answered_after_a_read_point_and_changes_nothing(void **sta
     }
     assert_int_equal(bed.proposed, 0);
     assert_int_equal(enrol_hash(bed.enrol), hash);
-    assert_int_equal(campus_student_find(&bed.enrol->campus, slice_from_text(across_bed_student(0))),
-                     CAMPUS_NONE); /* not even that there is such a student */
+    assert_int_equal(
+        campus_student_find(&bed.enrol->campus, slice_from_text(across_bed_student(0))),
+        CAMPUS_NONE); /* not even that there is such a student */
     buf_fini(&message);
     across_bed_fini(&bed);
 }
@@ -476,7 +502,8 @@ static void message__cut_anywhere__is_dropped(void **state)
         across_bed_message(&message, kind, 0, 5);
         for (size_t len = 0; len < message.len; len++) {
             for (uint32_t shard = 0; shard < ACROSS_BED_SHARDS; shard++) {
-                (void)across_bed_receive(&beds[shard], 1 - shard, slice_from(message.data, len));
+                (void)across_bed_receive(&beds[shard], 1 - shard,
+                                         slice_from(message.data, len));
                 assert_int_equal(beds[shard].enrol->across.hold_count, 0);
                 assert_int_equal(beds[shard].proposed, 0);
             }
@@ -542,6 +569,7 @@ int main(void)
         cmocka_unit_test(settle__of_several__is_one_entry_and_acknowledges_each),
         cmocka_unit_test(settle__of_several__one_unsound__none_is_taken),
         cmocka_unit_test(decisions__are_told_together__at_the_tick_or_when_asked),
+        cmocka_unit_test(decision__that_drops_elsewhere__is_told_at_once),
         cmocka_unit_test(reserve__newer_attempt__takes_over_the_hold),
         cmocka_unit_test(hold__without_news__asks_and_stays),
         cmocka_unit_test(roster__answer_to_an_earlier_question__waits_on),

@@ -21,7 +21,8 @@ static const char *ruled_course_in(uint32_t shard)
     static const uint32_t ruled[] = {4, 6, 7, 8, 9};
 
     for (uint32_t i = 0; i < sizeof ruled / sizeof ruled[0]; i++) {
-        if (campus_shard_of(slice_from_text(shards_course_name(ruled[i])), ACROSS_BED_SHARDS) == shard) {
+        if (campus_shard_of(slice_from_text(shards_course_name(ruled[i])), ACROSS_BED_SHARDS) ==
+            shard) {
             return shards_course_name(ruled[i]);
         }
     }
@@ -34,8 +35,8 @@ static uint32_t outcome_sent(const struct across_bed *bed)
     return across_outcome_of(buf_slice(&bed->sent));
 }
 
-/* The rule may ask for what was not told: nothing is judged, by the leader or by an entry that the
- * rule overtook, and the same attempt goes on with the whole record. */
+/* The rule may ask for what was not told: nothing is judged, by the leader or by an entry that
+ * the rule overtook, and the same attempt goes on with the whole record. */
 static void reserve__of_part_of_the_record__by_a_rule__wants_the_whole(void **state)
 {
     static struct across_reserve reserve;
@@ -79,43 +80,6 @@ static void reserve__of_part_of_the_record__by_a_rule__wants_the_whole(void **st
     across_bed_fini(&bed);
 }
 
-static void submit_of(struct across_bed *bed, const char *course, uint8_t number)
-{
-    uint8_t random[10] = {number};
-    struct uuid key = uuid_make(FIXTURE_WALL_MS + bed->now_ms, random);
-    struct buf body;
-    struct buf text;
-    Carillon__SubmitRequest request = CARILLON__SUBMIT_REQUEST__INIT;
-    Carillon__Op op = CARILLON__OP__INIT;
-    Carillon__Op *ops[] = {&op};
-    char token[64];
-    char code[64];
-    char section[] = "A";
-
-    buf_init(&body, ACROSS_BED_BYTES);
-    buf_init(&text, ACROSS_BED_BYTES);
-    (void)snprintf(token, sizeof token, "%s", across_bed_student(0));
-    (void)snprintf(code, sizeof code, "%s", course);
-    op.kind = CARILLON__OP_KIND__OP_ADD;
-    op.code = code;
-    op.section = section;
-    request.student = token;
-    request.ops = ops;
-    request.n_ops = 1;
-    assert_int_equal(wire_pack(&request.base, &body), OK);
-    const struct across_request of = {.now_ms = bed->now_ms,
-                                      .wall_ms = FIXTURE_WALL_MS + bed->now_ms,
-                                      .deadline_ms = bed->now_ms + 5000,
-                                      .client = number,
-                                      .key = slice_from(key.bytes, sizeof key.bytes),
-                                      .body = buf_slice(&body)};
-
-    assert_int_equal(across_submit(bed->across, &of, &text), OK);
-    across_bed_perform(bed);
-    buf_fini(&body);
-    buf_fini(&text);
-}
-
 static void assert_reserve_sent(const struct across_bed *bed, uint64_t counter, bool is_whole)
 {
     static struct across_reserve reserve;
@@ -151,7 +115,7 @@ static void record__is_told_in_part__until_a_course_has_a_rule(void **state)
     (void)state;
 
     across_bed_init(&bed, 0);
-    submit_of(&bed, ruled_course_in(1), 1);
+    across_bed_submit(&bed, CARILLON__OP_KIND__OP_ADD, ruled_course_in(1), 1);
     assert_reserve_sent(&bed, 1, false);
     say_outcome(&bed, 1, ACROSS_RULED);
     assert_reserve_sent(&bed, 1, true);
@@ -160,10 +124,10 @@ static void record__is_told_in_part__until_a_course_has_a_rule(void **state)
     assert_int_equal(bed.sent.len, 0);
     say_outcome(&bed, 1, ACROSS_FAILED);
     assert_int_equal(bed.replied, ERR_UNKNOWN_COURSE);
-    submit_of(&bed, ruled_course_in(1), 2);
+    across_bed_submit(&bed, CARILLON__OP_KIND__OP_ADD, ruled_course_in(1), 2);
     assert_reserve_sent(&bed, 2, true);
     say_outcome(&bed, 2, ACROSS_FAILED);
-    submit_of(&bed, across_bed_course(1), 3);
+    across_bed_submit(&bed, CARILLON__OP_KIND__OP_ADD, across_bed_course(1), 3);
     assert_reserve_sent(&bed, 3, false);
     across_bed_fini(&bed);
 }
