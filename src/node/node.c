@@ -2,6 +2,7 @@
  * whom. */
 #include "node/node.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/assert.h"
@@ -57,6 +58,14 @@ static int identify(void *context, bool is_new, struct log_identity *identity)
     if (!is_shard_count(identity->shards)) {
         (void)!buf_append_format(&node->text, "%u shards: a power of two in 1..%d",
                                  identity->shards, NODE_SHARDS_MAX);
+        return ERR_CONFIG;
+    }
+    uint64_t needed = (uint64_t)identity->shards * NODE_SHARD_BYTES_MIN;
+
+    if (node->config.memory_bytes_max < needed) {
+        (void)!buf_append_format(&node->text,
+                                 "memory_bytes_max: %u shards need %" PRIu64 " MiB or more",
+                                 identity->shards, needed >> 20);
         return ERR_CONFIG;
     }
     node__shards_make(node, identity->shards);

@@ -32,6 +32,7 @@ enum {
     NODE_GROUP_META = 0,
     NODE_GROUP_SHARD = 1,          /* of the first; the others follow */
     NODE_SHARDS_MAX = 1024,
+    NODE_SHARD_BYTES_MIN = 8 << 20, /* of memory_bytes_max */
     NODE_PENDING_MAX = 1 << 12,    /* proposed and not yet applied, of one shard; a power of two */
     NODE_PENDING_ALL = 1 << 16,    /* of all shards */
     NODE_PENDING_MIN = 1 << 8,     /* of one of many */

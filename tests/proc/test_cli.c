@@ -421,6 +421,21 @@ static void cli__one_seed_of_the_simulation__is_told_and_repeated(void **state)
     free(first);
 }
 
+static void carillond__with_too_little_memory_for_its_shards__says_how_much(void **state)
+{
+    static const char *const flags[] = {"--shards", "16", "--memory", "64M", NULL};
+    struct daemon daemon;
+
+    (void)state;
+    daemon_init(&daemon);
+    assert_false(daemon_start(&daemon, BINARY_FOLDER "/bin/carillond", flags));
+    char *log = daemon_log(&daemon);
+
+    assert_non_null(strstr(log, "memory_bytes_max: 16 shards need 128 MiB or more"));
+    free(log);
+    daemon_fini(&daemon);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +452,7 @@ int main(void)
         cmocka_unit_test(cli__a_file_with_one_bad_record__changes_nothing),
         cmocka_unit_test(cli__an_interrupted_import__changes_nothing),
         cmocka_unit_test(cli__one_seed_of_the_simulation__is_told_and_repeated),
+        cmocka_unit_test(carillond__with_too_little_memory_for_its_shards__says_how_much),
     };
 
     /* students and courses of several shards look the same */
