@@ -36,26 +36,33 @@ static int put_code(const char *institution, const char *code, struct buf *out)
     return rc == OK ? pack_bytes(out, slice_from_text(code)) : rc;
 }
 
-/* Unknown codes stand in the order of the rule, which says of what institution they are. One
- * that lies in the course's own shard may stand there twice, known and unknown: nobody else
- * knows it. */
+/* Of what institution a code is that the rule names, from its node @at on. */
+static const char *institution_of(const Carillon__Course *course, const char *code, size_t *at)
+{
+    for (size_t i = *at; i < course->n_prerequisites; i++) {
+        const Carillon__RuleNode *node = course->prerequisites[i];
+
+        if (strcmp(node->code, code) == 0) {
+            *at = i + 1;
+            return node->institution[0] != '\0' ? node->institution : course->institution;
+        }
+    }
+    return course->institution;
+}
+
+/* Unknown codes stand in the order of the rule. One that lies in the course's own shard may
+ * stand there twice, known and unknown: nobody else knows it. */
 static int put_unknown(const Carillon__ShowReply *reply, struct buf *out)
 {
-    const Carillon__Course *course = reply->course;
     size_t at = 0;
     int rc = pack_u64(out, reply->n_unknown_codes);
 
-    for (size_t i = 0; i < course->n_prerequisites && at < reply->n_unknown_codes; i++) {
-        const Carillon__RuleNode *node = course->prerequisites[i];
+    for (size_t i = 0; rc == OK && i < reply->n_unknown_codes; i++) {
+        const char *code = reply->unknown_codes[i];
 
-        if (rc == OK && strcmp(node->code, reply->unknown_codes[at]) == 0) {
-            rc =
-                put_code(node->institution[0] != '\0' ? node->institution : course->institution,
-                         node->code, out);
-            at++;
-        }
+        rc = put_code(institution_of(reply->course, code, &at), code, out);
     }
-    return rc == OK && at < reply->n_unknown_codes ? ERR_MALFORMED : rc;
+    return rc;
 }
 
 int enrol_show_ask_others(struct slice packed, struct arena *scratch, struct buf *out)
