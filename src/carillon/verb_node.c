@@ -1,5 +1,6 @@
 #include <ctype.h>
 #include <string.h>
+#include <time.h>
 
 #include "carillon/secret.h"
 #include "carillon/verbs.h"
@@ -9,7 +10,11 @@
 #include "proto/operator.pb-c.h"
 #include "wire/message.h"
 
-enum { ID_DIGITS_MIN = 4 };
+enum {
+    ID_DIGITS_MIN = 4,
+    LOOKS_MAX = 20,
+    LOOK_PAUSE_NS = 100000000,
+};
 
 struct arguments {
     const char *action;
@@ -214,22 +219,45 @@ static int not_found(struct cli *cli, size_t count, bool is_behind, const char *
     return EXIT_FAILED;
 }
 
+/* How many nodes @text names, and the last of them. As long as there is none and the node that
+ * answers may not know all, it is asked again for a while; *ret_is_behind: to the end. Errors:
+ * of the call. */
+static int look_up(struct cli *cli, const char *text, size_t *ret_count,
+                   const Carillon__Member **ret_node, bool *ret_is_behind)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_PAUSE_NS};
+
+    for (uint32_t tries = 1;; tries++) {
+        Carillon__MembersRequest request = CARILLON__MEMBERS_REQUEST__INIT;
+        Carillon__MembersReply *reply = NULL;
+
+        *ret_is_behind = may_lag(cli); /* before: what it learns later does not count */
+        int error = cli_call(cli, CARILLON__METHOD__METHOD_MEMBERS, &request.base, &reply);
+
+        if (error != OK) {
+            return error;
+        }
+        *ret_count = find_node(cli, reply, text, ret_node);
+        if (*ret_count > 0 || !*ret_is_behind || tries == LOOKS_MAX) {
+            return OK;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 static int change(struct cli *cli, const struct arguments *arguments)
 {
-    Carillon__MembersRequest question = CARILLON__MEMBERS_REQUEST__INIT;
     Carillon__ChangeRequest request = CARILLON__CHANGE_REQUEST__INIT;
-    Carillon__MembersReply *members = NULL;
     Carillon__ChangeReply *reply = NULL;
     const Carillon__Member *node = NULL;
     int code = EXIT_DONE;
-    bool is_behind = may_lag(cli); /* before it is asked: what it learns later does not count */
-    int error = cli_call(cli, CARILLON__METHOD__METHOD_MEMBERS, &question.base, &members);
+    size_t count;
+    bool is_behind;
+    int error = look_up(cli, arguments->node, &count, &node, &is_behind);
 
     if (error != OK) {
         return cli->json ? cli_fail_json(cli, error) : cli_fail(cli, error);
     }
-    size_t count = find_node(cli, members, arguments->node, &node);
-
     if (count != 1) {
         return not_found(cli, count, is_behind, arguments->node);
     }

@@ -184,7 +184,9 @@ static void tell_show(struct slice packed, char *text)
         len += (size_t)snprintf(text + len, TEXT_BYTES - len, " %u%c",
                                 reply->ticks[i]->rule_node, reply->ticks[i]->met ? '+' : '-');
     }
-    qsort(reply->unlocks, reply->n_unlocks, sizeof reply->unlocks[0], compare_texts);
+    if (reply->n_unlocks > 1) {
+        qsort(reply->unlocks, reply->n_unlocks, sizeof reply->unlocks[0], compare_texts);
+    }
     for (size_t i = 0; i < reply->n_unlocks; i++) {
         len += (size_t)snprintf(text + len, TEXT_BYTES - len, " unlocks %s", reply->unlocks[i]);
     }
