@@ -14,7 +14,14 @@
 #include "tests/lib/witness.h"
 #include "tests/lib/witness_draw.h"
 
-enum { SEEDS = 600, REQUESTS = 120 };
+enum {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    SEEDS = 200, /* each costs four times as much */
+#else
+    SEEDS = 600,
+#endif
+    REQUESTS = 120,
+};
 
 struct campaign {
     const char *name;
