@@ -179,6 +179,10 @@ void enrol__refuse(struct enrol_attempt *attempt, uint32_t kind, uint32_t op,
 /* The parts of judging, in their own files. */
 void enrol__reserve_course(struct enrol_attempt *attempt,
                            uint32_t op); /* the section's side: 6 to 11 */
+/* Of the courses that he has beside, the codes of those that count in @term (a word). Returns: how
+ * many. */
+uint32_t enrol__beside(const struct enrol_facts *facts, uint32_t term,
+                       uint32_t codes[ENROL_AFTER_MAX]);
 void enrol__reserve_rule(struct enrol_attempt *attempt, uint32_t op); /* 11 */
 void enrol__reserve_seat(struct enrol_attempt *attempt, uint32_t op); /* 13 and 14 */
 void enrol__reserve_place(struct enrol_attempt *attempt, uint32_t op); /* 14, the student's */

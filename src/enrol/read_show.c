@@ -102,11 +102,7 @@ static void add_ticks_by(struct enrol *enrol, const struct campus_course *course
         .credits_more = more->credits_more,
     };
 
-    for (uint32_t i = 0; i < more->beside_count; i++) {
-        if (more->terms[i] == facts.term) {
-            codes[facts.code_count++] = more->codes[i];
-        }
-    }
+    facts.code_count = enrol__beside(more, facts.term, codes);
     add_ticks(enrol, course, &facts, reply);
 }
 
@@ -230,7 +226,6 @@ int enrol__read_show(struct enrol_reading *reading, const void *body)
  * has none of his courses: across_put_facts. */
 int enrol__read_record(struct enrol_reading *reading, const void *request)
 {
-    enum { NO_SHARD = UINT32_MAX };
     struct enrol *enrol = reading->enrol;
     struct unpack in = unpack_from(*(const struct slice *)request);
     struct slice token = unpack_bytes(&in);
@@ -249,7 +244,7 @@ int enrol__read_record(struct enrol_reading *reading, const void *request)
 
     buf_init(&packed, ACROSS_BYTES_MAX);
     record->is_whole = true;
-    across__facts(&enrol->campus, student, &none, NO_SHARD, 0, record);
+    across__facts(&enrol->campus, student, &none, CAMPUS_NONE, 0, record);
     across_put_facts(&packed, record);
     rc = buf_append_slice(reading->reply, buf_slice(&packed)) == OK ? OK : ERR_NOSPACE_REPLY;
     buf_fini(&packed);

@@ -95,6 +95,19 @@ static struct slice leaf_evidence(struct enrol *enrol, const struct campus_rule_
 }
 
 /* 11: every failing leaf that matters. */
+uint32_t enrol__beside(const struct enrol_facts *facts, uint32_t term,
+                       uint32_t codes[ENROL_AFTER_MAX])
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < facts->beside_count; i++) {
+        if (facts->terms[i] == term || facts->terms[i] == CAMPUS_NONE) {
+            codes[count++] = facts->codes[i];
+        }
+    }
+    return count;
+}
+
 void enrol__reserve_rule(struct enrol_attempt *attempt, uint32_t op_index)
 {
     struct enrol *enrol = attempt->enrol;
@@ -116,12 +129,10 @@ void enrol__reserve_rule(struct enrol_attempt *attempt, uint32_t op_index)
         .codes = codes,
     };
 
-    for (uint32_t i = 0; attempt->facts != NULL && i < attempt->facts->beside_count; i++) {
-        if (attempt->facts->terms[i] == facts.term || attempt->facts->terms[i] == CAMPUS_NONE) {
-            codes[facts.code_count++] = attempt->facts->codes[i];
-        }
+    if (attempt->facts != NULL) {
+        facts.code_count = enrol__beside(attempt->facts, facts.term, codes);
+        facts.credits_more = attempt->facts->credits_more;
     }
-    facts.credits_more = attempt->facts == NULL ? 0 : attempt->facts->credits_more;
 
     rule_judge(course->rule, &facts, &verdict);
     for (uint32_t i = 0; !verdict.is_met && i < course->rule->count; i++) {

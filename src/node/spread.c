@@ -1,18 +1,18 @@
 /* A request that several shards answer: it is asked of each shard's leader, and one answer is
  * made of theirs. */
-#include "node/spread.h"
 #include "base/assert.h"
 #include "enrol/route.h"
 #include "enrol/staging.h"
 #include "node/event.h"
+#include "node/spread.h"
 #include "proto/envelope.pb-c.h"
 #include "wire/field_append.h"
 
 enum { /* numbers of the fields of Request */
-       REQUEST_METHOD = 2,
-       REQUEST_KEY = 3,
-       REQUEST_DEADLINE = 4,
-       REQUEST_BODY = 5,
+    REQUEST_METHOD = 2,
+    REQUEST_KEY = 3,
+    REQUEST_DEADLINE = 4,
+    REQUEST_BODY = 5,
 };
 
 /* ---- places */
